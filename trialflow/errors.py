@@ -1,0 +1,36 @@
+"""Every error that trialflow shows to a person: one sentence that says what was tried and what came back, one hint that says what to do.
+
+The command line prints them as `error:` and `hint:`; the service answers them as `{"message", "status"}`.
+"""
+
+
+class TrialflowError(Exception):
+    """Something outside went wrong, or something of ours; `exit_code` is what a command ends with.
+
+    `message` is one sentence (what was tried, what came back), `hint` one more (what to do next) or None.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InvalidInput(TrialflowError):
+    """A file, a flag or a value that the user gave cannot be accepted. Raised before anything is started."""
+
+    exit_code = 2
+
+
+class ExperimentFailed(TrialflowError):
+    """The experiment or training run ended with a failure of the model."""
+
+    exit_code = 3
+
+
+class LimitReached(TrialflowError):
+    """The experiment was stopped by a limit: too many failures in a row, a cost or a time limit."""
+
+    exit_code = 4
