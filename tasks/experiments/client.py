@@ -1,0 +1,175 @@
+"""The service as the flows see it: the official `sigopt` client's transport, awaitable, with errors for people."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from trialflow.errors import TrialflowError
+
+# The client reads SIGOPT_PROJECT when it is imported and refuses folders whose name has no usable letter (`/`, for one).
+os.environ.setdefault("SIGOPT_PROJECT", "default")
+
+from sigopt.exception import ApiException, ConnectionException  # noqa: E402
+from sigopt.request_driver import RequestDriver  # noqa: E402
+
+T = TypeVar("T")
+Json = dict[str, Any]
+PAGE = 1000
+THREADS = 16
+
+
+class ServiceUnavailable(TrialflowError):
+    """The service did not answer, or was busy for longer than the client waits. The same request may work later."""
+
+
+class NotFound(TrialflowError):
+    """The service has no such object."""
+
+
+class Refused(TrialflowError):
+    """The service refused the request for what it says (HTTP 400 to 499); asking again changes nothing."""
+
+    def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+    @property
+    def is_space_exhausted(self) -> bool:
+        """Whether it was refused because every point of a finite space has been suggested."""
+        return self.status == 400 and "space exhausted" in self.message.lower()
+
+
+class ServiceClient:
+    """The requests that flows and commands make, each a coroutine that returns the API's JSON.
+
+    Raises `ServiceUnavailable`, `NotFound` or `Refused`. Safe to use from many coroutines; `close` frees its threads.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        self._driver = RequestDriver(client_token=token, api_url=self.url)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="service")
+        self._client_id: str | None = None
+
+    def close(self) -> None:
+        """End the threads once their requests are done."""
+        self._threads.shutdown(wait=False)
+        self._driver.session.close()
+
+    async def request(self, method: str, *path: str, body: Mapping[str, Any] | None = None) -> Json:
+        """One request to `/v1/` + `path`; GET and DELETE send `body` as the query."""
+        headers = {"X-Response-Content": "skip"} if method == "MERGE" else None
+        return await self._in_thread(lambda: self._send(method, path, dict(body or {}), headers))
+
+    async def client_id(self) -> str:
+        """The id of the client that the token belongs to."""
+        if self._client_id is None:
+            self._client_id = str((await self.request("GET", "tokens", "self"))["client"])
+        return self._client_id
+
+    async def ensure_project(self, project: str) -> None:
+        """Make the project unless it exists."""
+        client = await self.client_id()
+        try:
+            await self.request("GET", "clients", client, "projects", project)
+        except NotFound:
+            try:
+                await self.request("POST", "clients", client, "projects", body={"id": project, "name": project})
+            except Refused as refused:
+                if refused.status != 409:
+                    raise
+
+    async def create_experiment(self, project: str, body: Mapping[str, Any]) -> Json:
+        """POST an AI experiment."""
+        return await self.request("POST", "clients", await self.client_id(), "projects", project, "aiexperiments", body=body)
+
+    async def experiment(self, experiment_id: str) -> Json:
+        """One AI experiment, with its progress."""
+        return await self.request("GET", "aiexperiments", experiment_id)
+
+    async def update_experiment(self, experiment_id: str, body: Mapping[str, Any]) -> Json:
+        """PUT fields of an AI experiment."""
+        return await self.request("PUT", "aiexperiments", experiment_id, body=body)
+
+    async def experiments(self, project: str | None = None, *, state: str = "active") -> list[Json]:
+        """All AI experiments, newest first: of one project (none if it does not exist) or of every project."""
+        client = await self.client_id()
+        path = ("clients", client, "projects", project, "aiexperiments") if project else ("clients", client, "aiexperiments")
+        try:
+            found = [item async for item in self.pages(*path, query={"state": state})]
+        except NotFound:
+            return []
+        return sorted(found, key=lambda item: -int(item["id"]))
+
+    async def create_run(self, project: str, body: Mapping[str, Any]) -> Json:
+        """POST a training run that belongs to no experiment."""
+        return await self.request("POST", "clients", await self.client_id(), "projects", project, "training_runs", body=body)
+
+    async def suggest_run(self, experiment_id: str, name: str) -> Json:
+        """POST a training run of the experiment; the service suggests its assignments."""
+        return await self.request("POST", "aiexperiments", experiment_id, "training_runs", body={"name": name})
+
+    async def run(self, run_id: str) -> Json:
+        """One training run."""
+        return await self.request("GET", "training_runs", run_id)
+
+    async def merge_run(self, run_id: str, body: Mapping[str, Any]) -> None:
+        """MERGE into a training run."""
+        await self.request("MERGE", "training_runs", run_id, body=body)
+
+    async def log_checkpoint(self, run_id: str, body: Mapping[str, Any]) -> None:
+        """POST a checkpoint of a training run."""
+        await self.request("POST", "training_runs", run_id, "checkpoints", body=body)
+
+    async def runs(self, project: str, *, experiment_id: str | None = None, filters: list[Json] | None = None) -> list[Json]:
+        """The training runs of a project, newest first, deleted ones left out; of one experiment if given."""
+        wanted = list(filters or [])
+        if experiment_id is not None:
+            wanted.append({"field": "experiment", "operator": "==", "value": experiment_id})
+        query = {"filters": wanted} if wanted else {}
+        path = ("clients", await self.client_id(), "projects", project, "training_runs")
+        return [item async for item in self.pages(*path, query=query) if not item.get("deleted")]
+
+    async def best_runs(self, experiment_id: str) -> list[Json]:
+        """The best completed training runs of an experiment: one, a Pareto front, or none yet."""
+        return [item async for item in self.pages("aiexperiments", experiment_id, "best_training_runs")]
+
+    async def pages(self, *path: str, query: Mapping[str, Any] | None = None) -> AsyncIterator[Json]:
+        """Every object of a paginated list, page after page."""
+        before: str | None = None
+        while True:
+            page = await self.request("GET", *path, body={"limit": PAGE, **(query or {}), "before": before})
+            for item in page["data"]:
+                yield item
+            before = page["paging"].get("before")
+            if before is None:
+                return
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    def _send(self, method: str, path: tuple[str, ...], body: Json, headers: dict[str, str] | None) -> Json:
+        try:
+            return self._driver.request(method, list(path), body, headers) or {}
+        except ConnectionException as error:
+            raise ServiceUnavailable(
+                f"the service at {self.url} did not answer: {error.__cause__ or error}", hint="`trialflow doctor` looks for the reason"
+            ) from error
+        except ApiException as error:
+            raise self._explained(error, f"{method} /v1/{'/'.join(path)}") from error
+
+    def _explained(self, error: ApiException, request: str) -> TrialflowError:
+        said = error.message or "no message"
+        if error.status_code == 429 or error.status_code >= 500:
+            return ServiceUnavailable(f"the service at {self.url} answered {error.status_code} to {request}: {said}")
+        if error.status_code in (401, 403):
+            return Refused(
+                f"the service at {self.url} refused {request} ({error.status_code}): {said}",
+                status=error.status_code,
+                hint="check SIGOPT_API_TOKEN or the token in the service's block",
+            )
+        if error.status_code == 404:
+            return NotFound(f"the service at {self.url} has no {'/'.join(request.split('/')[2:])}: {said}")
+        return Refused(said, status=error.status_code)
