@@ -1,0 +1,45 @@
+"""The way of one training run: launch, collect, observe, and again if it was lost."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.compute import Launch
+from tasks.experiments.history import History
+from tasks.experiments.watching import Event, tell
+from tasks.outcome import Outcome
+from tasks.training_runs import Bench, collect, last_lines, launch, observe
+
+
+class Execution:
+    """Executes training runs on one bench and knows which attempt of each is in flight, so that a stop can end them."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.in_flight: dict[str, Launch] = {}
+
+    async def execute(self, run: Mapping[str, Any]) -> tuple[Outcome, dict[str, Any]]:
+        """Take a training run to its end, launching it again for as long as it is lost. Returns its outcome and its JSON."""
+        history = History.of(run)
+        name = str(run["name"])
+        while True:
+            work = self.bench.work(run, history.attempt)
+            self.in_flight[work.training_run_id] = work
+            await launch(name, self.bench, work)
+            ended = await collect(name, self.bench, work, history.earlier_checkpoints)
+            outcome, seen = await observe(name, self.bench, work, ended, history)
+            del self.in_flight[work.training_run_id]
+            if outcome.kind != "lost":
+                text = outcome.reason and f"{outcome.reason}\n{last_lines(self.bench, work)}" if outcome.kind == "failed" else outcome.reason
+                tell(Event(outcome.kind, seen, text, {"values": seen.get("values") or {}}))
+                return outcome, seen
+            if not ended.stopped:
+                tell(Event("lost", seen, outcome.reason))
+            reason = outcome.reason or "lost"
+            history = history.after_loss(reason, counts=not ended.stopped, checkpoints=int(seen.get("checkpoint_count") or 0))
+
+    async def stop(self) -> int:
+        """End every attempt in flight; their training runs stay active and are launched again by the next flow. Returns how many."""
+        works = list(self.in_flight.values())
+        await asyncio.gather(*(self.bench.compute.stop(work) for work in works))
+        return len(works)

@@ -1,0 +1,56 @@
+"""The flow `training-run`: execute the model once, tracked, with given assignments or none."""
+
+import asyncio
+import secrets
+import string
+from typing import Any
+
+from prefect import flow
+from prefect.logging import get_run_logger
+from prefect.states import Cancelled, State
+
+from flows.execution import Execution
+from flows.workplace import workplace
+from tasks.experiments.watching import Event, tell
+from trialflow.errors import ExperimentFailed
+from trialflow.specs import RunSpec
+
+
+@flow(name="training-run", flow_run_name="training-run {run.name}", persist_result=False)
+async def training_run(
+    run: RunSpec,
+    assignments: dict[str, float | int | str] | None = None,
+    project: str | None = None,
+    directory: str | None = None,
+    service: str | None = None,
+    source: dict[str, str] | None = None,
+) -> dict[str, Any] | State:
+    """Execute the model once, as a training run that belongs to no experiment. Returns its id, state and metrics.
+
+    Args:
+        run: The contents of run.yml: how the model is started.
+        assignments: Parameter values that the model reads as `sigopt.params`.
+        project: The project of the training run; by default SIGOPT_PROJECT or the folder's name.
+        directory: The folder that the model runs in; by default the one that the flow runs in.
+        service: Name of a `trialflow service` block; by default the service on this machine.
+        source: `hash` and `content` of the model's source, kept with the training run.
+    """
+    async with workplace(run=run, project=project, directory=directory, service=service, source=source) as place:
+        name = run.name or "run-" + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+        body: dict[str, Any] = {"name": name, **({"assignments": assignments} if assignments else {})}
+        made = await place.client.create_run(place.project, body)
+        execution = Execution(place.bench)
+        try:
+            outcome, seen = await execution.execute(made)
+        except asyncio.CancelledError:
+            await execution.stop()
+            await place.client.merge_run(made["id"], {"state": "failed", "dev_metadata": {"trialflow_reason": "stopped by the user"}})
+            get_run_logger().warning("stopped by the user")
+            tell(Event("failed", made, "stopped by the user"))
+            return Cancelled(message="stopped by the user")
+        values = {metric: value["value"] for metric, value in (seen.get("values") or {}).items()}
+        if outcome.kind == "failed":
+            raise ExperimentFailed(
+                f"training run {made['id']} failed: {outcome.reason}", hint=f"`trialflow logs {made['id']}` shows what it printed"
+            )
+        return {"training_run": str(made["id"]), "state": outcome.kind, "values": values}

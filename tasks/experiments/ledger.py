@@ -1,0 +1,89 @@
+"""The bookkeeping of one experiment while a flow works on it: when the next training run may start, and when to stop. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Ledger:
+    """Counts training runs of one experiment; its owner tells it what starts and ends, and asks it what may come next.
+
+    `budget` is None for an unlimited experiment. `spent` counts finished training runs, failed ones too; `reserved` those that are active but
+    worked on by others (made by hand through the API). With `canary` set one training run goes alone until one has completed.
+    `stop_after_failures` failures in a row end the experiment; 0 never does.
+    """
+
+    budget: int | None
+    bandwidth: int
+    spent: int = 0
+    reserved: int = 0
+    canary: bool = True
+    stop_after_failures: int = 5
+    active: set[str] = field(default_factory=set)
+    lost: int = 0
+    failed: int = 0
+    failures_in_row: int = 0
+    exhausted: bool = False
+
+    @property
+    def width(self) -> int:
+        """How many training runs may be in flight now."""
+        return 1 if self.canary else self.bandwidth
+
+    @property
+    def left(self) -> int | None:
+        """Units of budget that nobody holds or has spent; None if unlimited."""
+        return None if self.budget is None else self.budget - self.spent - self.reserved - len(self.active)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether so many training runs failed one after the other that going on would waste the budget."""
+        return 0 < self.stop_after_failures <= self.failures_in_row
+
+    @property
+    def may_start(self) -> bool:
+        """Whether one more training run may start now."""
+        return not self.exhausted and not self.is_broken and len(self.active) < self.width and (self.left is None or self.left > 0)
+
+    def start(self, name: str) -> None:
+        """A training run starts, or is adopted."""
+        self.active.add(name)
+
+    def lose(self) -> None:
+        """A training run was lost and is launched again: it keeps its unit."""
+        self.lost += 1
+
+    def complete(self, name: str) -> None:
+        """A training run completed."""
+        self._end(name)
+        self.failures_in_row = 0
+        self.canary = False
+
+    def fail(self, name: str) -> None:
+        """A training run failed; it has spent its unit."""
+        self._end(name)
+        self.failed += 1
+        self.failures_in_row += 1
+
+    def drop(self, name: str) -> None:
+        """A training run that was to start did not: its unit is free again."""
+        self.active.discard(name)
+
+    def _end(self, name: str) -> None:
+        self.active.discard(name)
+        self.spent += 1
+
+    @classmethod
+    def of(cls, experiment: Mapping, *, ours: int, canary: bool, stop_after_failures: int, proven: bool) -> "Ledger":
+        """The books of an experiment as the service tells it (its JSON); `ours` active training runs are about to be adopted."""
+        progress = experiment["progress"]
+        active = int(progress.get("active_run_count") or 0)
+        budget = experiment.get("budget")
+        return cls(
+            budget=None if budget is None else int(budget),
+            bandwidth=int(experiment.get("parallel_bandwidth") or 1),
+            spent=int(progress.get("finished_run_count") or 0),
+            reserved=max(0, active - ours),
+            canary=canary and not proven,
+            stop_after_failures=stop_after_failures,
+        )

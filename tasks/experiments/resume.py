@@ -1,0 +1,49 @@
+"""Which experiment a command goes on with: the same file again goes on where it stopped."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Literal
+
+KEY = "trialflow_key"
+FREE_FIELDS = ("budget", "parallel_bandwidth", "metadata")
+"""Fields that may change between two invocations that mean the same experiment."""
+
+WhenFinished = Literal["new", "report"]
+
+
+def experiment_key(body: Mapping[str, Any]) -> str:
+    """What tells experiments of one project apart: a digest of all their fields but the budget and what does not change the search."""
+    kept = {name: value for name, value in body.items() if name not in FREE_FIELDS and value is not None}
+    return sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do: `create` a new experiment, go on with (`resume`) or just `report` the one with `experiment_id`; `update` to its fields first."""
+
+    action: Literal["create", "resume", "report"]
+    experiment_id: str | None = None
+    update: Mapping[str, Any] | None = None
+
+
+def plan(
+    body: Mapping[str, Any], existing: Sequence[Mapping[str, Any]], *, when_finished: WhenFinished, always_new: bool = False
+) -> Plan:
+    """Decide from the experiment asked for and the project's experiments, newest first.
+
+    The newest with the same key is gone on with if budget is left or the file gives it more. One that is finished is reported or made anew.
+    """
+    key = experiment_key(body)
+    found = next((one for one in existing if (one.get("metadata") or {}).get(KEY) == key), None)
+    if always_new or found is None:
+        return Plan("create")
+    progress = found.get("progress") or {}
+    spent = int(progress.get("finished_run_count") or 0)
+    active = int(progress.get("active_run_count") or 0)
+    budget = body.get("budget")
+    update = {name: body.get(name) for name in ("budget", "parallel_bandwidth") if body.get(name) != found.get(name)}
+    if budget is None or spent < budget or active:
+        return Plan("resume", str(found["id"]), update)
+    return Plan("create") if when_finished == "new" else Plan("report", str(found["id"]), None)

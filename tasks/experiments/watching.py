@@ -1,0 +1,31 @@
+"""What happens in a flow, told to whoever watches it from the same process: the command line's table does."""
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened. `run` is the training run's JSON, `text` a reason or a sentence, `facts` what else the kind has.
+
+    `experiment`: work on an experiment begins (facts: experiment, resumed); `launched`; `lost`; `completed` and `failed` (facts: values);
+    `waiting`: something outside is away and tried again; `ended`: the flow is done (facts: summary).
+    """
+
+    kind: Literal["experiment", "launched", "lost", "completed", "failed", "waiting", "ended"]
+    run: Mapping[str, Any] | None = None
+    text: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+Watcher = Callable[[Event], None]
+watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+log_sink: ContextVar[Callable[[bytes], None] | None] = ContextVar("log_sink", default=None)
+
+
+def tell(event: Event) -> None:
+    """Tell the watcher, if there is one."""
+    if (told := watcher.get()) is not None:
+        told(event)

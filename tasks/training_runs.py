@@ -1,0 +1,164 @@
+"""The steps of one training run as Prefect tasks: suggest, launch, collect, observe. Each finds what an earlier try of it has done.
+
+The tasks are thin: what they do is in functions and classes that need no Prefect. They take a `Bench`, what a flow works with, as it is: Prefect
+neither hashes nor searches it.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from prefect.runtime import task_run
+
+from tasks.compute import Compute, Exit, Launch, Report
+from tasks.experiments.client import Refused, ServiceClient, ServiceUnavailable
+from tasks.experiments.history import History
+from tasks.experiments.reports import ReportSink
+from tasks.experiments.watching import Event, log_sink, tell
+from tasks.outcome import Outcome, judge, log_excerpt
+from trialflow.specs import RunSpec
+
+OUR_NAME = re.compile(r"^run-[a-z0-9]{8}$")
+"""Training runs with such a name were made by a flow, and a flow may launch them; others belong to whoever made them."""
+RETRY_DELAYS = [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0]
+LAST_LINES = 10
+
+
+class Bench:
+    """What a flow works with: the service, the compute, and how the model is run."""
+
+    def __init__(
+        self, *, client: ServiceClient, compute: Compute, project: str, run: RunSpec, directory: Path, required: Sequence[str], source: Mapping
+    ) -> None:
+        self.client = client
+        self.compute = compute
+        self.project = project
+        self.run = run
+        self.directory = directory
+        self.required = required
+        self.source = source
+
+    def work(self, run: Mapping[str, Any], attempt: int) -> Launch:
+        """One attempt of a training run, as the compute takes it."""
+        return Launch(
+            training_run=run,
+            attempt=attempt,
+            command=tuple(self.run.run or ()),
+            project=self.project,
+            directory=self.directory,
+            environment={name: str(value) for name, value in (self.run.env or {}).items()},
+            patterns=dict(self.run.metrics or {}),
+            timeout=self.run.timeout,
+            experiment_id=str(run["experiment"]) if run.get("experiment") else None,
+        )
+
+
+async def _is_worth_retrying(task: Any, run: Any, state: Any) -> bool:
+    try:
+        await state.aresult()
+    except ServiceUnavailable as error:
+        tell(Event("waiting", text=error.message))
+        return True
+    except Exception:  # noqa: BLE001 - Prefect raises it again; only the kind of error is asked here
+        return False
+    return False
+
+
+def _step(name: str) -> Callable[[Any], Any]:
+    """A task of one training run, shown in the UI as `name` and the training run's name."""
+    return task(
+        name=name,
+        task_run_name=name + " {name}",
+        retries=len(RETRY_DELAYS),
+        retry_delay_seconds=RETRY_DELAYS,
+        retry_condition_fn=_is_worth_retrying,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+
+
+@_step("suggest")
+async def suggest(name: str, bench: Bench, experiment_id: str) -> dict[str, Any]:
+    """Have the service suggest assignments: a new training run called `name`. A retry finds the one that an earlier try made."""
+    if (task_run.run_count or 1) > 1:
+        wanted = [{"field": "name", "operator": "==", "value": name}]
+        if found := await bench.client.runs(bench.project, experiment_id=experiment_id, filters=wanted):
+            return found[0]
+    run = await bench.client.suggest_run(experiment_id, name)
+    get_run_logger().info("training run %s: %s", run["id"], run.get("assignments"))
+    return run
+
+
+@_step("launch")
+async def launch(name: str, bench: Bench, work: Launch) -> None:
+    """Start the training run, or adopt it if it was started before."""
+    await bench.compute.launch(work)
+    tell(Event("launched", work.training_run))
+
+
+@_step("collect")
+async def collect(name: str, bench: Bench, work: Launch, earlier_checkpoints: int) -> Exit:
+    """Wait until the attempt ends, and bring what the model logs to the service meanwhile."""
+    logger = get_run_logger()
+    sink = ReportSink(bench.client, work.training_run_id, earlier_checkpoints=earlier_checkpoints, warn=logger.warning)
+
+    async def apply(reports: Sequence[Report]) -> None:
+        await sink.apply(reports)
+
+    return await bench.compute.follow(work, on_reports=apply, on_log=log_sink.get())
+
+
+@_step("observe")
+async def observe(name: str, bench: Bench, work: Launch, ended: Exit, history: History) -> tuple[Outcome, dict[str, Any]]:
+    """Judge how the attempt ended and write it to the service. Returns the outcome and the training run as it is now.
+
+    A lost training run stays active, its history says why, and the flow launches it again.
+    """
+    logger = get_run_logger()
+    run = await bench.client.run(work.training_run_id)
+    outcome = judge(ended, state=run["state"], values=run.get("values") or {}, required=bench.required)
+    if outcome.kind == "lost":
+        reason = outcome.reason or "lost"
+        if ended.stopped or history.lost < bench.run.max_relaunches:
+            after = history.after_loss(reason, counts=not ended.stopped, checkpoints=int(run.get("checkpoint_count") or 0))
+            await bench.client.merge_run(work.training_run_id, after.merge_body())
+            logger.warning("lost (%s); it is launched again and costs no budget", reason)
+            return outcome, run
+        outcome = Outcome("failed", f"lost {history.lost + 1} times, the last time because: {reason}")
+    await bench.client.merge_run(work.training_run_id, _ending(bench, work, outcome, ended))
+    if outcome.kind == "failed":
+        logger.error("failed: %s\n%s", outcome.reason, last_lines(bench, work))
+    else:
+        logger.info("completed: %s", {metric: value["value"] for metric, value in (run.get("values") or {}).items()})
+    return outcome, run
+
+
+def _ending(bench: Bench, work: Launch, outcome: Outcome, ended: Exit) -> dict[str, Any]:
+    body: dict[str, Any] = {"state": outcome.kind}
+    if log := log_excerpt(bench.compute.read_log(work, last=100_000)):
+        body["logs"] = {"all": {"content": log}}
+    if bench.source:
+        body["source_code"] = dict(bench.source)
+    if outcome.reason:
+        body["dev_metadata"] = {"trialflow_reason": outcome.reason[:500]}
+    if ended.code is not None:
+        body.setdefault("dev_metadata", {})["trialflow_exit_code"] = ended.code
+    return body
+
+
+def last_lines(bench: Bench, work: Launch) -> str:
+    """The end of what the attempt printed, for a message."""
+    lines = bench.compute.read_log(work, last=20_000).decode(errors="replace").rstrip().splitlines()
+    return "\n".join("  | " + line[:300] for line in lines[-LAST_LINES:]) or "  (it printed nothing)"
+
+
+def is_ours(run: Mapping[str, Any]) -> bool:
+    """Whether a flow made this training run, so that a flow may launch it."""
+    return bool(OUR_NAME.match(run.get("name") or ""))
+
+
+__all__ = ["Bench", "Refused", "collect", "is_ours", "last_lines", "launch", "observe", "suggest"]

@@ -1,0 +1,141 @@
+"""The entry point: which commands there are, and how an error is told."""
+
+import difflib
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from importlib import import_module
+
+import click
+
+from trialflow import __version__
+from trialflow.cli.talk import error, hint
+from trialflow.errors import TrialflowError
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "init": ("trialflow.cli.init:init", "Write run.yml, experiment.yml, cluster.yml, a Dockerfile and a small model to start from."),
+    "run": ("trialflow.cli.run:run", "Execute one training run, tracked."),
+    "optimize": ("trialflow.cli.optimize:optimize", "Work on the experiment of experiment.yml; the same command again goes on with it."),
+    "experiment": ("trialflow.cli.experiment:experiment", "List, show, export or stop experiments, and get the best training run."),
+    "logs": ("trialflow.cli.logs:logs", "Print what a training run printed."),
+    "create": ("trialflow.cli.create:create", "Create an experiment or a project."),
+    "archive": ("trialflow.cli.archive:archive", "Archive experiments or training runs."),
+    "unarchive": ("trialflow.cli.archive:unarchive", "Bring archived experiments or training runs back."),
+    "service": ("trialflow.cli.service:service", "Serve the SigOpt-compatible API in the foreground."),
+    "token": ("trialflow.cli.service:token", "Print the token that the service and the Prefect UI on this machine ask for."),
+    "doctor": ("trialflow.cli.doctor:doctor", "Find out what is missing or wrong, with the fix for each."),
+    "schema": ("trialflow.cli.schema:schema", "Print the JSON Schema of run.yml, experiment.yml or cluster.yml, for editors."),
+    "version": ("trialflow.cli.version:version", "Print the version."),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called: `trialflow --help` stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the command, None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        return getattr(import_module(module), attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a suggestion for a mistyped name."""
+        name = args[0]
+        if name not in COMMANDS:
+            close = difflib.get_close_matches(name, COMMANDS, 1)
+            more = f"; did you mean `trialflow {close[0]}`?" if close else "; `trialflow --help` lists them"
+            raise click.UsageError(f"there is no command {name!r}{more}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="trialflow", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show tracebacks and the log of flows.")
+@click.pass_context
+def trialflow(ctx: click.Context, debug: bool) -> None:
+    """Tune models on your own compute: this machine, Kubernetes or AWS.
+
+    Start with `trialflow init`, then `trialflow optimize`.
+    """
+    ctx.obj = {"debug": debug}
+    if debug:
+        os.environ["TRIALFLOW_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 ok, 1 error, 2 usage or invalid file, 3 the model failed, 4 stopped by a limit, 130 interrupted."""
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(arguments: list[str]) -> int:
+    """Run the command line with `arguments` and return the exit code, with every error told."""
+    try:
+        result = trialflow.main(arguments, prog_name="trialflow", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as shown:
+        click.echo(shown.format_message())
+        return 0
+    except click.Abort:
+        return 130
+    except KeyboardInterrupt:
+        error("interrupted")
+        return 130
+    except click.ClickException as problem:
+        return _tell_usage(problem)
+    except TrialflowError as problem:
+        return _tell(problem)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nothing to say, and nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as problem:
+        return _tell_bug(problem)
+    return result if isinstance(result, int) else 0
+
+
+def is_debugging() -> bool:
+    """Whether `--debug` was given (or TRIALFLOW_DEBUG set)."""
+    return bool(os.environ.get("TRIALFLOW_DEBUG"))
+
+
+def _tell_usage(problem: click.ClickException) -> int:
+    error(problem.format_message())
+    context = getattr(problem, "ctx", None)
+    if isinstance(problem, click.UsageError) and context is not None:
+        hint(f"`{context.command_path} --help` shows how it is used")
+    return 2 if problem.exit_code in (1, 2) else problem.exit_code
+
+
+def _tell(problem: TrialflowError) -> int:
+    if is_debugging():
+        traceback.print_exception(problem)
+    error(problem.message)
+    if problem.hint:
+        hint(problem.hint)
+    return problem.exit_code
+
+
+def _tell_bug(problem: Exception) -> int:
+    from trialflow.home import Home
+
+    home = Home.from_environment()
+    if is_debugging():
+        traceback.print_exception(problem)
+    error(f"{type(problem).__name__}: {problem}")
+    try:
+        log = home.make(home.logs) / "last-error.log"
+        log.write_text("".join(traceback.format_exception(problem)))
+        hint(f"this is a fault of trialflow or of the machine; the traceback is in {log}")
+    except OSError as unwritable:
+        hint(f"the traceback could not be written ({unwritable}); `trialflow --debug ...` shows it")
+    return 1

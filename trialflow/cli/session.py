@@ -1,0 +1,83 @@
+"""What a command needs to run: the service, and for a flow a Prefect server; both brought up, pointed at, and given back at the end."""
+
+import os
+import tomllib
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trialflow.embedded import lease, prefect_server, service_server
+from trialflow.embedded.servers import prefect_auth
+from trialflow.home import Home
+
+if TYPE_CHECKING:
+    from tasks.experiments.client import ServiceClient
+
+
+@dataclass(frozen=True)
+class Session:
+    """Servers that are up. `prefect_url` is the API's address, `ui_url` the UI's; `asks_token` says that the UI wants the token of this home."""
+
+    home: Home
+    prefect_url: str
+    ui_url: str
+    asks_token: bool
+
+
+@contextmanager
+def flow_session() -> Iterator[Session]:
+    """Bring up what a flow needs, both servers at once, and set Prefect's variables before Prefect is imported.
+
+    With PREFECT_API_URL (or a Prefect profile that sets it) that server is used.
+    """
+    home = Home.from_environment()
+    with ExitStack() as held, ThreadPoolExecutor(2) as together:
+        service = None if _names_a_service() else together.submit(lease, service_server(home))
+        if url := _prefect_api_url():
+            session = Session(home, url, os.environ.get("PREFECT_UI_URL") or url.removesuffix("/api"), False)
+        else:
+            server = held.enter_context(together.submit(lease, prefect_server(home)).result())
+            session = Session(home, f"{server.url}/api", server.url, True)
+            os.environ["PREFECT_API_URL"] = session.prefect_url
+            os.environ["PREFECT_API_AUTH_STRING"] = prefect_auth(home)
+            os.environ["PREFECT_HOME"] = str(home.prefect)
+        if service:
+            held.enter_context(service.result())
+        yield session
+
+
+@asynccontextmanager
+async def service_session() -> "AsyncIterator[tuple[Home, ServiceClient]]":
+    """A client of the service, for commands that start no flow; Prefect is not imported."""
+    from tasks.experiments.client import ServiceClient
+
+    home = Home.from_environment()
+    url, token = os.environ.get("SIGOPT_API_URL"), os.environ.get("SIGOPT_API_TOKEN")
+    with ExitStack() as held:
+        if not (url and token):
+            url, token = held.enter_context(lease(service_server(home))).url, home.token()
+        client = ServiceClient(url, token)
+        try:
+            yield home, client
+        finally:
+            client.close()
+
+
+def _names_a_service() -> bool:
+    return bool(os.environ.get("SIGOPT_API_URL") and os.environ.get("SIGOPT_API_TOKEN"))
+
+
+def _prefect_api_url() -> str | None:
+    """The Prefect server that the user has set, by variable or by the active profile; None for the embedded one."""
+    if url := os.environ.get("PREFECT_API_URL"):
+        return url
+    folder = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
+    try:
+        profiles = tomllib.loads((folder / "profiles.toml").read_text())
+    except (OSError, tomllib.TOMLDecodeError):
+        return None
+    active = os.environ.get("PREFECT_PROFILE") or profiles.get("active", "")
+    return profiles.get("profiles", {}).get(active, {}).get("PREFECT_API_URL")

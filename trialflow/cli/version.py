@@ -1,0 +1,11 @@
+"""`trialflow version`."""
+
+import click
+
+from trialflow import __version__
+
+
+@click.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(__version__)
