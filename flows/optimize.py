@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from flows.execution import Execution
 from flows.slots import keep_full
 from flows.workplace import Workplace, workplace
-from tasks.experiments.claim import OWNER_KEY, Owner, claim
+from tasks.experiments.claim import OWNER_KEY, Owner, claim, creating
 from tasks.experiments.client import Refused, ServiceUnavailable
 from tasks.experiments.ledger import Ledger
 from tasks.experiments.report import Reporter
@@ -23,7 +23,6 @@ from tasks.experiments.resume import KEY, experiment_key, plan
 from tasks.experiments.watching import Event, tell
 from tasks.training_runs import is_ours, suggest
 from trialflow.errors import ExperimentFailed
-from trialflow.home import Home
 from trialflow.specs import ExperimentSpec, RunSpec
 
 
@@ -65,7 +64,8 @@ async def optimize(
         options: Canary, failures in a row, and what to do with a finished experiment.
     """
     async with workplace(run=run, project=project, directory=directory, service=service, source=source) as place:
-        found, resumed = await _experiment(place, experiment, options)
+        with creating(place.home, place.client.url):
+            found, resumed = await _experiment(place, experiment, options)
         place.require(found)
         if resumed == "report":
             return await _finish(place, found, resumed)
@@ -99,7 +99,7 @@ async def _work(place: Workplace, experiment: dict[str, Any], options: Options, 
         experiment, ours=len(active), canary=options.canary, stop_after_failures=options.stop_after_failures, proven=proven
     )
     reporter = Reporter(experiment, ledger)
-    tell(Event("experiment", facts={"experiment": experiment, "resumed": resumed, "ledger": ledger}))
+    tell(Event("experiment", facts={"experiment": experiment, "resumed": resumed, "flow_run": str(flow_run.id or "")}))
     logger.info("experiment %s (%s): %s of %s training runs done", experiment["id"], experiment["name"], ledger.spent, ledger.budget)
 
     async def take(run: dict[str, Any]) -> None:
@@ -179,5 +179,3 @@ async def _finish(
     tell(Event("ended", facts={"summary": summary, "resumed": resumed}))
     return summary
 
-
-__all__ = ["Home", "Options", "optimize"]

@@ -68,6 +68,16 @@ def claim(home: Home, service_url: str, experiment_id: str, owner: Owner) -> Ite
         yield
 
 
+@contextmanager
+def creating(home: Home, service_url: str) -> Iterator[None]:
+    """Hold the right to look for an experiment and create it: two commands that start at once do not make two. Short, so waited for."""
+    path = claim_file(home, service_url, "new")
+    home.make(path.parent)
+    with open(path, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def current_owner(home: Home, service_url: str, experiment_id: str) -> Owner | None:
     """Who works on the experiment from this machine, or None."""
     path = claim_file(home, service_url, experiment_id)

@@ -1,0 +1,122 @@
+"""A shared server: started by the first user, ended after the last, alive again after it was killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from trialflow.embedded import Server, lease, running_url
+from trialflow.errors import TrialflowError
+
+SERVER = """
+import http.server, json, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self): self.send_response(200); self.end_headers()
+    def log_message(self, *a): pass
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+os.write(int(os.environ["TRIALFLOW_READY_FD"]), json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}).encode() + b"\\n")
+server.serve_forever()
+"""
+
+
+def server(tmp_path: Path, script: str = SERVER) -> Server:
+    program = tmp_path / "server.py"
+    program.write_text(script)
+    command = [sys.executable, str(program)]
+
+    def plan() -> dict:
+        return {
+            "command": [*command, "0"],
+            "again": [*command, "{port}"],
+            "environment": dict(os.environ),
+            "log": str(tmp_path / "log"),
+            "health": None,
+            "url": None,
+        }
+
+    return Server("the test server", tmp_path / "server", plan)
+
+
+def eventually(fact: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        if fact():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it did not happen within 15 s")
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
+
+
+def endpoint(one: Server) -> dict:
+    return json.loads((one.folder / "endpoint.json").read_text())
+
+
+def test_two_users_share_one_server_and_it_ends_after_the_last(tmp_path: Path) -> None:
+    one = server(tmp_path)
+    with lease(one) as first:
+        pid = endpoint(one)["pid"]
+        with lease(one) as second:
+            assert first.started_it and not second.started_it
+            assert second.url == first.url == running_url(one.folder)
+        assert alive(pid)
+    eventually(lambda: not alive(pid) and running_url(one.folder) is None)
+
+
+def test_a_user_that_was_killed_counts_as_gone(tmp_path: Path) -> None:
+    one = server(tmp_path)
+    code = (
+        "import sys, time; sys.path.insert(0, sys.argv[1]); from pathlib import Path; from tests.embedded.test_lease import server, lease\n"
+        "held = lease(server(Path(sys.argv[2]))); print('up', flush=True); time.sleep(60)"
+    )
+    root = str(Path(__file__).parents[2])
+    with subprocess.Popen([sys.executable, "-c", code, root, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=root) as user:
+        assert user.stdout and user.stdout.readline() == "up\n"
+        pid = endpoint(one)["pid"]
+        user.kill()
+    eventually(lambda: not alive(pid))
+
+
+def test_a_server_that_is_killed_comes_back_at_the_same_address(tmp_path: Path) -> None:
+    one = server(tmp_path)
+    with lease(one) as held:
+        pid = endpoint(one)["pid"]
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: (one.folder / "endpoint.json").exists() and endpoint(one)["pid"] != pid)
+        assert endpoint(one)["url"] == held.url
+
+
+def test_a_killed_host_takes_its_server_along_and_the_next_user_starts_anew(tmp_path: Path) -> None:
+    one = server(tmp_path)
+    with lease(one):
+        before = endpoint(one)
+        os.kill(before["host_pid"], signal.SIGKILL)
+        eventually(lambda: not alive(before["pid"]))
+        with lease(one) as second:
+            assert second.started_it
+
+
+def test_a_user_that_comes_while_it_goes_down_gets_a_new_one(tmp_path: Path) -> None:
+    one = server(tmp_path)
+    for _ in range(5):
+        with lease(one) as held:
+            assert running_url(one.folder) == held.url
+
+
+def test_a_server_that_cannot_start_is_said_with_its_own_words(tmp_path: Path) -> None:
+    one = server(tmp_path, "raise SystemExit('the database is from the future')")
+    with pytest.raises(TrialflowError, match="(?s)could not start the test server.*the database is from the future"):
+        lease(one).release()
+    assert running_url(one.folder) is None

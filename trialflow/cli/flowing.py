@@ -1,0 +1,83 @@
+"""Run a flow in this process: Prefect set up quietly, Ctrl-C once in order and twice at once, our packages before the user's."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import trialflow
+from trialflow.cli.main import is_debugging
+from trialflow.cli.talk import say
+from trialflow.errors import TrialflowError
+from trialflow.home import Home
+
+ROOMS = ("tasks", "blocks", "flows")
+
+
+def import_rooms() -> None:
+    """Import our top-level packages from beside this one, even where the user's folder holds packages of the same names."""
+    ours = str(Path(trialflow.__file__).parent.parent)
+    kept = list(sys.path)
+    sys.path.insert(0, ours)
+    try:
+        for room in ROOMS:
+            module = __import__(room)
+            found = Path(module.__file__ or "").parent.parent
+            if str(found) != ours:
+                raise TrialflowError(
+                    f"Python found a package {room!r} in {found} where trialflow's own was expected", hint=f"reinstall trialflow; its own is in {ours}"
+                )
+    finally:
+        sys.path[:] = kept
+
+
+def quiet_prefect(home: Home) -> Path:
+    """Keep Prefect's log off the screen: it goes to the UI and to the returned file. With `--debug` it is shown as well."""
+    import prefect.logging.configuration
+
+    prefect.logging.configuration.setup_logging()
+    log = home.make(home.logs) / "flows.log"
+    file = logging.FileHandler(log)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs", ""):
+        logger = logging.getLogger(name)
+        for handler in list(logger.handlers):
+            if type(handler).__name__ == "PrefectConsoleHandler" and not is_debugging():
+                logger.removeHandler(handler)
+        if not logger.propagate or not name:
+            logger.addHandler(file)
+    return log
+
+
+def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str) -> tuple[Any, bool]:
+    """Run the flow to its end. Returns what it returned, and whether it was interrupted.
+
+    The first SIGINT or SIGTERM cancels it (it stops in order, `on_interrupt` is said); a second SIGINT ends this process at once with code 130.
+    """
+    interrupted = False
+
+    async def main() -> Any:
+        nonlocal interrupted
+        work = asyncio.ensure_future(flow())
+
+        def interrupt() -> None:
+            nonlocal interrupted
+            if interrupted:
+                say("stopped at once; training runs that still run are taken up by the same command")
+                os._exit(130)
+            interrupted = True
+            say(on_interrupt)
+            work.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, interrupt)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            return None
+
+    return asyncio.run(main()), interrupted

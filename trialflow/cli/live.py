@@ -1,0 +1,129 @@
+"""How a running experiment is shown: one live table on a terminal, one line per finished training run elsewhere. On stderr, both."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from tasks.experiments.watching import Event
+from trialflow.cli.board import Board
+from trialflow.cli.output import text_of
+from trialflow.cli.talk import say, warn
+
+SHOWN = 8
+"""How many training runs in flight the table lists."""
+
+
+class View(Protocol):
+    """Something that shows events as they come."""
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        ...
+
+
+class Lines:
+    """One line for each thing that a person would want to read later: for logs and pipes."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+
+    def __call__(self, event: Event) -> None:
+        """Take one event and print its line, if it has one."""
+        self.board.take(event, time.monotonic())
+        if line := line_of(event, self.board):
+            say(line)
+
+
+class Table:
+    """The live table, drawn again twice a second and after each event."""
+
+    def __init__(self, board: Board) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self.board = board
+        self.console = Console(stderr=True)
+        self.live = Live(get_renderable=self.render, console=self.console, refresh_per_second=2, transient=False)
+
+    def __call__(self, event: Event) -> None:
+        """Take one event; failures stay above the table."""
+        self.board.take(event, time.monotonic())
+        if event.kind in ("failed", "lost", "waiting") and (line := line_of(event, self.board)):
+            self.console.print(line, markup=False, highlight=False, style="red" if event.kind == "failed" else "yellow")
+
+    def render(self):  # noqa: ANN201 - rich is imported late
+        """The table as it is now."""
+        from rich import box
+        from rich.console import Group
+        from rich.table import Table as RichTable
+
+        board = self.board
+        top = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in ("NAME", "DONE/BUDGET", "RUNNING", "LOST", "FAILED", "BEST", "ETA", "STATUS"):
+            top.add_column(column, no_wrap=column != "BEST")
+        top.add_row(
+            board.name, f"{board.done}/{board.budget or 'unlimited'}", str(len(board.running)), str(board.lost), str(board.failed),
+            best_of(board), duration(board.eta), board.status,
+        )  # fmt: skip
+        if not board.running:
+            return top
+        flight = RichTable(box=None, pad_edge=False, header_style="dim")
+        for column in ("RUNNING", "FOR", "ASSIGNMENTS"):
+            flight.add_column(column, overflow="ellipsis", no_wrap=True)
+        now = time.monotonic()
+        for run, since in list(board.running.values())[:SHOWN]:
+            flight.add_row(str(run["id"]), duration(now - since), text_of(run.get("assignments") or {}))
+        if len(board.running) > SHOWN:
+            flight.add_row(f"and {len(board.running) - SHOWN} more", "", "")
+        return Group(top, flight)
+
+
+def line_of(event: Event, board: Board) -> str | None:
+    """One line for an event, None if it is not worth one."""
+    if event.kind == "waiting":
+        return f"waiting: {event.text}"
+    if event.run is None or event.kind not in ("completed", "failed", "lost"):
+        return None
+    count = f"{board.done}/{board.budget or 'unlimited'}"
+    if event.kind == "completed":
+        values = {name: value["value"] for name, value in event.facts["values"].items()}
+        return f"{count} training run {event.run['id']} completed: {text_of(values)} with {text_of(event.run.get('assignments') or {})}"
+    if event.kind == "lost":
+        return f"{count} training run {event.run['id']} lost ({event.text}); it is launched again"
+    return f"{count} training run {event.run['id']} failed: {event.text}"
+
+
+def best_of(board: Board) -> str:
+    """The best values so far, or `-`."""
+    if board.best is None:
+        return "-"
+    names = [metric["name"] for metric in board.optimized]
+    return " ".join(f"{name}={text_of(board.best['values'].get(name))}" for name in names)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person reads them: `8s`, `3m05s`, `2h10m`."""
+    if seconds is None:
+        return "-"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+
+
+@contextmanager
+def shown(board: Board) -> Iterator[View]:
+    """A view fit for where stderr goes."""
+    if not sys.stderr.isatty():
+        yield Lines(board)
+        return
+    table = Table(board)
+    with table.live:
+        yield table
+
+
+__all__ = ["Lines", "Table", "View", "best_of", "duration", "line_of", "shown", "warn"]

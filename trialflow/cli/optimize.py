@@ -1,0 +1,115 @@
+"""`trialflow optimize`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trialflow.cli.options import command_argument, experiment_file_option, project_option, read_run, read_source, run_file_option, source_file_option
+from trialflow.cli.output import output_option, show
+from trialflow.cli.talk import next_commands, say
+
+
+@click.command()
+@experiment_file_option
+@run_file_option
+@source_file_option
+@project_option
+@click.option("--new", is_flag=True, help="Start a new experiment even if the same one is unfinished.")
+@click.option("--canary/--no-canary", default=True, help="Have the first training run complete alone before the others start.")
+@click.option(
+    "--stop-after-failures", type=click.IntRange(min=0), default=5, show_default=True, help="End after so many failures in a row; 0 never does."
+)
+@output_option
+@command_argument
+def optimize(
+    experiment_file: str,
+    run_file: str,
+    source_file: str | None,
+    project: str | None,
+    new: bool,
+    canary: bool,
+    stop_after_failures: int,
+    output: str,
+    command: tuple[str, ...],
+) -> int:
+    """Work on the experiment of experiment.yml until its budget is spent. COMMAND runs the model; without it run.yml says how.
+
+    The same command again goes on where it stopped; with a larger `budget` in the file a finished experiment goes on too.
+    """
+    from trialflow.specs import load_experiment
+
+    directory = Path.cwd()
+    spec = load_experiment(experiment_file)
+    run = read_run(run_file, command, directory=directory)
+    source = read_source(source_file, directory)
+
+    from trialflow.cli.session import flow_session
+
+    with flow_session() as session:
+        say(f"Prefect UI: {session.ui_url}" + ("  (sign in with what `trialflow token --prefect` prints)" if session.asks_token else ""))
+        from trialflow.cli.flowing import import_rooms, quiet_prefect, run_flow
+
+        import_rooms()
+        quiet_prefect(session.home)
+        from flows.optimize import Options
+        from flows.optimize import optimize as flow
+        from tasks.experiments.watching import Event, watcher
+        from trialflow.cli.board import Board
+        from trialflow.cli.live import shown
+
+        board = Board()
+        ended: dict[str, Any] = {}
+        options = Options(new=new, canary=canary, stop_after_failures=stop_after_failures, when_finished="report")
+        with shown(board) as view:
+
+            def watch(event: Event) -> None:
+                if event.kind == "experiment":
+                    _say_begin(event, session.ui_url)
+                if event.kind == "ended":
+                    ended.update(event.facts)
+                view(event)
+
+            watcher.set(watch)
+            _, interrupted = run_flow(
+                lambda: flow(experiment=spec, run=run, project=project, directory=str(directory), source=source, options=options, return_state=False),
+                on_interrupt="stopping: training runs in flight are ended and launched again later (Ctrl-C again: leave them at once)",
+            )
+    if interrupted and not ended:
+        say(f"stopped with {board.done}/{board.budget or 'unlimited'} training runs done; nothing is lost")
+        next_commands(["trialflow optimize" + (" -- " + " ".join(command) if command else ""), f"trialflow experiment show {board.experiment_id}"])
+        return 130
+    _show_end(ended, output)
+    return 0
+
+
+def _say_begin(event: Any, ui_url: str) -> None:
+    experiment, resumed = event.facts["experiment"], event.facts["resumed"]
+    done = int(experiment["progress"].get("finished_run_count") or 0)
+    how = f"goes on at {done}/{experiment.get('budget') or 'unlimited'}" if resumed == "resume" else "is new"
+    say(f'experiment {experiment["id"]} "{experiment["name"]}" {how}')
+    if flow_run := event.facts.get("flow_run"):
+        say(f"watch: {ui_url}/runs/flow-run/{flow_run}")
+
+
+def _show_end(ended: dict[str, Any], output: str) -> None:
+    summary = ended["summary"]
+    identifier = summary["experiment"]
+    if ended["resumed"] == "report":
+        say(f'experiment {identifier} "{summary["name"]}" is finished; raise `budget` to go on with it, or start another with --new')
+    elif summary["space_exhausted"]:
+        say("space exhausted: every point of the space has been tried; the rest of the budget is not needed")
+    rows = [[one["id"], one["values"], one["assignments"]] for one in summary["best"]]
+    if not rows and output == "table":
+        say("no training run completed")
+    else:
+        show(summary, output=output, names=[str(one["id"]) for one in summary["best"]], columns=["BEST", "METRICS", "ASSIGNMENTS"], rows=rows)
+    next_commands(
+        [
+            f"trialflow experiment show {identifier}",
+            f"trialflow experiment best {identifier} -o best.yml && trialflow run -r best.yml",
+            f"trialflow experiment export {identifier} -o csv",
+        ]
+    )
+
+

@@ -1,0 +1,68 @@
+"""The options that several commands share, with SigOpt's names, and what they are turned into."""
+
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from trialflow.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from trialflow.specs import RunSpec
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+experiment_file_option: Callable[[Function], Function] = click.option(
+    "-e", "--experiment-file", default="experiment.yml", show_default=True, metavar="FILE", help="The file that defines the experiment."
+)
+run_file_option: Callable[[Function], Function] = click.option(
+    "-r", "--run-file", default="run.yml", show_default=True, metavar="FILE", help="The file that says how the model is run; it may be missing."
+)
+source_file_option: Callable[[Function], Function] = click.option(
+    "-s", "--source-file", metavar="FILE", help="The model's source, kept with each training run."
+)
+project_option: Callable[[Function], Function] = click.option(
+    "-p", "--project", metavar="ID", help="The project; by default SIGOPT_PROJECT, else the folder's name. It is made if it does not exist."
+)
+command_argument: Callable[[Function], Function] = click.argument("command", nargs=-1, type=click.UNPROCESSED)
+
+
+def read_run(run_file: str, command: Sequence[str], *, directory: Path) -> "RunSpec":
+    """What run.yml says, with the command of the command line in its place if one was given. A run.yml that is missing is an empty one.
+
+    Raises `InvalidInput` if there is nothing to run, or if what is to be run is not there.
+    """
+    from tasks.preflight import check_command
+    from trialflow.specs import RunSpec, load_run
+
+    if Path(run_file).exists() or run_file != "run.yml":
+        run = load_run(run_file)
+    else:
+        run = RunSpec()
+    if command:
+        run = run.model_copy(update={"run": list(command)})
+    if not run.run:
+        raise InvalidInput(
+            "there is nothing to run: no command was given and run.yml has no `run:`",
+            hint="give the command after `--`, as in `trialflow run -- python model.py`, or start with `trialflow init`",
+        )
+    check_command(run.run, directory)
+    return run
+
+
+def read_source(source_file: str | None, directory: Path) -> dict[str, str] | None:
+    """`content` of the source file and `hash` of the commit that is checked out, as far as there are any."""
+    source: dict[str, str] = {}
+    if source_file:
+        try:
+            source["content"] = Path(source_file).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"the source file {source_file} cannot be read: {error}") from error
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=directory, capture_output=True, text=True, check=True, timeout=5)
+        source["hash"] = head.stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        pass  # no git, or no repository: then there is no commit to keep
+    return source or None

@@ -1,0 +1,69 @@
+"""`trialflow run`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trialflow.cli.options import command_argument, project_option, read_run, read_source, run_file_option, source_file_option
+from trialflow.cli.output import output_option, show
+from trialflow.cli.talk import next_commands, say
+
+
+@click.command()
+@run_file_option
+@source_file_option
+@project_option
+@output_option
+@command_argument
+def run(run_file: str, source_file: str | None, project: str | None, output: str, command: tuple[str, ...]) -> int:
+    """Execute one training run, tracked: COMMAND, or what run.yml says. What the model prints is shown and kept."""
+    directory = Path.cwd()
+    spec = read_run(run_file, command, directory=directory)
+    source = read_source(source_file, directory)
+
+    from trialflow.cli.session import flow_session
+
+    with flow_session() as session:
+        say(f"Prefect UI: {session.ui_url}" + ("  (sign in with what `trialflow token --prefect` prints)" if session.asks_token else ""))
+        from trialflow.cli.flowing import import_rooms, quiet_prefect, run_flow
+
+        import_rooms()
+        quiet_prefect(session.home)
+        from flows.training_run import training_run
+        from tasks.experiments.watching import Event, log_sink, watcher
+
+        begun: dict[str, Any] = {}
+
+        def watch(event: Event) -> None:
+            if event.kind == "launched" and event.run and not begun:
+                begun.update(event.run)
+                say(f"training run {event.run['id']}")
+            elif event.kind == "lost":
+                say(f"lost ({event.text}); it is launched again")
+
+        watcher.set(watch)
+        if output == "table":
+            log_sink.set(_print)
+        result, interrupted = run_flow(
+            lambda: training_run(run=spec, project=project, directory=str(directory), source=source),
+            on_interrupt="stopping the training run (Ctrl-C again: leave it at once)",
+        )
+    if interrupted:
+        say(f"training run {begun.get('id', '')} was stopped")
+        return 130
+    show(
+        result,
+        output=output,
+        names=[result["training_run"]],
+        columns=["TRAINING RUN", "STATE", "METRICS"],
+        rows=[[result["training_run"], result["state"], result["values"]]],
+    )
+    next_commands([f"trialflow logs {result['training_run']}"])
+    return 0
+
+
+def _print(chunk: bytes) -> None:
+    sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
