@@ -95,9 +95,7 @@ async def _work(place: Workplace, experiment: dict[str, Any], options: Options, 
     ours = [one for one in await place.client.runs(place.project, experiment_id=experiment["id"]) if is_ours(one)]
     active = [one for one in ours if one["state"] == "active"]
     proven = any(one["state"] == "completed" for one in ours)
-    ledger = Ledger.of(
-        experiment, ours=len(active), canary=options.canary, stop_after_failures=options.stop_after_failures, proven=proven
-    )
+    ledger = Ledger.of(experiment, ours=len(active), canary=options.canary, stop_after_failures=options.stop_after_failures, proven=proven)
     reporter = Reporter(experiment, ledger)
     tell(Event("experiment", facts={"experiment": experiment, "resumed": resumed, "flow_run": str(flow_run.id or "")}))
     logger.info("experiment %s (%s): %s of %s training runs done", experiment["id"], experiment["name"], ledger.spent, ledger.budget)
@@ -172,10 +170,8 @@ async def _finish(
         "failed": ledger.failed if ledger else 0,
         "space_exhausted": bool(ledger and ledger.exhausted),
         "best": [
-            {"id": one["id"], "assignments": one["assignments"], "values": {name: v["value"] for name, v in one["values"].items()}}
-            for one in best
+            {"id": one["id"], "assignments": one["assignments"], "values": {name: v["value"] for name, v in one["values"].items()}} for one in best
         ],
     }
     tell(Event("ended", facts={"summary": summary, "resumed": resumed}))
     return summary
-

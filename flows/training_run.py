@@ -50,7 +50,5 @@ async def training_run(
             return Cancelled(message="stopped by the user")
         values = {metric: value["value"] for metric, value in (seen.get("values") or {}).items()}
         if outcome.kind == "failed":
-            raise ExperimentFailed(
-                f"training run {made['id']} failed: {outcome.reason}", hint=f"`trialflow logs {made['id']}` shows what it printed"
-            )
+            raise ExperimentFailed(f"training run {made['id']} failed: {outcome.reason}", hint=f"`trialflow logs {made['id']}` shows what it printed")
         return {"training_run": str(made["id"]), "state": outcome.kind, "values": values}

@@ -43,7 +43,8 @@ async def workplace(
         raise InvalidInput(f"the folder {folder} that the model should run in does not exist")
     if not run.run:
         raise InvalidInput(
-            "there is nothing to run", hint="give the command after `--`, as in `trialflow optimize -- python model.py`, or as `run:` in run.yml"
+            "there is nothing to run",
+            hint="give the command after `--`, as in `trialflow optimize -- python model.py`, or as `run:` in run.yml",
         )
     home = Home.from_environment()
     async with connected(home, service) as (client, token):

@@ -29,7 +29,8 @@ def check_command(command: Sequence[str], directory: Path) -> None:
     if script and not script.startswith("-") and not (directory / script).exists():
         close = difflib.get_close_matches(script, [item.name for item in directory.iterdir()], 1)
         raise InvalidInput(
-            f"the script {script!r} is not in {directory}", hint=f"did you mean `{close[0]}`?" if close else "check the command or change to its folder"
+            f"the script {script!r} is not in {directory}",
+            hint=f"did you mean `{close[0]}`?" if close else "check the command or change to its folder",
         )
 
 

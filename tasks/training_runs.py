@@ -32,7 +32,15 @@ class Bench:
     """What a flow works with: the service, the compute, and how the model is run."""
 
     def __init__(
-        self, *, client: ServiceClient, compute: Compute, project: str, run: RunSpec, directory: Path, required: Sequence[str], source: Mapping
+        self,
+        *,
+        client: ServiceClient,
+        compute: Compute,
+        project: str,
+        run: RunSpec,
+        directory: Path,
+        required: Sequence[str],
+        source: Mapping,
     ) -> None:
         self.client = client
         self.compute = compute

@@ -61,7 +61,10 @@ class Reporter:
 def report(experiment: Mapping[str, Any], ledger: Ledger, best: Sequence[Mapping[str, Any]]) -> str:
     """The report of an experiment as markdown."""
     lines = [f"# {experiment['name']} (experiment {experiment['id']})", ""]
-    lines += [f"{ledger.spent} of {ledger.budget or 'unlimited'} training runs done, {ledger.failed} failed, {ledger.lost} lost and launched again.", ""]
+    lines += [
+        f"{ledger.spent} of {ledger.budget or 'unlimited'} training runs done, {ledger.failed} failed, {ledger.lost} lost and launched again.",
+        "",
+    ]
     for run in best:
         lines += [f"## Best: training run {run['id']}", "", "| metric | value |", "|---|---|"]
         lines += [f"| {name} | {value['value']:g} |" for name, value in sorted(run["values"].items())]

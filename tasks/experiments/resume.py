@@ -28,9 +28,7 @@ class Plan:
     update: Mapping[str, Any] | None = None
 
 
-def plan(
-    body: Mapping[str, Any], existing: Sequence[Mapping[str, Any]], *, when_finished: WhenFinished, always_new: bool = False
-) -> Plan:
+def plan(body: Mapping[str, Any], existing: Sequence[Mapping[str, Any]], *, when_finished: WhenFinished, always_new: bool = False) -> Plan:
     """Decide from the experiment asked for and the project's experiments, newest first.
 
     The newest with the same key is gone on with if budget is left or the file gives it more. One that is finished is reported or made anew.

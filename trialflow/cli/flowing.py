@@ -29,7 +29,8 @@ def import_rooms() -> None:
             found = Path(module.__file__ or "").parent.parent
             if str(found) != ours:
                 raise TrialflowError(
-                    f"Python found a package {room!r} in {found} where trialflow's own was expected", hint=f"reinstall trialflow; its own is in {ours}"
+                    f"Python found a package {room!r} in {found} where trialflow's own was expected",
+                    hint=f"reinstall trialflow; its own is in {ours}",
                 )
     finally:
         sys.path[:] = kept
@@ -58,6 +59,8 @@ def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str)
 
     The first SIGINT or SIGTERM cancels it (it stops in order, `on_interrupt` is said); a second SIGINT ends this process at once with code 130.
     """
+    from prefect.exceptions import CancelledRun
+
     interrupted = False
 
     async def main() -> Any:
@@ -77,7 +80,7 @@ def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str)
             asyncio.get_running_loop().add_signal_handler(number, interrupt)
         try:
             return await work
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, CancelledRun):
             return None
 
     return asyncio.run(main()), interrupted

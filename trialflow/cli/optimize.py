@@ -5,7 +5,15 @@ from typing import Any
 
 import click
 
-from trialflow.cli.options import command_argument, experiment_file_option, project_option, read_run, read_source, run_file_option, source_file_option
+from trialflow.cli.options import (
+    command_argument,
+    experiment_file_option,
+    project_option,
+    read_run,
+    read_source,
+    run_file_option,
+    source_file_option,
+)
 from trialflow.cli.output import output_option, show
 from trialflow.cli.talk import next_commands, say
 
@@ -18,7 +26,11 @@ from trialflow.cli.talk import next_commands, say
 @click.option("--new", is_flag=True, help="Start a new experiment even if the same one is unfinished.")
 @click.option("--canary/--no-canary", default=True, help="Have the first training run complete alone before the others start.")
 @click.option(
-    "--stop-after-failures", type=click.IntRange(min=0), default=5, show_default=True, help="End after so many failures in a row; 0 never does."
+    "--stop-after-failures",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="End after so many failures in a row; 0 never does.",
 )
 @output_option
 @command_argument
@@ -111,5 +123,3 @@ def _show_end(ended: dict[str, Any], output: str) -> None:
             f"trialflow experiment export {identifier} -o csv",
         ]
     )
-
-

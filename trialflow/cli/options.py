@@ -18,7 +18,12 @@ experiment_file_option: Callable[[Function], Function] = click.option(
     "-e", "--experiment-file", default="experiment.yml", show_default=True, metavar="FILE", help="The file that defines the experiment."
 )
 run_file_option: Callable[[Function], Function] = click.option(
-    "-r", "--run-file", default="run.yml", show_default=True, metavar="FILE", help="The file that says how the model is run; it may be missing."
+    "-r",
+    "--run-file",
+    default="run.yml",
+    show_default=True,
+    metavar="FILE",
+    help="The file that says how the model is run; it may be missing.",
 )
 source_file_option: Callable[[Function], Function] = click.option(
     "-s", "--source-file", metavar="FILE", help="The model's source, kept with each training run."
