@@ -1,0 +1,38 @@
+"""`run.yml`, `experiment.yml` and `cluster.yml` as typed models: their rules, errors with file and line, and JSON Schema.
+
+This room knows files and pydantic, and nothing of what the files are used for.
+"""
+
+from trialflow.specs.body import check_update, validate_experiment_body
+from trialflow.specs.cluster import ClusterSpec
+from trialflow.specs.document import load_cluster, load_experiment, load_run
+from trialflow.specs.experiment import ConditionalSpec, ExperimentSpec, LinearConstraintSpec, TermSpec
+from trialflow.specs.metric import MetricSpec
+from trialflow.specs.parameter import BoundsSpec, ParameterSpec, PriorSpec
+from trialflow.specs.problem import Problem, SpecError
+from trialflow.specs.run import AwsKeys, RunSpec
+from trialflow.specs.schema import json_schema
+from trialflow.specs.writing import to_yaml
+
+__all__ = [
+    "AwsKeys",
+    "BoundsSpec",
+    "ClusterSpec",
+    "ConditionalSpec",
+    "ExperimentSpec",
+    "LinearConstraintSpec",
+    "MetricSpec",
+    "ParameterSpec",
+    "PriorSpec",
+    "Problem",
+    "RunSpec",
+    "SpecError",
+    "TermSpec",
+    "check_update",
+    "json_schema",
+    "load_cluster",
+    "load_experiment",
+    "load_run",
+    "to_yaml",
+    "validate_experiment_body",
+]

@@ -1,0 +1,170 @@
+"""The HTTP server that the model takes for the SigOpt API: on loopback, for one training run, answering at once.
+
+What the model logs about its own training run goes to the journal. What else it asks is passed on to the real service, if there is one.
+"""
+
+import base64
+import hmac
+import json
+import socketserver
+import threading
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.server import BaseHTTPRequestHandler
+from urllib.parse import urlsplit
+
+LARGEST = 32 << 20
+BUSY = 429
+"""The one answer that the client tries again after, for up to 150 seconds."""
+PASSED_ON = ("Content-Type", "Accept", "User-Agent", "X-Response-Content", "X-SigOpt-Python-Version")
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """Serves on a socket that listens already."""
+
+    daemon_threads = True
+
+    def __init__(self, listener, token, run, journal, upstream):
+        socketserver.TCPServer.__init__(self, listener.getsockname(), Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self.authorization = "Basic " + base64.b64encode((token + ":").encode()).decode()
+        self.run_id = str(run["id"])
+        self.mirror = dict(run, state=run.get("state") or "active")
+        self.journal = journal
+        self.upstream = upstream
+        self.guard = threading.Lock()
+
+    def log(self, kind, body):
+        """Journal a report of the own training run, and have the mirror show it."""
+        with self.guard:
+            self.journal.add(kind, body)
+            if kind == "merge":
+                self.mirror = merged(self.mirror, body)
+
+
+def serve(listener, token, run, journal, upstream):
+    """Serve in threads of this process, for its life."""
+    server = Server(listener, token, run, journal, upstream)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 3600}, daemon=True).start()
+
+
+def merged(first, second):
+    """`second` merged into `first`, recursively; null deletes a key."""
+    result = dict(first)
+    for key, value in second.items():
+        before = result.get(key)
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return result
+
+
+class Refusal(Exception):
+    """An answer with an error in it."""
+
+    def __init__(self, status, message):
+        Exception.__init__(self, message)
+        self.status = status
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection of the model's."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def answer_request(self):
+        """Any request."""
+        try:
+            if not hmac.compare_digest(self.headers.get("Authorization") or "", self.server.authorization):
+                raise Refusal(403, "this address is for the training run %s alone" % self.server.run_id)
+            body = self.read_body()
+            path = urlsplit(self.path).path.strip("/").split("/")
+            if path[:1] == ["v1"] and path[1:3] == ["training_runs", self.server.run_id] and self.own_run(path[3:], body):
+                return
+            self.pass_on(body)
+        except Refusal as refusal:
+            self.answer(refusal.status, {"message": str(refusal), "status": refusal.status})
+        except OSError as error:
+            self.answer(BUSY, {"message": "this machine cannot take it now: %s" % error, "status": BUSY})
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_MERGE = answer_request  # noqa: N815
+
+    def own_run(self, rest, body):
+        """Answer what concerns the own training run. Returns False for what is not for this server."""
+        if self.command == "GET" and not rest:
+            self.answer(200, self.server.mirror)
+        elif self.command == "MERGE" and not rest:
+            self.server.log("merge", self.checked(body))
+            self.answer(204, None)
+        elif self.command == "POST" and rest == ["checkpoints"]:
+            self.server.log("checkpoint", self.checked(body))
+            self.answer(204, None)
+        else:
+            return False
+        return True
+
+    def checked(self, body):
+        """The body as a JSON object, without a claim of being completed: whoever launched the model ends its training run."""
+        try:
+            data = json.loads(body.decode("utf-8") or "{}", parse_constant=self.no_constant)
+        except ValueError as error:
+            raise Refusal(400, "Invalid JSON: %s" % error)
+        if not isinstance(data, dict):
+            raise Refusal(400, "Expected a JSON object")
+        if data.get("state") == "completed":
+            del data["state"]
+        return data
+
+    @staticmethod
+    def no_constant(name):
+        """Refuse NaN and infinities."""
+        raise ValueError("%s is no JSON number" % name)
+
+    def read_body(self):
+        """The request's body."""
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > LARGEST:
+            self.close_connection = True
+            raise Refusal(400, "The body has %d bytes; at most %d are taken" % (length, LARGEST))
+        return self.rfile.read(length)
+
+    def pass_on(self, body):
+        """Have the real service answer."""
+        if not self.server.upstream.get("url"):
+            if self.path.split("?")[0].rstrip("/").endswith("/v1/tokens/self"):
+                return self.answer(200, {"object": "token", "client": "1", "token_type": "client"})
+            message = "%s %s cannot be answered here: a training run on this cluster reaches its own data only" % (self.command, self.path)
+            raise Refusal(404, message)
+        url = urlsplit(self.server.upstream["url"])
+        connect = HTTPSConnection if url.scheme == "https" else HTTPConnection
+        headers = {name: self.headers[name] for name in PASSED_ON if self.headers.get(name)}
+        token = self.server.upstream["token"] or ""
+        headers["Authorization"] = "Basic " + base64.b64encode((token + ":").encode()).decode()
+        connection = connect(url.hostname, url.port, timeout=140)
+        try:
+            connection.request(self.command, url.path.rstrip("/") + self.path, body, headers)
+            response = connection.getresponse()
+            self.answer_bytes(response.status, response.read(), response.getheader("Content-Type"))
+        except HTTPException as error:
+            raise OSError("the service broke off: %s" % error)
+        finally:
+            connection.close()
+
+    def answer(self, status, data):
+        """Send JSON."""
+        self.answer_bytes(status, b"" if data is None else json.dumps(data).encode(), "application/json")
+
+    def answer_bytes(self, status, body, kind):
+        """Send an answer."""
+        self.send_response(status)
+        if status != 204:
+            self.send_header("Content-Type", kind or "application/json")
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if status != 204 and self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format, *args):
+        """Say nothing."""

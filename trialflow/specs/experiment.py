@@ -1,0 +1,220 @@
+"""`experiment.yml`: parameters, metrics and budget of an experiment, with the rules that SigOpt's server had."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import product
+from math import prod
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from trialflow.specs.metric import MetricSpec
+from trialflow.specs.parameter import ParameterSpec
+from trialflow.specs.strict import Integer, Name, Number, Strict, Text, Violation, refuse
+
+MOST_METRICS, MOST_OPTIMIZED, MOST_CONSTRAINTS = 50, 2, 4
+MOST_CONSTRAINED_INTS = 10
+MOST_COMBINATIONS = 100_000
+"""Combinations of conditional values up to which each is looked at for a parameter that is active in it."""
+
+
+class ConditionalSpec(Strict):
+    """A choice that decides which parameters are active. It is part of the assignments."""
+
+    name: Name = Field(description="The name of the choice.")
+    values: list[Annotated[Text, Field(min_length=1, max_length=50)]] = Field(min_length=2, description="What can be chosen.")
+
+
+class TermSpec(Strict):
+    """One term of a linear constraint."""
+
+    name: Name = Field(description="A numeric parameter.")
+    weight: Number = Field(description="What it is multiplied with.")
+
+
+class LinearConstraintSpec(Strict):
+    """The weighted sum of parameters has to stay below or above a threshold."""
+
+    type: Literal["less_than", "greater_than"] = Field(description="Which side of the threshold is allowed.")
+    threshold: Number = Field(description="The bound of the sum.")
+    terms: list[TermSpec] = Field(min_length=1, description="The parameters and their weights.")
+
+
+class ExperimentSpec(Strict):
+    """A tuning job: what to vary, what to measure, and how many training runs it may take."""
+
+    name: Name = Field(description="Shown in lists and in the UI.")
+    parameters: list[ParameterSpec] = Field(min_length=1, description="What to vary.")
+    metrics: list[MetricSpec] = Field(min_length=1, description="What the model logs.")
+    budget: Annotated[Integer, Field(gt=0)] | None = Field(None, description="How many training runs; without it there is no end.")
+    parallel_bandwidth: Annotated[Integer, Field(gt=0)] | None = Field(None, description="How many training runs at the same time; 1 by default.")
+    type: Literal["offline", "random", "grid"] | None = Field(None, description="How to search: offline is Bayesian, the default.")
+    conditionals: list[ConditionalSpec] | None = Field(None, description="Choices that decide which parameters are active.")
+    linear_constraints: list[LinearConstraintSpec] | None = Field(None, description="Sums of parameters that have to stay within a threshold.")
+    num_solutions: Annotated[Integer, Field(gt=0)] | None = Field(None, description="How many different good solutions are looked for.")
+    metadata: dict[str, Number | Text | None] | None = Field(None, description="Facts of your own, kept with the experiment.")
+
+    @model_validator(mode="after")
+    def _rules(self) -> "ExperimentSpec":
+        refuse(
+            [
+                *_name_rules(self),
+                *_metric_rules(self),
+                *_conditional_rules(self),
+                *_constraint_rules(self),
+                *_kind_rules(self),
+                *_metadata_rules(self.metadata or {}),
+            ]
+        )
+        return self
+
+    @property
+    def optimized(self) -> list[MetricSpec]:
+        """The metrics to optimize."""
+        return [metric for metric in self.metrics if metric.is_optimized]
+
+    @property
+    def grid_size(self) -> int:
+        """How many points a grid experiment has."""
+        return prod(len(one.grid or one.categorical_values or []) for one in self.parameters)
+
+    @property
+    def full_budget(self) -> int | None:
+        """The budget; for a grid the number of its points."""
+        return self.grid_size if self.type == "grid" else self.budget
+
+    def to_api(self) -> dict[str, Any]:
+        """The body for `POST aiexperiments`."""
+        body = self.model_dump(mode="json", exclude_none=True, exclude={"parameters", "metrics", "budget"})
+        body["parameters"] = [one.to_api() for one in self.parameters]
+        body["metrics"] = [one.to_api() for one in self.metrics]
+        if self.full_budget is not None:
+            body["budget"] = self.full_budget
+        return body
+
+
+def _twice(names: list[str]) -> list[int]:
+    seen: Counter[str] = Counter()
+    places = []
+    for place, name in enumerate(names):
+        seen[name] += 1
+        if seen[name] > 1:
+            places.append(place)
+    return places
+
+
+def _name_rules(spec: ExperimentSpec) -> Iterator[Violation]:
+    for field, items in (("parameters", spec.parameters), ("metrics", spec.metrics), ("conditionals", spec.conditionals or [])):
+        for place in _twice([item.name for item in items]):
+            yield Violation((field, place, "name"), f"{items[place].name!r} is there twice; names must differ")
+
+
+def _metric_rules(spec: ExperimentSpec) -> Iterator[Violation]:
+    optimized = [place for place, metric in enumerate(spec.metrics) if metric.is_optimized]
+    constraints = [place for place, metric in enumerate(spec.metrics) if metric.strategy == "constraint"]
+    if len(spec.metrics) > MOST_METRICS:
+        yield Violation(("metrics",), f"{len(spec.metrics)} metrics; at most {MOST_METRICS}")
+    if len(optimized) > MOST_OPTIMIZED:
+        yield Violation(("metrics", optimized[-1], "strategy"), f"{len(optimized)} metrics to optimize; at most {MOST_OPTIMIZED}")
+    if len(constraints) > MOST_CONSTRAINTS:
+        yield Violation(("metrics", constraints[-1], "strategy"), f"{len(constraints)} constraints; at most {MOST_CONSTRAINTS}")
+    if not optimized and not constraints:
+        yield Violation(("metrics",), "all metrics are only stored; at least one has strategy optimize or constraint")
+    for place in optimized:
+        if spec.metrics[place].threshold is not None and len(optimized) < 2:
+            yield Violation(("metrics", place, "threshold"), "only with two metrics to optimize; with one, use strategy constraint on another")
+    if spec.full_budget is None:
+        reason = "two metrics to optimize" if len(optimized) > 1 else "a constraint" if constraints else None
+        reason = reason or ("num_solutions" if (spec.num_solutions or 1) > 1 else None)
+        if reason:
+            yield Violation(("budget",), f"missing: an experiment with {reason} needs one")
+
+
+def _conditional_rules(spec: ExperimentSpec) -> Iterator[Violation]:
+    choices = {one.name: one.values for one in spec.conditionals or []}
+    for place, choice in enumerate(spec.conditionals or []):
+        if choice.name in {one.name for one in spec.parameters}:
+            yield Violation(("conditionals", place, "name"), f"{choice.name!r} is the name of a parameter too; names must differ")
+        if len(set(choice.values)) < len(choice.values):
+            yield Violation(("conditionals", place, "values"), "the same value twice; values must differ")
+    wrong = False
+    for place, one in enumerate(spec.parameters):
+        for name, values in one.conditions.items():
+            at = ("parameters", place, "conditions", name)
+            if name not in choices:
+                wrong = True
+                yield Violation(at, f"there is no conditional {name!r}" + (f"; there are {', '.join(choices)}" if choices else ""))
+            elif unknown := [value for value in values if value not in choices[name]]:
+                wrong = True
+                yield Violation(at, f"{unknown[0]!r} is no value of {name!r}; it has {', '.join(choices[name])}")
+    if choices and not wrong and prod(map(len, choices.values())) <= MOST_COMBINATIONS:
+        for combination in product(*choices.values()):
+            chosen = dict(zip(choices, combination, strict=True))
+            if not any(all(chosen[name] in values for name, values in one.conditions.items()) for one in spec.parameters):
+                text = ", ".join(f"{name}={value}" for name, value in chosen.items())
+                yield Violation(("conditionals",), f"with {text} no parameter is active; at least one must be")
+                return
+
+
+def _constraint_rules(spec: ExperimentSpec) -> Iterator[Violation]:
+    known = {one.name: one for one in spec.parameters}
+    ints: set[str] = set()
+    for place, constraint in enumerate(spec.linear_constraints or []):
+        kinds = set()
+        for index, term in enumerate(constraint.terms):
+            at = ("linear_constraints", place, "terms", index, "name")
+            one = known.get(term.name)
+            if one is None:
+                yield Violation(at, f"there is no parameter {term.name!r}")
+            elif one.type == "categorical" or one.is_log or one.grid is not None or one.conditions:
+                yield Violation(at, f"{term.name!r} cannot be constrained: only int and double without log, grid or conditions can")
+            else:
+                kinds.add(one.type)
+                ints |= {one.name} if one.type == "int" else set()
+        if len(kinds) > 1:
+            yield Violation(("linear_constraints", place, "terms"), "int and double parameters in one constraint; use one kind")
+        for index in _twice([term.name for term in constraint.terms]):
+            yield Violation(("linear_constraints", place, "terms", index, "name"), f"{constraint.terms[index].name!r} is there twice")
+        if len(kinds) == 1 and not _can_hold(constraint, known):
+            yield Violation(("linear_constraints", place, "threshold"), f"{constraint.threshold} cannot be reached within the bounds")
+    if len(ints) > MOST_CONSTRAINED_INTS:
+        yield Violation(("linear_constraints",), f"{len(ints)} constrained int parameters; at most {MOST_CONSTRAINED_INTS}")
+
+
+def _can_hold(constraint: LinearConstraintSpec, known: dict[str, ParameterSpec]) -> bool:
+    low = high = 0.0
+    for term in constraint.terms:
+        bounds = known[term.name].bounds if term.name in known else None
+        if bounds is None:
+            return True
+        ends = sorted((term.weight * bounds.min, term.weight * bounds.max))
+        low, high = low + ends[0], high + ends[1]
+    return low <= constraint.threshold if constraint.type == "less_than" else high >= constraint.threshold
+
+
+def _kind_rules(spec: ExperimentSpec) -> Iterator[Violation]:
+    many = (spec.num_solutions or 1) > 1
+    if many and len(spec.optimized) != 1:
+        yield Violation(("num_solutions",), "more than one solution needs exactly one metric to optimize")
+    if many and spec.budget is not None and spec.num_solutions is not None and spec.budget < spec.num_solutions:
+        yield Violation(("num_solutions",), f"{spec.num_solutions} solutions do not fit into a budget of {spec.budget}")
+    if spec.conditionals and (many or spec.type == "grid"):
+        yield Violation(("conditionals",), f"not together with {'num_solutions' if many else 'type grid'}")
+    if spec.type != "grid":
+        return
+    for place, one in enumerate(spec.parameters):
+        if one.type != "categorical" and one.grid is None:
+            yield Violation(("parameters", place, "grid"), "missing: in an experiment of type grid every numeric parameter lists its values")
+            return
+    if spec.budget is not None and spec.budget != spec.grid_size:
+        yield Violation(("budget",), f"{spec.budget}, but the grid has {spec.grid_size} points; leave it out or give that number")
+
+
+def _metadata_rules(metadata: dict[str, Any]) -> Iterator[Violation]:
+    if len(metadata) > 100:
+        yield Violation(("metadata",), f"{len(metadata)} keys; at most 100")
+    for key, value in metadata.items():
+        if len(key) > 100:
+            yield Violation(("metadata", key), f"a key of {len(key)} characters; at most 100")
+        if isinstance(value, str) and len(value) > 500:
+            yield Violation(("metadata", key), f"{len(value)} characters; at most 500")
