@@ -1,0 +1,8 @@
+"""Training runs as processes of this machine, each with a launcher beside it that outlives the flow.
+
+This room knows processes, folders and locks; it knows nothing of experiments or of the service but its address.
+"""
+
+from tasks.local.compute import LocalCompute
+
+__all__ = ["LocalCompute"]

@@ -1,0 +1,67 @@
+"""How an attempt that ended is judged: completed, failed by the model's own fault, or lost through no fault of it. Pure."""
+
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tasks.compute import Exit
+
+EXCERPT = 512
+"""Characters kept from each end of a log, as the `sigopt` client does."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verdict on one attempt, and its reason in words (None for completed)."""
+
+    kind: Literal["completed", "failed", "lost"]
+    reason: str | None = None
+
+
+def judge(ended: Exit, *, state: str, values: Mapping[str, Any], required: Sequence[str]) -> Outcome:
+    """Judge an attempt from the facts of its end, the state of its training run, and the metrics it has against those it needs.
+
+    A model that reported its own failure stays failed, and one that ended well before its launcher was lost has not been lost.
+    """
+    if state == "failed":
+        return Outcome("failed", "the model reported its failure")
+    if ended.stopped:
+        return Outcome("lost", "stopped")
+    if ended.lost is not None:
+        return Outcome("lost", ended.lost)
+    if ended.problem is not None:
+        return Outcome("failed", ended.problem)
+    if ended.timed_out:
+        return Outcome("failed", "out of time: it ran longer than `timeout` allows")
+    if ended.out_of_memory:
+        return Outcome("failed", "out of memory")
+    if ended.signal is not None:
+        return Outcome("failed", f"killed by signal {ended.signal}{_signal_name(ended.signal)}")
+    if ended.code != 0:
+        return Outcome("failed", f"exit code {ended.code}{_code_meaning(ended.code)}")
+    if missing := [name for name in required if name not in values]:
+        names = ", ".join(missing)
+        return Outcome("failed", f"metric{'s' if len(missing) > 1 else ''} {names} {'were' if len(missing) > 1 else 'was'} not logged")
+    return Outcome("completed")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f" ({signal.Signals(number).name})"
+    except ValueError:
+        return ""
+
+
+def _code_meaning(code: int | None) -> str:
+    if code is not None and 128 < code < 160:
+        return f": it was killed by signal {code - 128}{_signal_name(code - 128)}"
+    return {126: ": a command could not be executed", 127: ": a command was not found"}.get(code or 0, "")
+
+
+def log_excerpt(log: bytes) -> str:
+    """The first and the last 512 characters of a log, with a note between them if it is longer."""
+    text = log.decode("utf-8", "replace").replace("\x00", "")
+    if len(text) < 2 * EXCERPT:
+        return text
+    return f"{text[:EXCERPT]}\n... {len(text) - 2 * EXCERPT} characters left out ...\n{text[-EXCERPT:]}"
