@@ -1,0 +1,142 @@
+"""The one entry: what to try next."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from trialflow.optimizer.acquisition import Acquisition
+from trialflow.optimizer.design import ENUMERABLE, all_points, grid_point, key_of, new_point, sobol, start_length
+from trialflow.optimizer.encoding import Encoder
+from trialflow.optimizer.errors import SpaceExhausted, UnsupportedExperiment
+from trialflow.optimizer.gp import Shape, fit
+from trialflow.optimizer.history import Metric, Observation
+from trialflow.optimizer.search import maximise
+from trialflow.optimizer.space import Assignment, Space
+from trialflow.optimizer.targets import transformed
+
+Array = np.ndarray
+Kind = Literal["offline", "random", "grid"]
+MOST_MODELLED = 400
+"""Observations that the model is made from: the best and the latest ones, beyond which a fit takes too long."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Assignments to try, and the method that found them: `grid`, `random`, `sobol` or `gp`."""
+
+    assignments: dict[str, Assignment]
+    method: str
+
+
+def check_supported(space: Space, metrics: Sequence[Metric], kind: Kind, *, num_solutions: int = 1, tasks: bool = False) -> None:
+    """Raise `UnsupportedExperiment`, which names what is not supported yet, if the experiment asks for such a thing."""
+    asked = {
+        "conditionals": bool(space.conditionals),
+        "linear_constraints": bool(space.linear_constraints),
+        "priors": any(one.prior for one in space.parameters),
+        "two metrics to optimize": sum(one.strategy == "optimize" for one in metrics) > 1,
+        "constraint metrics": any(one.strategy == "constraint" for one in metrics),
+        "num_solutions above 1": num_solutions > 1,
+        "tasks": tasks,
+    }
+    if names := [name for name, is_asked in asked.items() if is_asked]:
+        raise UnsupportedExperiment(f"not supported yet: {', '.join(names)}")
+
+
+def suggest(
+    space: Space,
+    metrics: Sequence[Metric],
+    observations: Sequence[Observation],
+    pending: Sequence[Mapping[str, Assignment]],
+    *,
+    seed: int,
+    kind: Kind = "offline",
+    budget: int | None = None,
+    parallel_bandwidth: int = 1,
+) -> Suggestion:
+    """The next point to try, one that is neither known nor pending.
+
+    `seed` is the experiment's own and stays the same for all its suggestions. Raises `SpaceExhausted` when a finite space is used up. Numerical
+    trouble is logged and answered by a random point.
+    """
+    encoder = Encoder(space)
+    count = len(observations) + len(pending)
+    if kind == "grid":
+        return Suggestion(grid_point(space, count), "grid")
+    taken = {key_of(space, one.assignments) for one in observations} | {key_of(space, one) for one in pending}
+    if space.size is not None and len(taken) >= space.size and not _has_left(space, taken):
+        raise SpaceExhausted(f"space exhausted: all {space.size} points are known or pending")
+    rng = np.random.default_rng([seed, len(observations), len(pending)])
+    if kind == "random":
+        return Suggestion(new_point(encoder, np.empty((0, encoder.width)), taken, rng), "random")
+    succeeded = [one for one in observations if _value(one, _optimized(metrics)) is not None]
+    if count < start_length(space) or len(succeeded) < 2:
+        cube = sobol(space, count + 1, seed)[count:]
+        return Suggestion(new_point(encoder, encoder.from_cube(cube), taken, rng), "sobol")
+    try:
+        rows = _model_based(encoder, metrics, observations, pending, rng)
+    except (np.linalg.LinAlgError, FloatingPointError, ValueError) as error:
+        logger.warning("the model gave no answer (%s); a random point is suggested", error)
+        return Suggestion(new_point(encoder, np.empty((0, encoder.width)), taken, rng), "random")
+    return Suggestion(new_point(encoder, rows, taken, rng), "gp")
+
+
+def _model_based(
+    encoder: Encoder, metrics: Sequence[Metric], observations: Sequence[Observation], pending: Sequence[Mapping], rng: np.random.Generator
+) -> Array:
+    """Rows to try, best first, by a Gaussian process and log expected improvement."""
+    metric = _optimized(metrics)
+    sign = -1.0 if metric.objective == "minimize" else 1.0
+    shape = Shape(encoder.owner)
+    good = [one for one in observations if _value(one, metric) is not None]
+    values = np.array([sign * one.values[metric.name].value for one in good])
+    chosen = _subset(values)
+    good, values = [good[index] for index in chosen], values[chosen]
+    targets, scale = transformed(values)
+    deviations = [one.values[metric.name].stddev for one in good]
+    noise = np.array([np.nan if deviation is None else max(deviation / scale, 1e-5) ** 2 for deviation in deviations])
+    x = encoder.encode(one.assignments for one in good)
+    model = fit(shape, x, targets, noise, starts=[shape.start()])
+    acquisition = Acquisition.over(model, encoder.encode(pending), _success_model(shape, encoder, observations), rng)
+    mean, _ = model.predict(x)
+    rows = maximise(acquisition, encoder, x[np.argsort(-mean)[:5]], rng)
+    if encoder.space.size is not None and encoder.space.size <= ENUMERABLE:
+        every = encoder.encode(all_points(encoder.space))
+        rows = every[np.argsort(-acquisition.value(every), kind="stable")]
+    return rows
+
+
+def _success_model(shape: Shape, encoder: Encoder, observations: Sequence[Observation]):  # noqa: ANN202
+    """A process over +1 for success and -1 for failure; None while nothing has failed."""
+    if not any(one.failed for one in observations):
+        return None
+    latest = observations[-MOST_MODELLED:]
+    labels = np.array([-1.0 if one.failed else 1.0 for one in latest])
+    x = encoder.encode(one.assignments for one in latest)
+    return fit(shape, x, labels, np.full(len(labels), 0.05), starts=[shape.start()])
+
+
+def _subset(values: Array) -> Array:
+    """Which observations the model sees, in order: all, or the best half and the latest half of what fits."""
+    if len(values) <= MOST_MODELLED:
+        return np.arange(len(values))
+    best = np.argsort(-values)[: MOST_MODELLED // 2]
+    return np.unique(np.concatenate([best, np.arange(len(values) - MOST_MODELLED // 2, len(values))]))
+
+
+def _value(one: Observation, metric: Metric) -> float | None:
+    value = one.values.get(metric.name)
+    return None if one.failed or value is None or not np.isfinite(value.value) else value.value
+
+
+def _has_left(space: Space, taken: set) -> bool:
+    """Whether any point is left, though as many are taken as there are: old ones may lie outside of new bounds."""
+    return any(key_of(space, point) not in taken for point in all_points(space))
+
+
+def _optimized(metrics: Sequence[Metric]) -> Metric:
+    return next(one for one in metrics if one.strategy == "optimize")
