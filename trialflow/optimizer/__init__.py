@@ -5,6 +5,7 @@ Pure: the same arguments give the same answer; no files, no clock, no database, 
 
 from trialflow.optimizer.errors import SpaceExhausted, UnsupportedExperiment
 from trialflow.optimizer.history import Metric, Observation, Value
+from trialflow.optimizer.importance import importances
 from trialflow.optimizer.space import BetaPrior, Conditional, LinearConstraint, NormalPrior, Parameter, Space
 from trialflow.optimizer.suggest import Suggestion, check_supported, suggest
 
@@ -22,5 +23,6 @@ __all__ = [
     "UnsupportedExperiment",
     "Value",
     "check_supported",
+    "importances",
     "suggest",
 ]

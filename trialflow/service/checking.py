@@ -1,0 +1,155 @@
+"""What a request's body may say: keys, types and lengths, refused with the API's own words."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trialflow.service.errors import BadRequest
+
+STATES = ("active", "completed", "failed")
+RUN_KEYS = (
+    "name", "state", "assignments", "values", "metadata", "sys_metadata", "dev_metadata", "datasets", "logs", "model", "source_code", "tags",
+    "favorite", "deleted", "assignments_meta", "assignments_sources", "object", "project", "source",
+)  # fmt: skip
+MOST_LOG = 1124
+MAP_KEYS = ("assignments", "values", "metadata", "sys_metadata", "dev_metadata", "datasets", "logs", "model", "source_code", "tags",
+            "assignments_meta", "assignments_sources")  # fmt: skip
+
+
+def training_run(body: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
+    """A training run's body, checked: known keys, a name if it is new, maps that are maps, numbers that are numbers."""
+    known_keys(body, RUN_KEYS)
+    if is_new and "name" not in body:
+        raise BadRequest(f'Missing required json key "name" in: {excerpt(body)}')
+    checked = {key: value for key, value in body.items() if key not in ("object", "project", "source")}
+    if "name" in checked:
+        checked["name"] = name(checked["name"], ".name")
+    if checked.get("state") is not None and checked["state"] not in STATES:
+        raise BadRequest(f"{checked['state']} is not one of the allowed values: {', '.join(STATES)}")
+    for key in MAP_KEYS:
+        if checked.get(key) is not None and not isinstance(checked[key], Mapping):
+            raise BadRequest(f"Invalid type for .{key}: {excerpt(checked[key])} - expected type object")
+    for key in ("metadata", "dev_metadata"):
+        if checked.get(key):
+            metadata(checked[key], f".{key}")
+    if checked.get("assignments"):
+        for parameter, value in checked["assignments"].items():
+            if isinstance(value, bool | Mapping | Sequence) and not isinstance(value, str):
+                raise BadRequest(f"Invalid type for .assignments.{parameter}: {excerpt(value)} - expected type number or string")
+    if checked.get("values"):
+        checked["values"] = {metric: _value(metric, value) for metric, value in checked["values"].items()}
+    if checked.get("logs"):
+        checked["logs"] = {stream: _log(stream, value) for stream, value in checked["logs"].items()}
+    for parameter, meta in (checked.get("assignments_meta") or {}).items():
+        if isinstance(meta, Mapping) and len(str(meta.get("source") or "")) > 30:
+            raise BadRequest(f"The length of .assignments_meta.{parameter}.source must be less than or equal to 30")
+    return checked
+
+
+def _value(metric: str, value: Any) -> Any:
+    if value is None:
+        return None
+    name(metric, ".values")
+    if not isinstance(value, Mapping):
+        raise BadRequest(f"Invalid type for .values.{metric}: {excerpt(value)} - expected type object")
+    known_keys(value, ("value", "value_stddev", "name", "object"))
+    result = {"value": finite(value.get("value"), f".values.{metric}.value")}
+    if value.get("value_stddev") is not None:
+        result["value_stddev"] = deviation(value["value_stddev"], f".values.{metric}.value_stddev")
+    return result
+
+
+def _log(stream: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not isinstance(value.get("content"), str):
+        raise BadRequest(f"Invalid type for .logs.{stream}: {excerpt(value)} - expected an object with content")
+    return {"content": value["content"][:MOST_LOG]}
+
+
+def evaluations(values: Any, metrics: Sequence[str], path: str = ".values") -> list[dict[str, Any]]:
+    """A list of `{name, value, value_stddev}`; the name may be left out if there is one metric only."""
+    if not isinstance(values, list):
+        raise BadRequest(f"Invalid type for {path}: {excerpt(values)} - expected type array")
+    result = []
+    for index, one in enumerate(values):
+        if not isinstance(one, Mapping):
+            raise BadRequest(f"Invalid type for {path}[{index}]: {excerpt(one)} - expected type object")
+        known_keys(one, ("name", "value", "value_stddev", "object"))
+        metric = one.get("name") or (metrics[0] if len(metrics) == 1 else None)
+        if metric is None:
+            raise BadRequest(f'Missing required json key "name" in: {excerpt(one)}')
+        if metrics and metric not in metrics:
+            raise BadRequest(f"{metric} is not one of the metrics: {', '.join(metrics)}")
+        entry = {"name": name(metric, f"{path}[{index}].name"), "value": finite(one.get("value"), f"{path}[{index}].value")}
+        if one.get("value_stddev") is not None:
+            entry["value_stddev"] = deviation(one["value_stddev"], f"{path}[{index}].value_stddev")
+        result.append(entry)
+    if len({one["name"] for one in result}) < len(result):
+        raise BadRequest(f"The same metric twice in {path}")
+    return result
+
+
+def known_keys(body: Mapping[str, Any], keys: Sequence[str]) -> None:
+    """Refuse keys that are not known."""
+    if unknown := [key for key in body if key not in keys]:
+        raise BadRequest(f"Unknown json keys `{'`, `'.join(unknown)}` in: {excerpt(body)}")
+
+
+def name(value: Any, path: str, longest: int = 100) -> str:
+    """A string of 1 to 100 characters."""
+    if not isinstance(value, str):
+        raise BadRequest(f"Invalid type for {path}: {excerpt(value)} - expected type string")
+    if not value:
+        raise BadRequest(f"The length of {path} must be greater than or equal to 1")
+    if len(value) > longest:
+        raise BadRequest(f"The length of {path} must be less than or equal to {longest}")
+    return value
+
+
+def finite(value: Any, path: str) -> float:
+    """A number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise BadRequest(f"Invalid type for {path}: {excerpt(value)} - expected type number")
+    return value
+
+
+def deviation(value: Any, path: str) -> float:
+    """A number that is not negative."""
+    if finite(value, path) < 0:
+        raise BadRequest(f"{path} must be greater than or equal to 0")
+    return value
+
+
+def metadata(value: Mapping[str, Any], path: str = ".metadata") -> dict[str, Any]:
+    """A user's facts: at most 100, strings of at most 500 characters, numbers, null."""
+    if not isinstance(value, Mapping):
+        raise BadRequest(f"Invalid type for {path}: {excerpt(value)} - expected type object")
+    if len(value) > 100:
+        raise BadRequest(f"{path} has {len(value)} keys, at most 100 are allowed")
+    for key, one in value.items():
+        name(key, path)
+        if isinstance(one, str):
+            if len(one) > 500:
+                raise BadRequest(f"The length of {path}.{key} must be less than or equal to 500")
+        elif one is not None:
+            finite(one, f"{path}.{key}")
+    return dict(value)
+
+
+def integer(value: Any, path: str, *, least: int = 0, most: int | None = None) -> int:
+    """A whole number from a query or a body."""
+    try:
+        result = int(str(value))
+    except ValueError:
+        raise BadRequest(f"Invalid type for {path}: {excerpt(value)} - expected type integer") from None
+    if result < least or (most is not None and result > most):
+        raise BadRequest(f"{path} must be between {least} and {most}" if most is not None else f"{path} must be at least {least}")
+    return result
+
+
+def excerpt(value: Any) -> str:
+    """A value for a message."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 300 else text[:297] + "..."

@@ -1,0 +1,118 @@
+"""Tokens, clients, organizations and projects."""
+
+from sqlalchemy import Connection, func, select
+
+from trialflow.service import checking, shapes
+from trialflow.service.errors import ApiError, BadRequest, NotFound
+from trialflow.service.store.rows import Row, add, change, find, now
+from trialflow.service.store.schema import experiments, projects, training_runs
+from trialflow.service.transport import Answer, Call
+
+DEFAULT = "default"
+LETTERS = set("abcdefghijklmnopqrstuvwxyz0123456789-_.")
+
+
+def make_default_project(connection: Connection) -> None:
+    """Make the project that is there from the beginning, unless it is."""
+    if connection.execute(select(projects.c.id).where(projects.c.id == DEFAULT)).first() is None:
+        create(connection, DEFAULT, "Default project", None)
+
+
+def create(connection: Connection, identifier: str, name: str, metadata: dict | None) -> Row:
+    """A new project. Raises a 409 if there is one of that id."""
+    if connection.execute(select(projects.c.id).where(projects.c.id == identifier)).first() is not None:
+        raise ApiError(409, f"There is a project with the id {identifier} already")
+    row = {"id": identifier, "name": name, "created": now(), "updated": now(), "metadata": metadata}
+    add(connection, projects, row)
+    return row
+
+
+def check_client(call: Call) -> None:
+    """Refuse any client but the one there is."""
+    if call.path.get("client", shapes.CLIENT) != shapes.CLIENT:
+        raise NotFound("client", call.path["client"])
+
+
+async def get_token(call: Call) -> Answer:
+    """GET /tokens/self."""
+    return shapes.token(call.service.token)
+
+
+async def get_client(call: Call) -> Answer:
+    """GET /clients/{client}."""
+    check_client(call)
+    return shapes.client()
+
+
+async def list_organizations(call: Call) -> Answer:
+    """GET /organizations."""
+    return shapes.pagination([{"object": "organization", "id": "1", "name": "trialflow"}], count=1)
+
+
+async def list_projects(call: Call) -> Answer:
+    """GET /clients/{client}/projects."""
+    check_client(call)
+    rows = await call.service.store.do(lambda connection: [dict(row) for row in connection.execute(select(projects)).mappings()])
+    rows.sort(key=lambda row: (-row["created"], row["id"]))
+    return shapes.pagination([shapes.project(row) for row in rows], count=len(rows))
+
+
+async def create_project(call: Call) -> Answer:
+    """POST /clients/{client}/projects."""
+    check_client(call)
+    checking.known_keys(call.body, ("id", "name", "metadata", "object"))
+    for key in ("id", "name"):
+        if key not in call.body:
+            raise BadRequest(f'Missing required json key "{key}" in: {checking.excerpt(call.body)}')
+    identifier = checking.name(call.body["id"], ".id", 32)
+    if not set(identifier) <= LETTERS:
+        raise BadRequest(f"Invalid project id {identifier!r}: only lower-case letters, digits, `-`, `_` and `.` are allowed")
+    name = checking.name(call.body["name"], ".name")
+    metadata = checking.metadata(call.body["metadata"]) if call.body.get("metadata") is not None else None
+    return shapes.project(await call.service.store.do(lambda connection: create(connection, identifier, name, metadata)))
+
+
+async def get_project(call: Call) -> Answer:
+    """GET /clients/{client}/projects/{project}, with counts."""
+    check_client(call)
+
+    def read(connection: Connection) -> dict:
+        row = find(connection, projects, call.path["project"])
+        count = select(func.count())
+        held = {
+            "experiment_count": connection.execute(count.where(experiments.c.project == row["id"])).scalar_one(),
+            "training_run_count": connection.execute(count.where(training_runs.c.project == row["id"])).scalar_one(),
+        }
+        return {**shapes.project(row), **held}
+
+    return await call.service.store.do(read)
+
+
+async def update_project(call: Call) -> Answer:
+    """PUT /clients/{client}/projects/{project}."""
+    check_client(call)
+    checking.known_keys(call.body, ("id", "name", "metadata", "deleted", "object"))
+    values: dict = {"updated": now()}
+    if "name" in call.body:
+        values["name"] = checking.name(call.body["name"], ".name")
+    if "metadata" in call.body:
+        values["metadata"] = None if call.body["metadata"] is None else checking.metadata(call.body["metadata"])
+
+    def write(connection: Connection) -> Row:
+        row = find(connection, projects, call.path["project"])
+        change(connection, projects, row["id"], values)
+        return {**row, **values}
+
+    return shapes.project(await call.service.store.do(write))
+
+
+ROUTES = [
+    ("GET", "/tokens/self", get_token),
+    ("GET", "/clients/{client}", get_client),
+    ("GET", "/organizations", list_organizations),
+    ("GET", "/clients/{client}/projects", list_projects),
+    ("POST", "/clients/{client}/projects", create_project),
+    ("GET", "/clients/{client}/projects/{project}", get_project),
+    ("PUT", "/clients/{client}/projects/{project}", update_project),
+]
+

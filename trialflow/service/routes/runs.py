@@ -1,0 +1,237 @@
+"""Training runs: create, list, read, merge, archive; their checkpoints and files."""
+
+import base64
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from trialflow.service import checking, shapes
+from trialflow.service.errors import BadRequest
+from trialflow.service.routes import filters
+from trialflow.service.routes.paging import Paging
+from trialflow.service.routes.projects import check_client
+from trialflow.service.store import experiments as experiment_store
+from trialflow.service.store import runs as run_store
+from trialflow.service.store.experiments import id_page
+from trialflow.service.store.rows import add, find, now
+from trialflow.service.store.schema import checkpoints, files, projects, training_runs
+from trialflow.service.transport import Answer, Call
+
+LARGEST_BATCH = 10_000
+PROJECT = "/clients/{client}/projects/{project}/training_runs"
+
+
+async def create(call: Call) -> Answer:
+    """POST .../training_runs: one that belongs to no experiment."""
+    check_client(call)
+    body = checking.training_run(call.body, is_new=True)
+
+    def write(connection: Connection) -> dict:
+        project = find(connection, projects, call.path["project"])
+        return run_store.create(connection, project=project["id"], experiment=None, body=body, suggestion=None)
+
+    return shapes.training_run(await call.service.store.do(write))
+
+
+async def create_batch(call: Call) -> Answer:
+    """POST .../training_runs/batch: up to 10,000, in order."""
+    check_client(call)
+    checking.known_keys(call.body, ("runs", "fields"))
+    runs = call.body.get("runs")
+    if not isinstance(runs, list) or not all(isinstance(one, dict) for one in runs):
+        raise BadRequest("Invalid type for .runs: expected an array of objects")
+    if len(runs) > LARGEST_BATCH:
+        raise BadRequest(f"{len(runs)} runs in a batch, at most {LARGEST_BATCH} are allowed")
+    bodies = [checking.training_run(one, is_new=True) for one in runs]
+
+    def write(connection: Connection) -> list[dict]:
+        project = find(connection, projects, call.path["project"])
+        return [run_store.create(connection, project=project["id"], experiment=None, body=body, suggestion=None) for body in bodies]
+
+    shown = [shapes.training_run(row) for row in await call.service.store.do(write)]
+    if isinstance(fields := call.body.get("fields"), str):
+        shown = [{key: one[key] for key in fields.split(",") if key in one} for one in shown]
+    return shapes.pagination(shown, count=len(shown))
+
+
+async def list_(call: Call) -> Answer:
+    """GET .../training_runs with filters, sort and pages."""
+    check_client(call)
+    wanted = filters.parse(call.query.get("filters"))
+    sort = call.query.get("sort", "id")
+    filters.check_field(sort)
+    paging = Paging.of(call.query)
+    search = call.query.get("search")
+
+    def read(connection: Connection) -> dict:
+        find(connection, projects, call.path["project"])
+        return _read_page(connection, call.path["project"], wanted, sort, paging, search)
+
+    return await call.service.store.do(read)
+
+
+def _read_page(connection: Connection, project: str, wanted: list, sort: str, paging: Paging, search: Any) -> dict:
+    condition = training_runs.c.project == project
+    if search:
+        condition &= training_runs.c.name.contains(str(search), autoescape=True)
+    rest = []
+    for field, operator, value in wanted:
+        if operator == "==" and field in INDEXED_FIELDS and value is not None:
+            condition &= training_runs.c[field] == (checking.integer(value, f".filters.{field}") if field in ("id", "experiment") else value)
+        else:
+            rest.append((field, operator, value))
+    if not rest and sort == "id":
+        marks = {"limit": paging.limit, "before": paging.before, "after": paging.after, "ascending": paging.ascending}
+        rows, more = id_page(connection, training_runs, condition, **marks)
+        count = run_store.count(connection, condition)
+        return shapes.pagination(_shown(rows), count=count, **paging.markers(rows, more), defined_fields=[])
+    # What the database has no column for is looked at row by row; markers are then places in the sorted list.
+    query = select(training_runs).where(condition).order_by(training_runs.c.id.desc())
+    found = [one for one in map(shapes.training_run, connection.execute(query).mappings()) if filters.matches(one, rest)]
+    if sort != "id" or paging.ascending:
+        known = [one for one in found if filters.value_of(one, sort) is not None]
+        unknown = [one for one in found if filters.value_of(one, sort) is None]
+        found = sorted(known, key=filters.sort_key(sort), reverse=not paging.ascending) + unknown
+    start = paging.before or 0
+    more = start + paging.limit < len(found)
+    page = found[start : start + paging.limit]
+    return shapes.pagination(page, count=len(found), before=str(start + paging.limit) if more else None, defined_fields=[])
+
+
+INDEXED_FIELDS = filters.INDEXED
+
+
+def _shown(rows: list) -> list[dict]:
+    return [shapes.training_run(row) for row in rows]
+
+
+async def get(call: Call) -> Answer:
+    """GET /training_runs/{id}."""
+    return shapes.training_run(await call.service.store.do(lambda connection: run_store.get(connection, call.path["id"])))
+
+
+async def merge(call: Call) -> Answer:
+    """MERGE /training_runs/{id}."""
+    return await _change(call, replace=False)
+
+
+async def put(call: Call) -> Answer:
+    """PUT /training_runs/{id}: maps are replaced."""
+    return await _change(call, replace=True)
+
+
+async def _change(call: Call, *, replace: bool) -> Answer:
+    body = checking.training_run(call.body, is_new=False)
+    row = await call.service.store.do(lambda connection: run_store.merge(connection, call.path["id"], body, replace=replace))
+    return shapes.training_run(row)
+
+
+async def delete(call: Call) -> Answer:
+    """DELETE /training_runs/{id}: hidden, with its suggestion and observation."""
+
+    def write(connection: Connection) -> dict:
+        return run_store.set_deleted(connection, run_store.get(connection, call.path["id"]), True)
+
+    return shapes.training_run(await call.service.store.do(write))
+
+
+async def create_checkpoint(call: Call) -> Answer:
+    """POST /training_runs/{id}/checkpoints."""
+    checking.known_keys(call.body, ("values", "metadata", "object"))
+    values = checking.evaluations(call.body.get("values"), ())
+    metadata = call.body.get("metadata")
+    if metadata is not None and len(checking.metadata(metadata)) > 5:
+        raise BadRequest("A checkpoint has at most 5 metadata")
+    row = await call.service.store.do(lambda connection: run_store.add_checkpoint(connection, call.path["id"], values, metadata))
+    return shapes.checkpoint(row)
+
+
+async def list_checkpoints(call: Call) -> Answer:
+    """GET /training_runs/{id}/checkpoints."""
+    paging = Paging.of(call.query)
+
+    def read(connection: Connection) -> dict:
+        run = run_store.get(connection, call.path["id"])
+        marks = {"limit": paging.limit, "before": paging.before, "after": paging.after, "ascending": paging.ascending}
+        rows, more = id_page(connection, checkpoints, checkpoints.c.training_run == run["id"], **marks)
+        return shapes.pagination(map(shapes.checkpoint, rows), count=run["checkpoint_count"], **paging.markers(rows, more))  # type: ignore[arg-type]
+
+    return await call.service.store.do(read)
+
+
+async def create_file(call: Call) -> Answer:
+    """POST /training_runs/{id}/files: announce a file, and be told where to upload it."""
+    from trialflow.service.files import LARGEST_FILE
+
+    checking.known_keys(call.body, ("content_length", "content_md5", "content_type", "name", "filename", "object"))
+    length = checking.integer(call.body.get("content_length"), ".content_length", most=LARGEST_FILE)
+    digest = checking.name(call.body.get("content_md5"), ".content_md5")
+    try:
+        if len(base64.b64decode(digest, validate=True)) != 16:
+            raise ValueError
+    except ValueError:
+        raise BadRequest("content_md5 is no base64 of an MD5 digest") from None
+    values = {
+        "name": None if call.body.get("name") is None else checking.name(call.body["name"], ".name"),
+        "filename": None if call.body.get("filename") is None else checking.name(call.body["filename"], ".filename", 500),
+        "content_type": checking.name(call.body.get("content_type"), ".content_type"),
+        "content_length": length,
+        "content_md5": digest,
+        "created": float(now()),
+        "uploaded": False,
+    }
+
+    def write(connection: Connection) -> dict:
+        run = run_store.get(connection, call.path["id"])
+        row = {**values, "training_run": run["id"]}
+        row["id"] = add(connection, files, row)
+        data = {**run["data"], "files": [*(run["data"].get("files") or []), str(row["id"])]}
+        run_store.change(connection, training_runs, run["id"], {"data": data})
+        return row
+
+    row = await call.service.store.do(write)
+    return shapes.file(row, call.service.files.link(call.request, row, "PUT"), "upload")
+
+
+async def get_file(call: Call) -> Answer:
+    """GET /files/{id}: where to download it."""
+    row = await call.service.store.do(lambda connection: find(connection, files, call.path["id"]))
+    return shapes.file(row, call.service.files.link(call.request, row, "GET"), "download")
+
+
+async def of_experiment(call: Call) -> Answer:
+    """POST /aiexperiments/{id}/training_runs: a training run with suggested assignments, or with all of them given."""
+    body = checking.training_run(call.body, is_new=True)
+    store, advisor = call.service.store, call.service.advisor
+    experiment = await store.do(lambda connection: experiment_store.get(connection, call.path["id"], kind="ai"))
+    run_store.check_open(experiment)
+    given = {name: value for name, value in (body.get("assignments") or {}).items() if value is not None}
+    names = {one["name"] for one in (*experiment["body"]["parameters"], *(experiment["body"].get("conditionals") or []))}
+    async with advisor.turn(experiment["id"]):
+        if not names & set(given):
+            suggestion = await advisor.suggest(experiment)
+        elif names <= set(given):
+            suggestion = {"assignments": {name: given[name] for name in names}, "method": "explicit"}
+        else:
+            suggestion = None  # as SigOpt: some given, so it is executed as it is and teaches nothing
+
+        def write(connection: Connection) -> dict:
+            return run_store.create(connection, project=experiment["project"], experiment=experiment, body=body, suggestion=suggestion)
+
+        return shapes.training_run(await store.do(write))
+
+
+ROUTES = [
+    ("POST", PROJECT, create),
+    ("POST", PROJECT + "/batch", create_batch),
+    ("GET", PROJECT, list_),
+    ("GET", "/training_runs/{id}", get),
+    ("MERGE", "/training_runs/{id}", merge),
+    ("PUT", "/training_runs/{id}", put),
+    ("DELETE", "/training_runs/{id}", delete),
+    ("POST", "/training_runs/{id}/checkpoints", create_checkpoint),
+    ("GET", "/training_runs/{id}/checkpoints", list_checkpoints),
+    ("POST", "/training_runs/{id}/files", create_file),
+    ("GET", "/files/{id}", get_file),
+    ("POST", "/aiexperiments/{id}/training_runs", of_experiment),
+]

@@ -1,0 +1,82 @@
+"""The service in the foreground of a process: its socket, its signals, its database opened and closed."""
+
+import errno
+import json
+import logging
+import os
+import socket
+
+from trialflow.errors import TrialflowError
+from trialflow.home import Home
+from trialflow.service.app import Service, create_app
+from trialflow.service.files import FileStore
+from trialflow.service.routes.projects import make_default_project
+from trialflow.service.store import Database, StoreThread
+from trialflow.service.store.database import sqlite_url
+
+READY_FD = "TRIALFLOW_READY_FD"
+
+
+def serve(home: Home, host: str, port: int, *, database_url: str | None = None) -> None:
+    """Serve until SIGINT or SIGTERM. Port 0 is any free one.
+
+    When the variable TRIALFLOW_READY_FD names a descriptor, `{"url": ...}` and a newline are written to it once it answers. Raises
+    `TrialflowError` if the port is taken or the database cannot be used.
+    """
+    listener = listen(host, port)
+    url = f"http://{host}:{listener.getsockname()[1]}"
+    service = open_service(home, database_url)
+    try:
+        _run(service, listener, url)
+    finally:
+        service.close()
+        listener.close()
+
+
+def open_service(home: Home, database_url: str | None = None) -> Service:
+    """The service over its database, with a default project."""
+    home.make(home.service)
+    store = StoreThread(Database(database_url or sqlite_url(home.service / "trialflow.db")))
+    store.submit(make_default_project).result()
+    token = home.token()
+    return Service(store=store, files=FileStore(home.service / "files", store, token), token=token)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises `TrialflowError` if the address cannot be had."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        hint = "stop what listens there, or choose another --port" if error.errno == errno.EADDRINUSE else None
+        raise TrialflowError(f"cannot listen on {host}:{port}: {error.strerror}", hint=hint) from error
+    listener.listen(256)
+    return listener
+
+
+def _run(service: Service, listener: socket.socket, url: str) -> None:
+    import uvicorn
+
+    from trialflow.service.advisor import warm_up
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = uvicorn.Config(create_app(service), access_log=False, log_config=None, log_level="warning", timeout_graceful_shutdown=5)
+    server = uvicorn.Server(settings)
+    started = server.startup
+
+    async def startup(sockets: list[socket.socket] | None = None) -> None:
+        await started(sockets)
+        announce(url)
+        warm_up()
+
+    server.startup = startup
+    server.run(sockets=[listener])
+
+
+def announce(url: str) -> None:
+    """Tell whoever started this process that it answers."""
+    if (descriptor := os.environ.pop(READY_FD, None)) is not None:
+        os.write(int(descriptor), (json.dumps({"url": url}) + "\n").encode())
+        os.close(int(descriptor))

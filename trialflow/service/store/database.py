@@ -1,0 +1,110 @@
+"""The database behind the service: opened by URL, brought to this version's tables, refused if a newer version made it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from trialflow.errors import InvalidInput, TrialflowError
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+BUSY_SECONDS = 5.0
+
+
+class Database:
+    """One database, ready for use. `url` is SQLAlchemy's; `sqlite:///PATH` and `postgresql+psycopg://...` are supported.
+
+    Raises `InvalidInput` for a URL of another kind and `TrialflowError` if it cannot be opened or a newer version made it; it is left as it was.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.url = make_url(url)
+        except ArgumentError as error:
+            raise InvalidInput(f"{url!r} is no database URL", hint="use postgresql+psycopg://user:password@host/name") from error
+        if self.url.drivername == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        if self.url.get_backend_name() not in ("sqlite", "postgresql"):
+            raise InvalidInput(f"{self.url.get_backend_name()} databases are not supported", hint="use SQLite or PostgreSQL")
+        self.engine = _engine(self.url.render_as_string(hide_password=False))
+        try:
+            self._migrate()
+        except DBAPIError as error:
+            self.engine.dispose()
+            raise TrialflowError(f"the database {self.name} could not be opened: {error.orig}") from error
+        except BaseException:
+            self.engine.dispose()
+            raise
+
+    @property
+    def name(self) -> str:
+        """The database for a message, without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def _migrate(self) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        script = ScriptDirectory.from_config(config)
+        head = script.get_current_head()
+        with self.engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+        if current == head:
+            return
+        known = {revision.revision for revision in script.walk_revisions()}
+        if current is not None and current not in known:
+            raise TrialflowError(
+                f"the database {self.name} was made by a newer trialflow (its version is {current}, this one knows {head})",
+                hint="update trialflow; nothing was changed",
+            )
+        from alembic import command
+
+        with self.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=2, max_overflow=2, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection, record) -> None:  # noqa: ANN001
+        connection.isolation_level = None  # SQLAlchemy's BEGIN below, not the driver's own
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # A killed process loses nothing that was answered; a power cut may lose the last moments, never the database.
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA temp_store=MEMORY")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection) -> None:  # noqa: ANN001
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file, which is made readable by the user alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    return f"sqlite:///{path}"

@@ -1,0 +1,115 @@
+"""Experiments in the store: create, find, list, update, archive, and their progress."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from trialflow.service.errors import NotFound
+from trialflow.service.store.rows import Row, add, change, find, now, number
+from trialflow.service.store.schema import experiments, observations, training_runs
+
+
+def create(connection: Connection, *, kind: str, project: str | None, body: Mapping[str, Any]) -> Row:
+    """A new experiment from a validated body."""
+    moment = now()
+    values = {"project": project, "kind": kind, "name": body["name"], "body": dict(body), "state": "active", "created": moment, "updated": moment}
+    return {"id": add(connection, experiments, {**values, "history": 0}), **values, "history": 0}
+
+
+def get(connection: Connection, identifier: str | int, *, kind: str | None = None) -> Row:
+    """One experiment of a kind (`ai`, `core`) or of any."""
+    row = find(connection, experiments, identifier)
+    if kind is not None and row["kind"] != kind:
+        raise NotFound("experiment", identifier)
+    return row
+
+
+def set_body(connection: Connection, row: Row, body: Mapping[str, Any], *, state: str | None = None) -> Row:
+    """Replace what an experiment says, and archive it or bring it back."""
+    values = {"body": dict(body), "name": body["name"], "state": state or row["state"], "updated": now(), "history": row["history"] + 1}
+    change(connection, experiments, row["id"], values)
+    return {**row, **values}
+
+
+def archive(connection: Connection, identifier: str, *, include_runs: bool) -> None:
+    """Hide an experiment; its training runs as well if asked."""
+    row = get(connection, identifier)
+    change(connection, experiments, row["id"], {"state": "deleted", "updated": now()})
+    if include_runs:
+        connection.execute(update(training_runs).where(training_runs.c.experiment == row["id"]).values(deleted=True))
+
+
+def touch_history(connection: Connection, identifier: int) -> None:
+    """Say that something observed before has changed, so that what was read of it is read again."""
+    connection.execute(update(experiments).where(experiments.c.id == identifier).values(history=experiments.c.history + 1))
+
+
+def progress(connection: Connection, row: Row) -> dict[str, Any]:
+    """How far an experiment is: counts of training runs (AI) or of observations (core)."""
+    budget = row["body"].get("budget")
+    if row["kind"] == "core":
+        return _core_progress(connection, row, budget)
+    runs = training_runs.c
+    of_it = (runs.experiment == row["id"]) & runs.deleted.is_(False)
+    total, finished = connection.execute(select(func.count(), func.count(runs.completed)).where(of_it)).one()
+    return {
+        "object": "progress",
+        "total_run_count": total,
+        "finished_run_count": finished,
+        "active_run_count": total - finished,
+        "remaining_budget": None if budget is None else budget - total,
+    }
+
+
+def _core_progress(connection: Connection, row: Row, budget: float | None) -> dict[str, Any]:
+    of_it = (observations.c.experiment == row["id"]) & observations.c.deleted.is_(False)
+    count, first, last = connection.execute(select(func.count(), func.min(observations.c.id), func.max(observations.c.id)).where(of_it)).one()
+    return {"object": "progress", "observation_count": count, "observation_budget_consumed": float(count), "first": first, "last": last}
+
+
+def page(
+    connection: Connection,
+    *,
+    kind: str,
+    project: str | None,
+    state: str,
+    search: str | None,
+    limit: int,
+    before: int | None,
+    after: int | None,
+    ascending: bool,
+) -> tuple[list[Row], int, bool]:
+    """One page of experiments by id: the rows, how many there are in all, and whether more follow."""
+    wanted = experiments.c.kind == kind
+    if project is not None:
+        wanted &= experiments.c.project == project
+    if state != "all":
+        wanted &= experiments.c.state == state
+    if search:
+        wanted &= experiments.c.name.contains(search, autoescape=True)
+    count = connection.execute(select(func.count()).select_from(experiments).where(wanted)).scalar_one()
+    rows, more = id_page(connection, experiments, wanted, limit=limit, before=before, after=after, ascending=ascending)
+    return rows, count, more
+
+
+def id_page(
+    connection: Connection, table: Any, wanted: Any, *, limit: int, before: int | None, after: int | None, ascending: bool = False
+) -> tuple[list[Row], bool]:
+    """Rows of `table` in the order of their ids, newest first unless `ascending`. `before` and `after` are markers: ids, exclusive."""
+    identifier = table.c.id
+    going_back = after is not None
+    up = ascending != going_back
+    marker = after if going_back else before
+    if marker is not None:
+        wanted = wanted & (identifier > marker if up else identifier < marker)
+    query = select(table).where(wanted).order_by(identifier.asc() if up else identifier.desc()).limit(limit + 1)
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return (rows[::-1] if going_back else rows), more
+
+
+def of_path(identifier: str) -> int:
+    """An experiment's id from a path."""
+    return number(identifier, "experiment")
