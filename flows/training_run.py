@@ -37,7 +37,8 @@ async def training_run(
     """
     async with workplace(run=run, project=project, directory=directory, service=service, source=source) as place:
         name = run.name or "run-" + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
-        body: dict[str, Any] = {"name": name, **({"assignments": assignments} if assignments else {})}
+        given = assignments or dict(run.assignments)
+        body: dict[str, Any] = {"name": name, **({"assignments": given} if given else {})}
         made = await place.client.create_run(place.project, body)
         execution = Execution(place.bench)
         try:

@@ -1,7 +1,6 @@
 """What every flow needs before it can begin: the service, the compute, the project and the folder, set up and given back."""
 
 import os
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from tasks.experiments.address import connected
 from tasks.experiments.claim import service_key
 from tasks.experiments.client import ServiceClient
 from tasks.local import LocalCompute
+from tasks.projects import project_id
 from tasks.training_runs import Bench
 from trialflow.errors import InvalidInput
 from trialflow.home import Home
@@ -54,16 +54,3 @@ async def workplace(
         compute = LocalCompute(root, api_url=client.url, api_token=token)
         bench = Bench(client=client, compute=compute, project=named, run=run, directory=folder, required=(), source=source or {})
         yield Workplace(home, client, compute, bench)
-
-
-def project_id(project: str | None, folder: Path) -> str:
-    """The project: as given, else SIGOPT_PROJECT, else the folder's name in lower case without what an id may not hold, else `default`.
-
-    Raises `InvalidInput` for a given one that is not 1 to 32 of `a-z 0-9 - _ .`.
-    """
-    given = project or os.environ.get("SIGOPT_PROJECT")
-    if given:
-        if not re.fullmatch(r"[a-z0-9\-_.]{1,32}", given):
-            raise InvalidInput(f"{given!r} cannot be a project id", hint="use 1 to 32 lower-case letters, digits, `-`, `_` and `.`")
-        return given
-    return re.sub(r"[^a-z0-9\-_.]", "", folder.name.lower())[:32] or "default"

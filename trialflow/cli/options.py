@@ -34,7 +34,14 @@ project_option: Callable[[Function], Function] = click.option(
 command_argument: Callable[[Function], Function] = click.argument("command", nargs=-1, type=click.UNPROCESSED)
 
 
-def read_run(run_file: str, command: Sequence[str], *, directory: Path) -> "RunSpec":
+def project_here(project: str | None) -> str:
+    """The project that is meant: as given, else SIGOPT_PROJECT, else the folder's name."""
+    from tasks.projects import project_id
+
+    return project_id(project, Path.cwd())
+
+
+def read_run(run_file: str, command: Sequence[str], *, directory: Path, needs_command: bool = True) -> "RunSpec":
     """What run.yml says, with the command of the command line in its place if one was given. A run.yml that is missing is an empty one.
 
     Raises `InvalidInput` if there is nothing to run, or if what is to be run is not there.
@@ -48,6 +55,8 @@ def read_run(run_file: str, command: Sequence[str], *, directory: Path) -> "RunS
         run = RunSpec()
     if command:
         run = run.model_copy(update={"run": list(command)})
+    if not needs_command:
+        return run
     if not run.run:
         raise InvalidInput(
             "there is nothing to run: no command was given and run.yml has no `run:`",

@@ -36,7 +36,7 @@ def flow_session() -> Iterator[Session]:
     home = Home.from_environment()
     with ExitStack() as held, ThreadPoolExecutor(2) as together:
         service = None if _names_a_service() else together.submit(lease, service_server(home))
-        if url := _prefect_api_url():
+        if url := prefect_api_url():
             session = Session(home, url, os.environ.get("PREFECT_UI_URL") or url.removesuffix("/api"), False)
         else:
             server = held.enter_context(together.submit(lease, prefect_server(home)).result())
@@ -70,7 +70,7 @@ def _names_a_service() -> bool:
     return bool(os.environ.get("SIGOPT_API_URL") and os.environ.get("SIGOPT_API_TOKEN"))
 
 
-def _prefect_api_url() -> str | None:
+def prefect_api_url() -> str | None:
     """The Prefect server that the user has set, by variable or by the active profile; None for the embedded one."""
     if url := os.environ.get("PREFECT_API_URL"):
         return url

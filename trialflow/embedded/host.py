@@ -51,12 +51,14 @@ class Host:
     def run(self, announce: int) -> int:
         """Serve until nobody uses the server; write one JSON line to the descriptor `announce` once it answers or failed."""
         self._end_leftover()
+        begin = time.monotonic()
         try:
             url = self._start()
         except OSError as error:
             return self._refuse(announce, f"{self.plan['command'][0]} could not be started: {error}")
         if url is None:
-            return self._refuse(announce, "it ended before it answered" if self.child_ended() else f"no answer after {READY_SECONDS:.0f} s")
+            late = time.monotonic() - begin >= READY_SECONDS
+            return self._refuse(announce, f"no answer after {READY_SECONDS:.0f} s" if late else "it ended before it answered")
         self._publish(url)
         os.write(announce, (json.dumps({"url": url}) + "\n").encode())
         os.close(announce)

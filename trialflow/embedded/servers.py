@@ -46,6 +46,7 @@ def service_server(home: Home) -> Server:
             "url": None,
         }
 
+    home.make(home.servers)
     return Server("the service", home.servers / "service", plan)
 
 
@@ -80,6 +81,7 @@ def prefect_server(home: Home) -> Server:
             "url": url,
         }
 
+    home.make(home.servers)
     return Server("a Prefect server", home.servers / "prefect", plan)
 
 

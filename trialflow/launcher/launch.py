@@ -183,7 +183,7 @@ class Launcher:
             facts["log_problem"] = self.log_problem
         self.journal.flush(10.0)
         path = os.path.join(self.folder, "outcome.json")
-        for attempt in range(60):
+        for _ in range(60):
             try:
                 with open(path + ".new", "w") as file:
                     json.dump(facts, file)

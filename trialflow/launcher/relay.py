@@ -110,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             data = json.loads(body.decode("utf-8") or "{}", parse_constant=self.no_constant)
         except ValueError as error:
-            raise Refusal(400, "Invalid JSON: %s" % error)
+            raise Refusal(400, "Invalid JSON: %s" % error) from error
         if not isinstance(data, dict):
             raise Refusal(400, "Expected a JSON object")
         if data.get("state") == "completed":
@@ -148,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
             response = connection.getresponse()
             self.answer_bytes(response.status, response.read(), response.getheader("Content-Type"))
         except HTTPException as error:
-            raise OSError("the service broke off: %s" % error)
+            raise OSError("the service broke off: %s" % error) from error
         finally:
             connection.close()
 

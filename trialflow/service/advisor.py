@@ -1,4 +1,4 @@
-"""The optimizer for the service: rows become its types, and a suggestion comes back. Never inside a database transaction, and never in the way of others.
+"""The optimizer for the service: rows become its types, and a suggestion comes back. Never inside a transaction, nor in the way of others.
 
 One suggestion at a time for each experiment, in a thread; what was observed is kept in memory and only what is new is read.
 """
@@ -153,7 +153,9 @@ def metrics_of(body: Row) -> list:
     """The optimizer's metrics of an experiment's body."""
     from trialflow.optimizer import Metric
 
-    return [Metric(one["name"], one.get("objective") or "maximize", one.get("strategy") or "optimize", one.get("threshold")) for one in body["metrics"]]
+    return [
+        Metric(one["name"], one.get("objective") or "maximize", one.get("strategy") or "optimize", one.get("threshold")) for one in body["metrics"]
+    ]
 
 
 def observation_of(row: Row) -> "Observation":

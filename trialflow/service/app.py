@@ -1,10 +1,10 @@
 """The application: routes, and the answers for what is no route."""
 
+from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fastapi import FastAPI
 from trialflow import __version__
 from trialflow.service.advisor import Advisor
 from trialflow.service.files import FileStore
@@ -53,5 +53,3 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, refuse)
     app.add_exception_handler(Exception, refuse)
     return app
-
-

@@ -27,7 +27,7 @@ def serve(home: Home, host: str, port: int, *, database_url: str | None = None) 
     url = f"http://{host}:{listener.getsockname()[1]}"
     service = open_service(home, database_url)
     try:
-        _run(service, listener, url)
+        run(service, listener, url)
     finally:
         service.close()
         listener.close()
@@ -56,7 +56,8 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _run(service: Service, listener: socket.socket, url: str) -> None:
+def run(service: Service, listener: socket.socket, url: str) -> None:
+    """Answer requests on `listener` until SIGINT or SIGTERM."""
     import uvicorn
 
     from trialflow.service.advisor import warm_up

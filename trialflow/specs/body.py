@@ -76,7 +76,9 @@ def _metrics(old: ExperimentSpec, metrics: Any) -> Any:
     known = {metric.name: metric.to_api() for metric in old.metrics}
     if not isinstance(metrics, list):
         return metrics
-    return [{**known.get(one.get("name"), {}), **{k: v for k, v in one.items() if v is not None}} if isinstance(one, dict) else one for one in metrics]
+    return [
+        {**known.get(one.get("name"), {}), **{k: v for k, v in one.items() if v is not None}} if isinstance(one, dict) else one for one in metrics
+    ]
 
 
 def _check_metrics(old: ExperimentSpec, new: ExperimentSpec) -> None:

@@ -49,9 +49,7 @@ Categories = Annotated[
 Conditions = Annotated[
     dict[str, list[Text]],
     BeforeValidator(_lists),
-    WithJsonSchema(
-        {"type": "object", "additionalProperties": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}}
-    ),
+    WithJsonSchema({"type": "object", "additionalProperties": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}}),
 ]
 
 

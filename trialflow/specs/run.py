@@ -47,7 +47,9 @@ Command = Annotated[
     WithJsonSchema({"oneOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
 ]
 Seconds = Annotated[
-    float, BeforeValidator(_seconds), WithJsonSchema({"oneOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": DURATION.pattern}]})
+    float,
+    BeforeValidator(_seconds),
+    WithJsonSchema({"oneOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": DURATION.pattern}]}),
 ]
 Variable = Annotated[str, BeforeValidator(_variable), WithJsonSchema({"type": ["string", "number"]})]
 

@@ -131,5 +131,3 @@ ROUTES = [
     ("DELETE", "/aiexperiments/{id}", delete),
     ("GET", "/aiexperiments/{id}/best_training_runs", best_training_runs),
 ]
-
-

@@ -115,4 +115,3 @@ ROUTES = [
     ("GET", "/clients/{client}/projects/{project}", get_project),
     ("PUT", "/clients/{client}/projects/{project}", update_project),
 ]
-

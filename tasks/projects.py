@@ -1,0 +1,20 @@
+"""Which project a folder's experiments belong to."""
+
+import os
+import re
+from pathlib import Path
+
+from trialflow.errors import InvalidInput
+
+
+def project_id(project: str | None, folder: Path) -> str:
+    """The project: as given, else SIGOPT_PROJECT, else the folder's name in lower case without what an id may not hold, else `default`.
+
+    Raises `InvalidInput` for a given one that is not 1 to 32 of `a-z 0-9 - _ .`.
+    """
+    given = project or os.environ.get("SIGOPT_PROJECT")
+    if given:
+        if not re.fullmatch(r"[a-z0-9\-_.]{1,32}", given):
+            raise InvalidInput(f"{given!r} cannot be a project id", hint="use 1 to 32 lower-case letters, digits, `-`, `_` and `.`")
+        return given
+    return re.sub(r"[^a-z0-9\-_.]", "", folder.name.lower())[:32] or "default"

@@ -1,0 +1,63 @@
+"""`trialflow create`: experiments and projects, as SigOpt's command line has it."""
+
+import asyncio
+
+import click
+
+from trialflow.cli.options import experiment_file_option, project_here, project_option
+from trialflow.cli.output import output_option, show
+from trialflow.cli.session import service_session
+from trialflow.cli.talk import next_commands
+from trialflow.errors import TrialflowError
+
+
+@click.group()
+def create() -> None:
+    """Create an experiment or a project."""
+
+
+@create.command()
+@experiment_file_option
+@project_option
+@output_option
+def experiment(experiment_file: str, project: str | None, output: str) -> None:
+    """Create the experiment of experiment.yml without working on it."""
+    asyncio.run(_experiment(experiment_file, project, output))
+
+
+async def _experiment(experiment_file: str, project: str | None, output: str) -> None:
+    from trialflow.specs import load_experiment
+
+    body = load_experiment(experiment_file).to_api()
+    async with service_session() as (_, client):
+        from tasks.experiments.resume import KEY, experiment_key
+
+        named = project_here(project)
+        await client.ensure_project(named)
+        made = await client.create_experiment(named, {**body, "metadata": {**(body.get("metadata") or {}), KEY: experiment_key(body)}})
+        show(made, output=output, names=[made["id"]], columns=["ID", "NAME", "PROJECT"], rows=[[int(made["id"]), made["name"], named]])
+        next_commands(["trialflow optimize"])
+
+
+@create.command()
+@project_option
+@click.option("--project-name", metavar="NAME", help="The name of the project; by default its id.")
+@output_option
+def project(project: str | None, project_name: str | None, output: str) -> None:
+    """Create a project."""
+    asyncio.run(_project(project, project_name, output))
+
+
+async def _project(project: str | None, project_name: str | None, output: str) -> None:
+    async with service_session() as (_, client):
+        from tasks.experiments.client import Refused
+
+        named = project_here(project)
+        body = {"id": named, "name": project_name or named}
+        try:
+            made = await client.request("POST", "clients", await client.client_id(), "projects", body=body)
+        except Refused as refused:
+            if refused.status != 409:
+                raise
+            raise TrialflowError(f"there is a project {named} already", hint="use it with `--project`, or give another id") from refused
+        show(made, output=output, names=[made["id"]], columns=["ID", "NAME"], rows=[[made["id"], made["name"]]])

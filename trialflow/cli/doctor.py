@@ -1,0 +1,187 @@
+"""`trialflow doctor`: what is missing or wrong on this machine, each with its fix."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from trialflow.cli.output import output_option, show
+from trialflow.home import Home
+
+LEAST_FREE = 1 << 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at and found; `fix` says what to do about it."""
+
+    what: str
+    state: Literal["ok", "warn", "fail"]
+    found: str
+    fix: str | None = None
+
+
+@click.command()
+@output_option
+def doctor(output: str) -> int:
+    """Find out why something does not work. Exit code 1 if something is wrong that trialflow cannot do without."""
+    home = Home.from_environment()
+    checks: list[Callable[[], Finding]] = [
+        python,
+        lambda: home_folder(home),
+        lambda: disk(home),
+        lambda: service(home),
+        prefect,
+        model_python,
+        git,
+        docker,
+        kubeconfig,
+        aws,
+        lambda: spec("experiment"),
+        lambda: spec("run"),
+    ]
+    with ThreadPoolExecutor(len(checks)) as together:
+        findings = [asked.result() for asked in [together.submit(check) for check in checks]]
+    rows = [[one.state, one.what, one.found + (f"; {one.fix}" if one.fix else "")] for one in findings]
+    names = [one.what for one in findings if one.state != "ok"]
+    show([asdict(one) for one in findings], output=output, names=names, columns=["", "WHAT", "FOUND"], rows=rows)
+    return 1 if any(one.state == "fail" for one in findings) else 0
+
+
+def python() -> Finding:
+    """The Python that executes trialflow."""
+    return Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
+
+
+def home_folder(home: Home) -> Finding:
+    """Whether TRIALFLOW_HOME can be written and is private."""
+    try:
+        home.make(home.root)
+        probe = home.root / ".probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return Finding("home", "fail", f"{home.root} cannot be written: {error.strerror}", "set TRIALFLOW_HOME to a folder of yours")
+    if home.root.stat().st_mode & 0o077:
+        return Finding("home", "warn", f"{home.root} can be read by others", f"`chmod 700 {home.root}`")
+    return Finding("home", "ok", str(home.root))
+
+
+def disk(home: Home) -> Finding:
+    """Free space for databases and logs."""
+    folder = next(path for path in (home.root, *home.root.parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    text = f"{free / (1 << 30):.1f} GiB free at {folder}"
+    return Finding("disk", "ok", text) if free >= LEAST_FREE else Finding("disk", "fail", text, "make room: databases and logs go there")
+
+
+def service(home: Home) -> Finding:
+    """Whether the service answers, or can be started."""
+    import urllib.error
+
+    from trialflow.embedded import lease, service_server
+    from trialflow.embedded.host import answers
+    from trialflow.errors import TrialflowError
+
+    url = os.environ.get("SIGOPT_API_URL")
+    if url and os.environ.get("SIGOPT_API_TOKEN"):
+        if answers(f"{url.rstrip('/')}/health"):
+            return Finding("service", "ok", f"{url} answers (SIGOPT_API_URL)")
+        return Finding("service", "fail", f"{url} does not answer (SIGOPT_API_URL)", "start it, or unset SIGOPT_API_URL to use the one on this machine")
+    try:
+        with lease(service_server(home)) as held:
+            state = "starts" if held.started_it else "runs"
+            return Finding("service", "ok", f"{state} at {held.url}") if answers(f"{held.url}/health") else Finding("service", "fail", "does not answer")
+    except (TrialflowError, urllib.error.URLError) as error:
+        lines = str(error).strip().splitlines()
+        return Finding("service", "fail", lines[-1].strip(), f"the log is {home.logs / 'service.log'}")
+
+
+def prefect() -> Finding:
+    """The Prefect server that flows will use."""
+    from importlib.metadata import version
+
+    from trialflow.cli.session import prefect_api_url
+    from trialflow.embedded.host import answers
+
+    if (url := prefect_api_url()) is None:
+        return Finding("prefect", "ok", f"{version('prefect')}, its server is started when a command needs it")
+    if answers(f"{url.rstrip('/')}/health"):
+        return Finding("prefect", "ok", f"{version('prefect')}, {url} answers")
+    return Finding("prefect", "fail", f"{url} does not answer (PREFECT_API_URL)", "start it, or unset PREFECT_API_URL to have one started")
+
+
+def model_python() -> Finding:
+    """The Python that models run under, and whether it has the client."""
+    for name in ("python", "python3"):
+        if path := shutil.which(name):
+            found = _said([path, "-c", "import importlib.metadata as m, platform; print(platform.python_version(), m.version('sigopt'))"])
+            if found:
+                return Finding("model's python", "ok", f"{path}: Python {found.split()[0]}, sigopt {found.split()[1]}")
+            fix = f"`{name} -m pip install sigopt` if your model uses the client; models that print their metrics need none"
+            return Finding("model's python", "warn", f"{path} has no sigopt client", fix)
+    return Finding("model's python", "warn", "no python in PATH", "install one if your model is written in Python")
+
+
+def git() -> Finding:
+    """git, for the commit that is kept with each training run."""
+    if found := _said(["git", "--version"]):
+        return Finding("git", "ok", found)
+    return Finding("git", "warn", "not found", "install it to have the commit kept with each training run")
+
+
+def docker() -> Finding:
+    """The Docker engine, for images for clusters."""
+    if shutil.which("docker") is None:
+        return Finding("docker", "warn", "not set up", "only needed to build images for clusters")
+    found = _said(["docker", "version", "--format", "{{.Server.Version}}"])
+    if found:
+        return Finding("docker", "ok", f"engine {found}")
+    return Finding("docker", "warn", "the engine does not answer", "start it; it is only needed to build images for clusters")
+
+
+def kubeconfig() -> Finding:
+    """The kubeconfig, for clusters."""
+    path = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
+    if path.exists():
+        return Finding("kubeconfig", "ok", str(path))
+    return Finding("kubeconfig", "warn", "not set up", "only needed for clusters")
+
+
+def aws() -> Finding:
+    """AWS credentials, for clusters on AWS."""
+    if os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_PROFILE") or (Path.home() / ".aws").exists():
+        return Finding("aws", "ok", "credentials are set up (not tried)")
+    return Finding("aws", "warn", "not set up", "only needed for clusters on AWS")
+
+
+def spec(kind: str) -> Finding:
+    """Whether the file of this folder is valid."""
+    from trialflow.specs import SpecError, load_experiment, load_run
+
+    name = f"{kind}.yml"
+    if not Path(name).exists():
+        return Finding(name, "warn", "not in this folder", "`trialflow init` writes one to start from")
+    try:
+        load_experiment(name) if kind == "experiment" else load_run(name)
+    except SpecError as error:
+        return Finding(name, "fail", str(error.problems[0]), f"{len(error.problems)} problems" if len(error.problems) > 1 else None)
+    return Finding(name, "ok", "valid")
+
+
+def _said(command: list[str]) -> str | None:
+    """The first line that a command prints; None if it cannot be run, fails, or takes longer than 5 s."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = done.stdout.strip().splitlines()
+    return lines[0] if lines else None

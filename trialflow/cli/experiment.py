@@ -1,0 +1,191 @@
+"""`trialflow experiment`: list, show, best, stop, export."""
+
+import asyncio
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trialflow.cli import facts
+from trialflow.cli.identifiers import find_experiment
+from trialflow.cli.options import project_here, project_option, read_run
+from trialflow.cli.output import output_option, show, text_of
+from trialflow.cli.session import service_session
+from trialflow.cli.talk import next_commands, say
+from trialflow.errors import InvalidInput, TrialflowError
+
+identifier_argument = click.argument("identifier", metavar="[ID]", required=False)
+
+
+@click.group()
+def experiment() -> None:
+    """List, show, export or stop experiments, and get the best training run. Without an ID the newest of the project is meant."""
+
+
+@experiment.command("list")
+@project_option
+@click.option("--all-projects", is_flag=True, help="Those of every project.")
+@click.option("--archived", is_flag=True, help="Archived ones as well.")
+@output_option
+def list_(project: str | None, all_projects: bool, archived: bool, output: str) -> None:
+    """List experiments, newest first."""
+    asyncio.run(_list(project, all_projects, archived, output))
+
+
+async def _list(project: str | None, all_projects: bool, archived: bool, output: str) -> None:
+    async with service_session() as (home, client):
+        from tasks.experiments.claim import current_owner
+
+        named = None if all_projects else project_here(project)
+        found = await client.experiments(named, state="all" if archived else "active")
+        data, rows = [], []
+        for one in found:
+            owner = current_owner(home, client.url, one["id"])
+            runs = await client.runs(one["project"], experiment_id=one["id"])
+            best = await client.best_runs(one["id"])
+            rows.append(facts.experiment_row(one, runs=runs, best=best, owner=str(owner) if owner else None))
+            data.append(dict(zip((name.lower() for name in facts.EXPERIMENT_COLUMNS), rows[-1], strict=True)) | {"project": one["project"]})
+        if not found and output == "table":
+            say(f"no experiments in project {named}" if named else "no experiments")
+            return
+        show(data, output=output, names=[one["id"] for one in found], columns=facts.EXPERIMENT_COLUMNS, rows=rows)
+
+
+@experiment.command("show")
+@identifier_argument
+@project_option
+@output_option
+def show_(identifier: str | None, project: str | None, output: str) -> None:
+    """Show an experiment: its progress, its best, and all its training runs."""
+    asyncio.run(_show(identifier, project, output))
+
+
+async def _show(identifier: str | None, project: str | None, output: str) -> None:
+    async with service_session() as (home, client):
+        from tasks.experiments.claim import current_owner
+
+        one = await find_experiment(client, identifier, project_here(project))
+        runs = await client.runs(one["project"], experiment_id=one["id"])
+        best = await client.best_runs(one["id"])
+        owner = current_owner(home, client.url, one["id"])
+        data = {**one, "best": [facts.run_fact(run) for run in best], "training_runs": [facts.run_fact(run) for run in runs]}
+        if output != "table":
+            show(data, output=output, names=[one["id"]])
+            return
+        row = facts.experiment_row(one, runs=runs, best=best, owner=str(owner) if owner else None)
+        show(None, output="table", names=[], columns=facts.EXPERIMENT_COLUMNS, rows=[row])
+        if runs:
+            click.echo()
+            _show_runs(runs, {run["id"] for run in best})
+
+
+def _show_runs(runs: list[dict[str, Any]], best: set[str]) -> None:
+    listed = [facts.run_fact(run) for run in runs]
+    rows = [
+        [
+            int(one["id"]),
+            one["state"] + (" *" if one["id"] in best else ""),
+            one["attempt"],
+            text_of(one["values"]),
+            text_of(one["assignments"]),
+            one["reason"] if one["state"] != "completed" else None,
+        ]
+        for one in listed
+    ]
+    show(None, output="table", names=[], columns=["RUN", "STATE", "ATTEMPT", "METRICS", "ASSIGNMENTS", "REASON"], rows=rows)
+
+
+@experiment.command()
+@identifier_argument
+@project_option
+@click.option("-o", "--output", default="table", metavar="table|json|yaml|name|FILE.yml", help="How to show it, or the run.yml to write.")
+@click.option("-r", "--run-file", default="run.yml", show_default=True, metavar="FILE", help="The run.yml that a written one is made from.")
+def best(identifier: str | None, project: str | None, output: str, run_file: str) -> None:
+    """Show the best training run, or all on the Pareto front.
+
+    With `-o best.yml` a run.yml is written that has its assignments: `trialflow run -r best.yml` executes them again.
+    """
+    if output not in ("table", "json", "yaml", "name") and not output.endswith((".yml", ".yaml")):
+        raise InvalidInput(f"{output!r} is neither table, json, yaml or name nor the name of a .yml file")
+    asyncio.run(_best(identifier, project, output, run_file))
+
+
+async def _best(identifier: str | None, project: str | None, output: str, run_file: str) -> None:
+    async with service_session() as (_, client):
+        one = await find_experiment(client, identifier, project_here(project))
+        found = await client.best_runs(one["id"])
+        if not found:
+            raise TrialflowError(f"experiment {one['id']} has no completed training run yet", hint=f"`trialflow experiment show {one['id']}`")
+        listed = [facts.run_fact(run) for run in found]
+        if output.endswith((".yml", ".yaml")):
+            _write_best(listed[0], output, run_file)
+            return
+        rows = [[int(best["id"]), best["values"], best["assignments"]] for best in listed]
+        show(listed, output=output, names=[best["id"] for best in listed], columns=["RUN", "METRICS", "ASSIGNMENTS"], rows=rows)
+
+
+def _write_best(best: dict[str, Any], output: str, run_file: str) -> None:
+    from trialflow.specs import to_yaml
+
+    run = read_run(run_file, (), directory=Path.cwd(), needs_command=False)
+    text = to_yaml(run.model_copy(update={"assignments": best["assignments"]}))
+    values = ", ".join(f"{name} {value:.6g}" for name, value in best["values"].items())
+    Path(output).write_text(f"# The assignments of training run {best['id']} ({values}).\n{text}")
+    say(f"wrote {output} with the assignments of training run {best['id']}")
+    next_commands([f"trialflow run -r {output}"])
+
+
+@experiment.command()
+@identifier_argument
+@project_option
+def stop(identifier: str | None, project: str | None) -> int:
+    """End the work on an experiment in order. Nothing is lost: `trialflow optimize` goes on with it."""
+    return asyncio.run(_stop(identifier, project))
+
+
+async def _stop(identifier: str | None, project: str | None) -> int:
+    async with service_session() as (home, client):
+        from trialflow.cli.stopping import stop_work
+
+        one = await find_experiment(client, identifier, project_here(project))
+        return await stop_work(home, client.url, one)
+
+
+@experiment.command()
+@identifier_argument
+@project_option
+@click.option("-o", "--output", type=click.Choice(["csv", "json", "yaml", "table"]), default="csv", show_default=True, help="The format.")
+@click.option("--to", metavar="FILE", help="Write it to a file.")
+def export(identifier: str | None, project: str | None, output: str, to: str | None) -> None:
+    """Export all training runs of an experiment, one row each."""
+    asyncio.run(_export(identifier, project, output, to))
+
+
+async def _export(identifier: str | None, project: str | None, output: str, to: str | None) -> None:
+    async with service_session() as (_, client):
+        one = await find_experiment(client, identifier, project_here(project))
+        runs = await client.runs(one["project"], experiment_id=one["id"])
+    text = exported(runs, output)
+    if to is None:
+        click.echo(text, nl=False)
+    else:
+        Path(to).write_text(text)
+        say(f"wrote {len(runs)} training runs to {to}")
+
+
+def exported(runs: list[dict[str, Any]], output: str) -> str:
+    """Training runs as text in a format, oldest first."""
+    headings, rows = facts.flat_rows(runs)
+    if output == "json":
+        return json.dumps([facts.run_fact(run) for run in sorted(runs, key=lambda run: int(run["id"]))], indent=2) + "\n"
+    if output == "yaml":
+        import yaml
+
+        return yaml.safe_dump([facts.run_fact(run) for run in sorted(runs, key=lambda run: int(run["id"]))], sort_keys=False)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n", delimiter="," if output == "csv" else "\t")
+    writer.writerows([headings, *rows])
+    return buffer.getvalue()

@@ -1,0 +1,79 @@
+"""What is shown of experiments and training runs, computed from the API's JSON. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+def values_of(run: Json) -> dict[str, float]:
+    """Metric -> value of a training run."""
+    return {name: value["value"] for name, value in sorted((run.get("values") or {}).items())}
+
+
+def lost_of(runs: Sequence[Json]) -> int:
+    """How often training runs were lost and launched again."""
+    return sum(int((run.get("dev_metadata") or {}).get("trialflow_lost") or 0) for run in runs)
+
+
+def status_of(experiment: Json, owner: str | None) -> str:
+    """What is going on with an experiment, in a word or a few."""
+    if experiment["state"] == "deleted":
+        return "archived"
+    if owner:
+        return f"running ({owner})"
+    progress, budget = experiment["progress"], experiment.get("budget")
+    if budget is not None and progress["finished_run_count"] >= budget:
+        return "finished"
+    return "unfinished" if progress["total_run_count"] else "new"
+
+
+def experiment_row(experiment: Json, *, runs: Sequence[Json], best: Sequence[Json], owner: str | None) -> list[Any]:
+    """ID, NAME, DONE/BUDGET, RUNNING, LOST, FAILED, BEST, STATUS."""
+    progress = experiment["progress"]
+    return [
+        int(experiment["id"]),
+        experiment["name"],
+        f"{progress['finished_run_count']}/{experiment.get('budget') or 'unlimited'}",
+        progress["active_run_count"],
+        lost_of(runs),
+        sum(run["state"] == "failed" for run in runs),
+        " ".join(f"{name}={value:.5g}" for name, value in values_of(best[0]).items()) if best else None,
+        status_of(experiment, owner),
+    ]
+
+
+EXPERIMENT_COLUMNS = ("ID", "NAME", "DONE/BUDGET", "RUNNING", "LOST", "FAILED", "BEST", "STATUS")
+
+
+def run_fact(run: Json) -> dict[str, Any]:
+    """One training run for programs."""
+    kept = run.get("dev_metadata") or {}
+    return {
+        "id": str(run["id"]),
+        "name": run["name"],
+        "state": run["state"],
+        "attempt": int(kept.get("trialflow_attempt") or 1),
+        "lost": int(kept.get("trialflow_lost") or 0),
+        "reason": kept.get("trialflow_reason"),
+        "values": values_of(run),
+        "assignments": dict(sorted((run.get("assignments") or {}).items())),
+        "created": run.get("created"),
+        "completed": run.get("completed"),
+    }
+
+
+def flat_rows(runs: Sequence[Json]) -> tuple[list[str], list[list[Any]]]:
+    """Columns and one row for each training run, as a spreadsheet has them: facts, then metrics, then parameters."""
+    facts = [run_fact(run) for run in sorted(runs, key=lambda run: int(run["id"]))]
+    metrics = sorted({name for fact in facts for name in fact["values"]})
+    parameters = sorted({name for fact in facts for name in fact["assignments"]})
+    plain = ["id", "name", "state", "attempt", "lost", "reason", "created", "completed"]
+    # A metric and a parameter may have the same name: then the metric's column says that it is one.
+    headings = [*plain, *(f"{name} (metric)" if name in (*parameters, *plain) else name for name in metrics)]
+    headings += [f"{name} (parameter)" if name in plain else name for name in parameters]
+    rows = [
+        [*(fact[key] for key in plain), *(fact["values"].get(name) for name in metrics), *(fact["assignments"].get(name) for name in parameters)]
+        for fact in facts
+    ]
+    return headings, rows

@@ -1,0 +1,47 @@
+"""What a user types for an experiment or a training run: `12`, `experiment/12`, `run/34`, or a training run's name."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from trialflow.errors import InvalidInput, TrialflowError
+
+if TYPE_CHECKING:
+    from tasks.experiments.client import ServiceClient
+
+
+def experiment_id(text: str) -> str:
+    """The id in `12` or `experiment/12`. Raises `InvalidInput`."""
+    match = re.fullmatch(r"(?:(?:ai)?experiment/)?(\d{1,18})", text)
+    if match is None:
+        raise InvalidInput(f"{text!r} is no experiment", hint="give its number, as `trialflow experiment list` shows it")
+    return match[1]
+
+
+async def find_experiment(client: "ServiceClient", text: str | None, project: str) -> dict[str, Any]:
+    """The experiment that is meant; without one the newest of the project."""
+    from tasks.experiments.client import NotFound
+
+    if text is None:
+        if not (found := await client.experiments(project)):
+            raise TrialflowError(f"project {project} has no experiment", hint="`trialflow experiment list --all-projects` shows those of others")
+        return found[0]
+    try:
+        return await client.experiment(experiment_id(text))
+    except NotFound as error:
+        raise TrialflowError(f"there is no experiment {experiment_id(text)}", hint="`trialflow experiment list --all-projects` shows all") from error
+
+
+async def find_run(client: "ServiceClient", text: str, project: str) -> dict[str, Any]:
+    """The training run that is meant, by id or by its name in the project."""
+    from tasks.experiments.client import NotFound
+
+    match = re.fullmatch(r"(?:run/)?(\d{1,18})", text)
+    try:
+        if match:
+            return await client.run(match[1])
+        found = await client.runs(project, filters=[{"field": "name", "operator": "==", "value": text}])
+    except NotFound:
+        found = []
+    if not found:
+        raise TrialflowError(f"there is no training run {text}", hint="`trialflow experiment show` lists an experiment's training runs")
+    return found[0]

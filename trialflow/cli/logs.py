@@ -1,0 +1,63 @@
+"""`trialflow logs`."""
+
+import asyncio
+import sys
+from typing import Any
+
+import click
+
+from trialflow.cli.identifiers import find_run
+from trialflow.cli.options import project_here, project_option
+from trialflow.cli.session import service_session
+from trialflow.cli.talk import say
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@project_option
+@click.option("-f", "--follow", is_flag=True, help="Go on until the training run ends.")
+@click.option("--tail", type=click.IntRange(min=0), metavar="N", help="The last N lines only.")
+def logs(identifier: str, project: str | None, follow: bool, tail: int | None) -> None:
+    """Print what a training run printed. ID is its number, `run/34`, or its name."""
+    asyncio.run(_logs(identifier, project, follow, tail))
+
+
+async def _logs(identifier: str, project: str | None, follow: bool, tail: int | None) -> None:
+    async with service_session() as (home, client):
+        from tasks.compute import Launch
+        from tasks.experiments.claim import service_key
+        from tasks.experiments.history import History
+        from tasks.local import LocalCompute
+
+        run = await find_run(client, identifier, project_here(project))
+        compute = LocalCompute(home.training_runs / service_key(home, client.url), api_url=client.url, api_token="")
+        work = Launch(run, History.of(run).attempt, (), run["project"])
+        if not compute.folder(work).path.exists():
+            _print(_kept(run), tail)
+            return
+        if not follow or not compute.folder(work).is_alive():
+            _print(compute.read_log(work), tail)
+            return
+
+        async def pass_over(reports: Any) -> None:
+            """The flow brings them to the service."""
+
+        await compute.follow(work, on_reports=pass_over, on_log=lambda chunk: _print(chunk, None))
+
+
+def _kept(run: dict[str, Any]) -> bytes:
+    """The excerpt that the service has."""
+    texts = [log.get("content") or "" for log in (run.get("logs") or {}).values()]
+    if not any(texts):
+        say(f"training run {run['id']} left no log on this machine, and the service has none")
+    else:
+        say("only this excerpt is kept; the whole log is on the machine that executed the training run")
+    return "\n".join(texts).encode()
+
+
+def _print(log: bytes, tail: int | None) -> None:
+    if tail is not None:
+        lines = log.splitlines(keepends=True)
+        log = b"".join(lines[len(lines) - min(tail, len(lines)) :])
+    sys.stdout.buffer.write(log)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,50 @@
+"""`trialflow service` and `trialflow token`."""
+
+import os
+
+import click
+
+from trialflow.cli.talk import say, warn
+from trialflow.home import Home
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for other machines.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port; 0 for any free one.")
+@click.option("--database", metavar="URL", help="SQLAlchemy URL of a database, such as postgresql://user:password@host/name.")
+def service(host: str, port: int, database: str | None) -> None:
+    """Serve the SigOpt-compatible API in the foreground. Other commands on this machine use it while it runs.
+
+    Point the `sigopt` client at it with SIGOPT_API_URL and SIGOPT_API_TOKEN.
+    """
+    from trialflow.embedded import in_foreground, service_server
+    from trialflow.service.serving import listen, open_service, run
+
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    home = Home.from_environment()
+    listener = listen(host, port)
+    url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{listener.getsockname()[1]}"
+    with in_foreground(service_server(home), url):
+        opened = open_service(home, database or os.environ.get("TRIALFLOW_DATABASE_URL"))
+        try:
+            say(f"serving at {url}; the token is in {home.token_file}")
+            say(f'  export SIGOPT_API_URL={url} SIGOPT_API_TOKEN="$(trialflow token)"')
+            if host not in LOOPBACK:
+                warn("this address can be reached by other machines, and the connection is not encrypted: put a TLS proxy in front of it")
+            run(opened, listener, url)
+        finally:
+            opened.close()
+            listener.close()
+
+
+@click.command()
+@click.option("--prefect", is_flag=True, help="In the form that the Prefect UI asks for.")
+def token(prefect: bool) -> None:
+    """Print the token that the service and the Prefect UI on this machine ask for."""
+    from trialflow.embedded.servers import prefect_auth
+
+    home = Home.from_environment()
+    click.echo(prefect_auth(home) if prefect else home.token())
