@@ -47,18 +47,19 @@ def main() -> None:
         (Path(folder) / "run.yml").write_text(RUN)
         whole, loop, cpu = trialflow(folder)
     bare = xargs(asked.runs, asked.bandwidth)
-    per_run = 1000 * cpu / asked.runs
+    parts = {name: 1000 * seconds / asked.runs for name, seconds in cpu.items()}
     rows = [
         ["ideal", f"{ideal:.1f}", "", ""],
         ["xargs -P, no tuning", f"{bare:.1f}", f"{100 * (bare / ideal - 1):+.0f} %", ""],
-        ["trialflow, first to last training run", f"{loop:.1f}", f"{100 * (loop / ideal - 1):+.0f} %", f"{per_run:.0f}"],
+        ["trialflow, first to last training run", f"{loop:.1f}", f"{100 * (loop / ideal - 1):+.0f} %", f"{sum(parts.values()):.0f}"],
         ["trialflow, whole command", f"{whole:.1f}", "", ""],
     ]
     print(table(["200 x sleep 1".replace("200", str(asked.runs)), "seconds", "over ideal", "own CPU ms per training run"], rows))
+    print("\nof which " + ", ".join(f"{name} {value:.0f}" for name, value in parts.items()))
 
 
-def trialflow(folder: str) -> tuple[float, float, float]:
-    """Seconds of the whole command, seconds from the first launch to the last end, own CPU seconds between them."""
+def trialflow(folder: str) -> tuple[float, float, dict[str, float]]:
+    """Seconds of the whole command, seconds from the first launch to the last end, own CPU seconds between them by part."""
     home = Path(folder) / "home"
     environment = {**os.environ, "TRIALFLOW_HOME": str(home)}
     environment.pop("PREFECT_API_URL", None)
@@ -66,7 +67,8 @@ def trialflow(folder: str) -> tuple[float, float, float]:
     command = [sys.executable, "-m", "trialflow", "optimize", "-o", "json", "--no-canary"]
     with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         tree = psutil.Process(process.pid)
-        before = after = 0.0
+        before: dict[str, float] = {}
+        after: dict[str, float] = {}
         first = last = begin
         assert process.stderr
         for line in process.stderr:
@@ -75,16 +77,22 @@ def trialflow(folder: str) -> tuple[float, float, float]:
             elif "training run" in line:
                 last, after = time.monotonic(), own_cpu(tree, home)
         json.loads(process.stdout.read() if process.stdout else "")
-    return time.monotonic() - begin, last - first, after - before
+    return time.monotonic() - begin, last - first, {name: after[name] - before[name] for name in after}
 
 
-def own_cpu(command: psutil.Process, home: Path) -> float:
-    """CPU seconds so far of the command and the servers, with all children that they have waited for (launchers among them)."""
-    pids = [command.pid]
+def own_cpu(command: psutil.Process, home: Path) -> dict[str, float]:
+    """CPU seconds so far by part; the launchers are the children that the command has waited for."""
+    own, launchers = _split(command)
+    parts = {"flow": own, "launchers": launchers}
     for server in ("prefect", "service"):
         endpoint = json.loads((home / "servers" / server / "endpoint.json").read_text())
-        pids += [endpoint["pid"], endpoint["host_pid"]]
-    return sum(sum(psutil.Process(pid).cpu_times()[:4]) for pid in pids)
+        parts[f"{server} server" if server == "prefect" else server] = sum(sum(_split(psutil.Process(endpoint[key]))) for key in ("pid", "host_pid"))
+    return parts
+
+
+def _split(process: psutil.Process) -> tuple[float, float]:
+    times = process.cpu_times()
+    return times.user + times.system, times.children_user + times.children_system
 
 
 def xargs(runs: int, bandwidth: int) -> float:

@@ -95,11 +95,15 @@ def service(home: Home) -> Finding:
     if url and os.environ.get("SIGOPT_API_TOKEN"):
         if answers(f"{url.rstrip('/')}/health"):
             return Finding("service", "ok", f"{url} answers (SIGOPT_API_URL)")
-        return Finding("service", "fail", f"{url} does not answer (SIGOPT_API_URL)", "start it, or unset SIGOPT_API_URL to use the one on this machine")
+        return Finding(
+            "service", "fail", f"{url} does not answer (SIGOPT_API_URL)", "start it, or unset SIGOPT_API_URL to use the one on this machine"
+        )
     try:
         with lease(service_server(home)) as held:
             state = "starts" if held.started_it else "runs"
-            return Finding("service", "ok", f"{state} at {held.url}") if answers(f"{held.url}/health") else Finding("service", "fail", "does not answer")
+            return (
+                Finding("service", "ok", f"{state} at {held.url}") if answers(f"{held.url}/health") else Finding("service", "fail", "does not answer")
+            )
     except (TrialflowError, urllib.error.URLError) as error:
         lines = str(error).strip().splitlines()
         return Finding("service", "fail", lines[-1].strip(), f"the log is {home.logs / 'service.log'}")

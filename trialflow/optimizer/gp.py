@@ -1,7 +1,7 @@
 """A Gaussian process with constant mean, Matern 5/2 kernel, a length scale for each parameter, and learned noise; fitted by maximum a posteriori."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
@@ -106,8 +106,30 @@ def _cholesky(matrix: Array) -> Array:
     raise np.linalg.LinAlgError("the covariance is not positive definite, whatever is added to its diagonal")
 
 
-def fit(shape: Shape, x: Array, y: Array, noise: Array, *, starts: list[Array]) -> Posterior:
-    """The most probable process. `noise` has the variance of each target, nan where it is to be learned. Raises LinAlgError if none can be had."""
+def learn(shape: Shape, x: Array, y: Array, noise: Array) -> Array:
+    """The most probable hyperparameters. `noise` has the variance of each target, nan where it is to be learned.
+
+    What was learned is remembered: the same data always give the same answer, and only the first time takes a search.
+    """
+    return _most_probable(tuple(int(one) for one in shape.owner), x.tobytes(), y.tobytes(), noise.tobytes())
+
+
+def refit_at(count: int) -> int:
+    """How many of `count` observations the hyperparameters are learned from: all up to 20, then in steps of about a tenth.
+
+    They change little from one observation to the next, and learning them is most of the work of a suggestion.
+    """
+    if count <= 20:
+        return count
+    step = max(1, (1 << count.bit_length()) // 10)
+    return count // step * step
+
+
+@lru_cache(maxsize=256)
+def _most_probable(owner: tuple[int, ...], x_bytes: bytes, y_bytes: bytes, noise_bytes: bytes) -> Array:
+    shape = Shape(np.array(owner))
+    x, y, noise = np.frombuffer(x_bytes).reshape(-1, len(owner)), np.frombuffer(y_bytes), np.frombuffer(noise_bytes)
+    starts = [shape.start()]
     squares = shape.squares(x, x)
     bounds = [BOUNDS_LENGTH] * shape.count + [BOUNDS_SIGNAL, BOUNDS_NOISE, (-3.0, 3.0)]
     low, high = np.array(bounds).T
@@ -120,7 +142,7 @@ def fit(shape: Shape, x: Array, y: Array, noise: Array, *, starts: list[Array]) 
         ),
         key=lambda result: result.fun,
     )
-    return Posterior(shape, x, y, noise, best.x)
+    return best.x
 
 
 def loss(theta: Array, shape: Shape, squares: Array, y: Array, noise: Array) -> tuple[float, Array]:

@@ -6,10 +6,9 @@ import numpy as np
 
 from trialflow.optimizer.design import sobol
 from trialflow.optimizer.encoding import Encoder
-from trialflow.optimizer.gp import Shape, fit
 from trialflow.optimizer.history import Metric, Observation
+from trialflow.optimizer.model import metric_model
 from trialflow.optimizer.space import Space
-from trialflow.optimizer.targets import transformed
 
 FEWEST = 5
 SAMPLES = 256
@@ -27,10 +26,7 @@ def importances(space: Space, metrics: Sequence[Metric], observations: Sequence[
         good = [one for one in observations if not one.failed and metric.name in one.values]
         if len(good) < FEWEST:
             continue
-        targets, _ = transformed(np.array([one.values[metric.name].value for one in good]))
-        x = encoder.encode(one.assignments for one in good)
-        shape = Shape(encoder.owner)
-        model = fit(shape, x, targets, np.full(len(good), np.nan), starts=[shape.start()])
+        model = metric_model(encoder, metric, good)
         cube, other = sobol(space, SAMPLES, 1), sobol(space, SAMPLES, 2)
         base, _ = model.predict(encoder.from_cube(cube))
         effects = []

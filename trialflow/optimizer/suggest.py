@@ -11,16 +11,13 @@ from trialflow.optimizer.acquisition import Acquisition
 from trialflow.optimizer.design import ENUMERABLE, all_points, grid_point, key_of, new_point, sobol, start_length
 from trialflow.optimizer.encoding import Encoder
 from trialflow.optimizer.errors import SpaceExhausted, UnsupportedExperiment
-from trialflow.optimizer.gp import Shape, fit
 from trialflow.optimizer.history import Metric, Observation
+from trialflow.optimizer.model import metric_model, success_model
 from trialflow.optimizer.search import maximise
 from trialflow.optimizer.space import Assignment, Space
-from trialflow.optimizer.targets import transformed
 
 Array = np.ndarray
 Kind = Literal["offline", "random", "grid"]
-MOST_MODELLED = 400
-"""Observations that the model is made from: the best and the latest ones, beyond which a fit takes too long."""
 logger = logging.getLogger(__name__)
 
 
@@ -90,42 +87,13 @@ def _model_based(
 ) -> Array:
     """Rows to try, best first, by a Gaussian process and log expected improvement."""
     metric = _optimized(metrics)
-    sign = -1.0 if metric.objective == "minimize" else 1.0
-    shape = Shape(encoder.owner)
-    good = [one for one in observations if _value(one, metric) is not None]
-    values = np.array([sign * one.values[metric.name].value for one in good])
-    chosen = _subset(values)
-    good, values = [good[index] for index in chosen], values[chosen]
-    targets, scale = transformed(values)
-    deviations = [one.values[metric.name].stddev for one in good]
-    noise = np.array([np.nan if deviation is None else max(deviation / scale, 1e-5) ** 2 for deviation in deviations])
-    x = encoder.encode(one.assignments for one in good)
-    model = fit(shape, x, targets, noise, starts=[shape.start()])
-    acquisition = Acquisition.over(model, encoder.encode(pending), _success_model(shape, encoder, observations), rng)
-    mean, _ = model.predict(x)
-    rows = maximise(acquisition, encoder, x[np.argsort(-mean)[:5]], rng)
+    model = metric_model(encoder, metric, [one for one in observations if _value(one, metric) is not None])
+    acquisition = Acquisition.over(model, encoder.encode(pending), success_model(encoder, observations), rng)
     if encoder.space.size is not None and encoder.space.size <= ENUMERABLE:
         every = encoder.encode(all_points(encoder.space))
-        rows = every[np.argsort(-acquisition.value(every), kind="stable")]
-    return rows
-
-
-def _success_model(shape: Shape, encoder: Encoder, observations: Sequence[Observation]):  # noqa: ANN202
-    """A process over +1 for success and -1 for failure; None while nothing has failed."""
-    if not any(one.failed for one in observations):
-        return None
-    latest = observations[-MOST_MODELLED:]
-    labels = np.array([-1.0 if one.failed else 1.0 for one in latest])
-    x = encoder.encode(one.assignments for one in latest)
-    return fit(shape, x, labels, np.full(len(labels), 0.05), starts=[shape.start()])
-
-
-def _subset(values: Array) -> Array:
-    """Which observations the model sees, in order: all, or the best half and the latest half of what fits."""
-    if len(values) <= MOST_MODELLED:
-        return np.arange(len(values))
-    best = np.argsort(-values)[: MOST_MODELLED // 2]
-    return np.unique(np.concatenate([best, np.arange(len(values) - MOST_MODELLED // 2, len(values))]))
+        return every[np.argsort(-acquisition.value(every), kind="stable")]
+    mean, _ = model.predict(model.x)
+    return maximise(acquisition, encoder, model.x[np.argsort(-mean)[:5]], rng)
 
 
 def _value(one: Observation, metric: Metric) -> float | None:

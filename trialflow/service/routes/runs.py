@@ -221,17 +221,19 @@ async def of_experiment(call: Call) -> Answer:
         return shapes.training_run(await store.do(write))
 
 
+HOT_ROUTES = [
+    ("MERGE", "/training_runs/{id}", merge),
+    ("GET", "/training_runs/{id}", get),
+    ("POST", "/aiexperiments/{id}/training_runs", of_experiment),
+    ("POST", "/training_runs/{id}/checkpoints", create_checkpoint),
+]
 ROUTES = [
     ("POST", PROJECT, create),
     ("POST", PROJECT + "/batch", create_batch),
     ("GET", PROJECT, list_),
-    ("GET", "/training_runs/{id}", get),
-    ("MERGE", "/training_runs/{id}", merge),
     ("PUT", "/training_runs/{id}", put),
     ("DELETE", "/training_runs/{id}", delete),
-    ("POST", "/training_runs/{id}/checkpoints", create_checkpoint),
     ("GET", "/training_runs/{id}/checkpoints", list_checkpoints),
     ("POST", "/training_runs/{id}/files", create_file),
     ("GET", "/files/{id}", get_file),
-    ("POST", "/aiexperiments/{id}/training_runs", of_experiment),
 ]
