@@ -1,0 +1,65 @@
+"""A local compute in a folder of its own, and a shorter way to execute commands on it."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.compute import Exit, Launch, Report
+from tasks.local import LocalCompute
+from tasks.local.leftovers import kill_leftovers
+
+PYTHON = sys.executable
+
+
+class Bench:
+    """Launches and follows commands, and remembers what was reported and printed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.compute = LocalCompute(root / "runs", api_url="http://127.0.0.1:9", api_token="the real token")
+        self.works: list[Launch] = []
+        self.reports: list[Report] = []
+
+    def work(self, *command: str, attempt: int = 1, identifier: int = 1, assignments: dict | None = None, **more: Any) -> Launch:
+        run = {"id": str(identifier), "name": f"run-{identifier}", "assignments": assignments or {}, "state": "active"}
+        work = Launch(run, attempt, command, "tests", directory=self.root, **more)
+        self.works.append(work)
+        return work
+
+    async def take(self, reports: Sequence[Report]) -> None:
+        self.reports += reports
+
+    async def follow(self, work: Launch) -> Exit:
+        return await self.compute.follow(work, on_reports=self.take)
+
+    async def execute(self, *command: str, **more: Any) -> Exit:
+        work = self.work(*command, **more)
+        await self.compute.launch(work)
+        return await self.follow(work)
+
+    def printed(self) -> str:
+        return self.compute.read_log(self.works[-1]).decode()
+
+    def values(self) -> dict[str, float]:
+        return {name: value["value"] for report in self.reports for name, value in report.body.get("values", {}).items() if report.kind == "merge"}
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    for work in bench.works:
+        await bench.compute.stop(work, grace=0.1)
+        kill_leftovers(bench.compute.folder(work))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
