@@ -187,8 +187,6 @@ def parameter(one: Mapping[str, Any]) -> dict[str, Any]:
         "prior": one.get("prior") and {"object": "prior", **one["prior"]},
         "default_value": one.get("default_value"),
         "conditions": one.get("conditions") or {},
-        "precision": None,
-        "tunable": True,
     }
 
 

@@ -62,5 +62,5 @@ Integer = Annotated[int, BeforeValidator(_integer)]
 """A whole number; `60.0` is one."""
 Text = Annotated[str, BeforeValidator(_string)]
 """A string; numbers and truth values are refused with the advice to quote them."""
-Name = Annotated[str, BeforeValidator(_string), Field(min_length=1, max_length=100)]
+Name = Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(_string)]
 """1 to 100 characters."""
