@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from trialflow.embedded import Server, lease, running_url
+from trialflow.embedded.lease import is_hosted
 from trialflow.errors import TrialflowError
 
 SERVER = """
@@ -120,3 +121,28 @@ def test_a_server_that_cannot_start_is_said_with_its_own_words(tmp_path: Path) -
     with pytest.raises(TrialflowError, match="(?s)could not start the test server.*the database is from the future"):
         lease(one).release()
     assert running_url(one.folder) is None
+
+
+def test_a_server_whose_starter_was_killed_is_waited_for(tmp_path: Path) -> None:
+    slow = server(tmp_path, "import time; time.sleep(1)\n" + SERVER)
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; from tests.embedded.test_lease import server, lease, SERVER\n"
+        "print('up', flush=True); lease(server(Path(sys.argv[2]), 'import time; time.sleep(1)\\n' + SERVER))"
+    )
+    root = str(Path(__file__).parents[2])
+    with subprocess.Popen([sys.executable, "-c", code, root, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=root) as starter:
+        eventually(lambda: is_hosted(slow.folder))
+        starter.kill()
+    with lease(slow) as held:
+        assert running_url(slow.folder) == held.url
+
+
+def test_an_address_that_a_killed_host_left_is_not_believed(tmp_path: Path) -> None:
+    one = server(tmp_path)
+    with lease(one):
+        before = endpoint(one)
+        os.kill(before["host_pid"], signal.SIGKILL)
+        eventually(lambda: not alive(before["pid"]))
+        (one.folder / "endpoint.json").write_text(json.dumps(before))
+        with lease(one):
+            assert endpoint(one)["host_pid"] != before["host_pid"]

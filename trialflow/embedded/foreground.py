@@ -24,6 +24,9 @@ def in_foreground(server: Server, url: str) -> Iterator[None]:
                 f"{server.title} runs already, at {running_url(server.folder) or 'another process'}",
                 hint="it belongs to a command that is under way, or to another `trialflow service`; use that address, or wait for its end",
             ) from None
+        host.truncate(0)
+        host.write(str(os.getpid()).encode())
+        host.flush()
         endpoint = server.folder / "endpoint.json"
         endpoint.write_text(json.dumps({"url": url, "host_pid": os.getpid(), "pid": os.getpid()}))
         (server.folder / "port").write_text(url.rsplit(":", 1)[1])

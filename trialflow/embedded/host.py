@@ -60,8 +60,7 @@ class Host:
             late = time.monotonic() - begin >= READY_SECONDS
             return self._refuse(announce, f"no answer after {READY_SECONDS:.0f} s" if late else "it ended before it answered")
         self._publish(url)
-        os.write(announce, (json.dumps({"url": url}) + "\n").encode())
-        os.close(announce)
+        tell(announce, {"url": url})
         threading.Thread(target=self._wait_for_last_user, daemon=True).start()
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
         code = self._watch()
@@ -75,7 +74,7 @@ class Host:
 
     def _refuse(self, announce: int, problem: str) -> int:
         self._end_child()
-        os.write(announce, (json.dumps({"problem": problem}) + "\n").encode())
+        tell(announce, {"problem": problem})
         return 1
 
     def _start(self) -> str | None:
@@ -164,6 +163,15 @@ class Host:
             return
 
 
+def tell(announce: int, answer: dict[str, str]) -> None:
+    """Answer the command that started this process. It may have been killed meanwhile: others wait for the same server."""
+    try:
+        os.write(announce, (json.dumps(answer) + "\n").encode())
+    except BrokenPipeError:
+        pass
+    os.close(announce)
+
+
 def answers(health: str) -> bool:
     """Whether the address answers with success."""
     try:
@@ -179,8 +187,12 @@ def main(folder: str, announce: int) -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.write(announce, b'{"problem": "another host is running"}\n')
+            tell(announce, {"problem": "another host is running"})
             return 1
+        # An endpoint that a killed host left behind is told by its pid from ours.
+        lock.truncate(0)
+        lock.write(str(os.getpid()).encode())
+        lock.flush()
         return Host(Path(folder)).run(announce)
 
 

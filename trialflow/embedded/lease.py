@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from io import BufferedWriter
 from pathlib import Path
@@ -14,6 +15,7 @@ from trialflow.embedded.servers import Server
 from trialflow.errors import TrialflowError
 
 LOG_LINES = 15
+START_SECONDS = 150.0
 
 
 @dataclass
@@ -46,26 +48,37 @@ def lease(server: Server) -> Lease:
         fcntl.flock(users, fcntl.LOCK_SH)
         with open(server.folder / "start.lock", "ab") as starting:
             fcntl.flock(starting, fcntl.LOCK_EX)
-            if url := running_url(server.folder):
-                return Lease(url, False, users)
+            # A host that has no address yet was started by a command that is gone: it will have one, or end.
+            deadline = time.monotonic() + START_SECONDS
+            while is_hosted(server.folder) and time.monotonic() < deadline:
+                if url := running_url(server.folder):
+                    return Lease(url, False, users)
+                time.sleep(0.05)
             return Lease(_start(server), True, users)
     except BaseException:
         users.close()
         raise
 
 
-def running_url(folder: Path) -> str | None:
-    """The address of the server of `folder`, or None if it is not running. Starts nothing and waits for nothing."""
+def is_hosted(folder: Path) -> bool:
+    """Whether the server of `folder` has a host, be it still starting."""
     try:
-        with open(folder / "host.lock", "ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return None
+        with open(folder / "host.lock", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
     except FileNotFoundError:
-        return None
+        return False
     except BlockingIOError:
-        pass
+        return True
+
+
+def running_url(folder: Path) -> str | None:
+    """The address of the server of `folder`, or None if it does not answer. Starts nothing and waits for nothing."""
+    if not is_hosted(folder):
+        return None
     try:
-        return json.loads((folder / "endpoint.json").read_text())["url"]
+        endpoint = json.loads((folder / "endpoint.json").read_text())
+        return endpoint["url"] if str(endpoint["host_pid"]) == (folder / "host.lock").read_text() else None
     except (FileNotFoundError, ValueError):
         return None
 
