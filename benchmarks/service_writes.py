@@ -2,8 +2,8 @@
 
     python -m benchmarks.service_writes [--clients 8] [--seconds 10]
 
-Two yardsticks in the same run: the same clients against a route that does nothing (`GET /health`), and single commits of one row to a SQLite file in WAL
-mode, one after the other.
+Two yardsticks in the same run: the same clients against a route that does nothing (`GET /health`), and single commits of one row to a SQLite
+file in WAL mode, one after the other.
 """
 
 import argparse

@@ -7,9 +7,10 @@ from collections.abc import Awaitable
 from typing import Any
 
 from prefect import flow, tags
+from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, State
+from prefect.states import Cancelled
 from pydantic import BaseModel, Field
 
 from flows.execution import Execution
@@ -29,11 +30,11 @@ from trialflow.specs import ExperimentSpec, RunSpec
 class Options(BaseModel):
     """How to work on an experiment."""
 
-    canary: bool = Field(True, title="First training run alone", description="The others start when one has completed.")
-    stop_after_failures: int = Field(5, ge=0, title="Stop after failures in a row", description="End after so many; 0 never ends.")
-    new: bool = Field(False, title="Always new", description="Start a new experiment even if the same one is unfinished.")
+    canary: bool = Field(default=True, title="First training run alone", description="The others start when one has completed.")
+    stop_after_failures: int = Field(default=5, ge=0, title="Stop after failures in a row", description="End after so many; 0 never ends.")
+    new: bool = Field(default=False, title="Always new", description="Start a new experiment even if the same one is unfinished.")
     when_finished: str = Field(
-        "new",
+        default="new",
         pattern="^(new|report)$",
         title="When the same experiment is finished",
         description="`new` starts another one, as a schedule wants it; `report` shows its result.",

@@ -6,8 +6,9 @@ import string
 from typing import Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.states import Cancelled, State
+from prefect.states import Cancelled
 
 from flows.execution import Execution
 from flows.workplace import workplace

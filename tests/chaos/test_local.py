@@ -78,7 +78,9 @@ class Siege:
             elif what == "service":
                 next(one for one in self.processes() if "trialflow.service" in one.cmdline()).kill()
             elif what == "launcher":
-                self.random.choice([one for one in self.processes() if "launch.py" in " ".join(one.cmdline())] or [psutil.Process(command.pid)]).kill()
+                self.random.choice(
+                    [one for one in self.processes() if "launch.py" in " ".join(one.cmdline())] or [psutil.Process(command.pid)]
+                ).kill()
             else:
                 for process in self.processes():
                     process.kill()

@@ -1,7 +1,8 @@
 """The `sigopt` client's own integration tests, as they come in its wheel, against this service.
 
-TRIALFLOW_CLIENT_TESTS_PYTHON names an interpreter that has what they need beside the client (`hyperopt`, `pymongo`, `xgboost-cpu`, `scikit-learn`,
-`setuptools<81`); CI makes one. Without it the two modules that need nothing else are run. Left out are the variants over a MongoDB and a Spark cluster.
+TRIALFLOW_CLIENT_TESTS_PYTHON names an interpreter that has what they need beside the client (hyperopt, pymongo, xgboost, scikit-learn,
+setuptools before 81); CI makes one. Without it the two modules that need nothing else are run. Left out are the variants over a MongoDB and a Spark
+cluster, and `test_provided_run`, which looks for a key of the booster's own dump that no xgboost on the index for these Pythons writes any more.
 """
 
 import os
@@ -45,5 +46,17 @@ def client_tests(service: Running, python: str, *, everything: bool, folder: Pat
         "SIGOPT_PROJECT": "sigopt-integration-test",
         "HOME": str(folder),
     }
-    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), "-k", "not mongo and not spark", *map(str, chosen)]
+    command = [
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(folder),
+        "-k",
+        "not mongo and not spark and not test_provided_run",
+        *map(str, chosen),
+    ]
     return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=folder, check=False)

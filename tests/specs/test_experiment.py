@@ -70,7 +70,10 @@ def test_all_problems_of_a_file_are_told_at_once_with_their_places(tmp_path: Pat
         ("", "1:1: the file is empty; expected keys and values, such as `name: ...`"),
         ("- 1\n", "1:1: a list at the top; expected keys and values, such as `name: ...`"),
         (GOOD + "name: y\n", "7:1: name: this key is there twice"),
-        ("name: #[your name]\n" + GOOD.split("\n", 1)[1], "1:1: name: nothing here (a `#[...]` placeholder counts as nothing); shown in lists and in the ui"),
+        (
+            "name: #[your name]\n" + GOOD.split("\n", 1)[1],
+            "1:1: name: nothing here (a `#[...]` placeholder counts as nothing); shown in lists and in the ui",
+        ),
         (GOOD + "project: p\n", "7:1: project: unknown key; the project is given by --project, SIGOPT_PROJECT or the folder's name"),
         (GOOD + "observation_budget: 3\n", "7:1: observation_budget: unknown key; `budget` says how many training runs"),
     ],

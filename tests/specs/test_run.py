@@ -7,7 +7,17 @@ import pytest
 import yaml
 
 from trialflow.errors import InvalidInput
-from trialflow.specs import ClusterSpec, ExperimentSpec, RunSpec, SpecError, check_update, json_schema, load_cluster, load_run, validate_experiment_body
+from trialflow.specs import (
+    ClusterSpec,
+    ExperimentSpec,
+    RunSpec,
+    SpecError,
+    check_update,
+    json_schema,
+    load_cluster,
+    load_run,
+    validate_experiment_body,
+)
 
 ROOT = Path(__file__).parents[2]
 

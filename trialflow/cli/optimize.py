@@ -84,7 +84,7 @@ def optimize(
 
             watcher.set(watch)
             _, interrupted = run_flow(
-                lambda: flow(experiment=spec, run=run, project=project, directory=str(directory), source=source, options=options, return_state=False),
+                lambda: flow(experiment=spec, run=run, project=project, directory=str(directory), source=source, options=options),
                 on_interrupt="stopping: training runs in flight are ended and launched again later (Ctrl-C again: leave them at once)",
             )
     if interrupted and not ended:

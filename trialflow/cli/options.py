@@ -3,7 +3,7 @@
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,12 +12,12 @@ from trialflow.errors import InvalidInput
 if TYPE_CHECKING:
     from trialflow.specs import RunSpec
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-experiment_file_option: Callable[[Function], Function] = click.option(
+experiment_file_option: Decorator = click.option(
     "-e", "--experiment-file", default="experiment.yml", show_default=True, metavar="FILE", help="The file that defines the experiment."
 )
-run_file_option: Callable[[Function], Function] = click.option(
+run_file_option: Decorator = click.option(
     "-r",
     "--run-file",
     default="run.yml",
@@ -25,13 +25,11 @@ run_file_option: Callable[[Function], Function] = click.option(
     metavar="FILE",
     help="The file that says how the model is run; it may be missing.",
 )
-source_file_option: Callable[[Function], Function] = click.option(
-    "-s", "--source-file", metavar="FILE", help="The model's source, kept with each training run."
-)
-project_option: Callable[[Function], Function] = click.option(
+source_file_option: Decorator = click.option("-s", "--source-file", metavar="FILE", help="The model's source, kept with each training run.")
+project_option: Decorator = click.option(
     "-p", "--project", metavar="ID", help="The project; by default SIGOPT_PROJECT, else the folder's name. It is made if it does not exist."
 )
-command_argument: Callable[[Function], Function] = click.argument("command", nargs=-1, type=click.UNPROCESSED)
+command_argument: Decorator = click.argument("command", nargs=-1, type=click.UNPROCESSED)
 
 
 def project_here(project: str | None) -> str:

@@ -3,13 +3,11 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-output_option: Callable[[Function], Function] = click.option(
+output_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "-o",
     "--output",
     type=click.Choice(["table", "json", "yaml", "name"]),

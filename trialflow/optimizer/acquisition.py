@@ -10,6 +10,8 @@ from trialflow.optimizer.gp import Posterior
 
 Array = np.ndarray
 FANTASIES = 16
+SOFTNESS = 0.1
+"""Variance by which a condition's border is blurred: what is modelled as certain may be wrong."""
 LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -36,20 +38,20 @@ def log_h_slope(z: Array) -> Array:
 class Acquisition:
     """Log expected improvement over `model`, whose points end with the pending ones; `weights` (n, fantasies) has one column for each fantasy.
 
-    `best` (fantasies,) is the value to improve on. `success` models whether a point succeeds at all; None if nothing ever failed.
+    `best` (fantasies,) is the value to improve on. `conditions` are processes that have to be above 0: success, and each constraint.
     """
 
     model: Posterior
     weights: Array
     best: Array
-    success: Posterior | None
+    conditions: tuple[Posterior, ...]
 
     @classmethod
-    def over(cls, model: Posterior, pending: Array, success: Posterior | None, rng: np.random.Generator) -> "Acquisition":
+    def over(cls, model: Posterior, pending: Array, conditions: tuple[Posterior, ...], rng: np.random.Generator) -> "Acquisition":
         """The acquisition that sees `pending` (p, width) through joint samples of what they may give, antithetic."""
         if len(pending) == 0:
             mean, _ = model.predict(model.x)
-            return cls(model, model.weights[:, None], np.array([mean.max()]), success)
+            return cls(model, model.weights[:, None], incumbent(mean[:, None], holds(conditions, model.x)), conditions)
         mean, covariance = model.joint(pending)
         root = np.linalg.cholesky(covariance + (1e-8 + 1e-6 * np.trace(covariance) / len(mean)) * np.eye(len(mean)))
         half = rng.standard_normal((len(pending), FANTASIES // 2))
@@ -65,7 +67,7 @@ class Acquisition:
         )
         weights = cho_solve((grown.lower, True), np.concatenate([known, samples]) - grown.mean)
         kernel, _ = grown.cross(grown.x)
-        return cls(grown, weights, (grown.mean + kernel @ weights).max(axis=0), success)
+        return cls(grown, weights, incumbent(grown.mean + kernel @ weights, holds(conditions, grown.x)), conditions)
 
     def value(self, points: Array) -> Array:
         """The acquisition at `points` (m, width): (m,)."""
@@ -78,27 +80,52 @@ class Acquisition:
         return highest + np.log(np.mean(np.exp(logs - highest[:, None]), axis=1)) + self._log_success(points)
 
     def value_and_gradient(self, point: Array) -> tuple[float, Array]:
-        """The acquisition at one point (width,) and its gradient, without the chance of success in the gradient's direction."""
-        model = self.model
-        kernel, slope = model.cross(point[None])
-        inverse_squares = np.exp(-2 * model.theta[: model.shape.count])[model.shape.owner]
-        # d kernel / d point: -slope * (point - x) / length^2, (n, width)
-        moved = -slope[0][:, None] * (point[None] - model.x) * inverse_squares
-        solved = cho_solve((model.lower, True), kernel[0])
-        variance = max(float(np.exp(model.theta[model.shape.count]) - kernel[0] @ solved), 1e-12)
+        """The acquisition at one point (width,) and its gradient."""
+        mean, variance, mean_slope, variance_slope = slopes(self.model, point, self.weights)
         deviation = variance**0.5
-        deviation_slope = -(moved.T @ solved) / deviation
-        z = (model.mean + kernel[0] @ self.weights - self.best) / deviation
+        deviation_slope = variance_slope / (2 * deviation)
+        z = (mean - self.best) / deviation
         logs = log_h(z)
         share = np.exp(logs - logs.max())
-        share /= share.sum()
-        z_slope = (moved.T @ self.weights - deviation_slope[:, None] * z[None]) / deviation
-        gradient = z_slope @ (share * log_h_slope(z)) + deviation_slope / deviation
-        value = float(logs.max() + np.log(np.mean(np.exp(logs - logs.max()))) + np.log(deviation))
-        return value + float(self._log_success(point[None])[0]), gradient
+        z_slope = (mean_slope - deviation_slope[:, None] * z[None]) / deviation
+        gradient = z_slope @ (share / share.sum() * log_h_slope(z)) + deviation_slope / deviation
+        value = float(logs.max() + np.log(np.mean(share)) + np.log(deviation))
+        for condition in self.conditions:
+            mean, variance, mean_slope, variance_slope = slopes(condition, point, condition.weights[:, None])
+            width = (SOFTNESS + variance) ** 0.5
+            t = mean / width
+            t_slope = mean_slope[:, 0] / width - mean[0] * variance_slope / (2 * width**3)
+            value += float(log_ndtr(t)[0])
+            gradient = gradient + t_slope * np.exp(-0.5 * t[0] ** 2 - 0.5 * LOG_2PI - log_ndtr(t)[0])
+        return value, gradient
 
     def _log_success(self, points: Array) -> Array:
-        if self.success is None:
-            return np.zeros(len(points))
-        mean, deviation = self.success.predict(points)
-        return log_ndtr(mean / np.sqrt(0.1 + deviation**2))
+        chance = np.zeros(len(points))
+        for condition in self.conditions:
+            mean, deviation = condition.predict(points)
+            chance += log_ndtr(mean / np.sqrt(SOFTNESS + deviation**2))
+        return chance
+
+
+def slopes(model: Posterior, point: Array, weights: Array) -> tuple[Array, float, Array, Array]:
+    """At one point (width,): means (k,) for the columns of `weights` (n, k), variance, and their gradients (width, k) and (width,)."""
+    kernel, slope = model.cross(point[None])
+    inverse_squares = np.exp(-2 * model.theta[: model.shape.count])[model.shape.owner]
+    # d kernel / d point: -slope * (point - x) / length^2, (n, width)
+    moved = -slope[0][:, None] * (point[None] - model.x) * inverse_squares
+    solved = cho_solve((model.lower, True), kernel[0])
+    variance = max(float(np.exp(model.theta[model.shape.count]) - kernel[0] @ solved), 1e-12)
+    return model.mean + kernel[0] @ weights, variance, moved.T @ weights, -2 * (moved.T @ solved)
+
+
+def holds(conditions: tuple[Posterior, ...], points: Array) -> Array:
+    """For each point whether all conditions are more likely to hold than not."""
+    return np.all([condition.predict(points)[0] > 0 for condition in conditions] + [np.ones(len(points), dtype=bool)], axis=0)
+
+
+def incumbent(means: Array, feasible: Array) -> Array:
+    """The value to improve on, for means (points, ...): the best of the points that satisfy all conditions; while none does, less than all.
+
+    Then every improvement is large and about the same, and the conditions alone decide where to look.
+    """
+    return means[feasible].max(axis=0) if feasible.any() else means.min(axis=0) - 1.0

@@ -27,7 +27,7 @@ def sobol(space: Space, count: int, seed: int) -> Array:
     from scipy.stats import qmc  # slow to import, and only the start of an experiment and the search for a maximum need it
 
     size = 1 << max(0, (count - 1).bit_length())
-    return qmc.Sobol(len(space.parameters), seed=np.random.default_rng(seed)).random(size)[:count]
+    return qmc.Sobol(len(space.parameters), rng=np.random.default_rng(seed)).random(size)[:count]
 
 
 def key_of(space: Space, point: Mapping[str, Assignment]) -> Key:

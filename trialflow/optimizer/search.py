@@ -32,7 +32,7 @@ def _around(incumbents: Array, encoder: Encoder, rng: np.random.Generator) -> Ar
     for index, (one, part) in enumerate(zip(encoder.space.parameters, encoder.columns, strict=True)):
         chosen = moved[:, index]
         if one.type == "categorical":
-            rows[np.ix_(chosen, range(part.start, part.stop))] = rng.random((int(chosen.sum()), part.stop - part.start))
+            rows[np.ix_(chosen, np.arange(part.start, part.stop))] = rng.random((int(chosen.sum()), part.stop - part.start))
         else:
             shift = steps[chosen, 0] * rng.standard_normal(int(chosen.sum()))
             if one.size is not None:  # a step that stays on the same value is no step

@@ -12,7 +12,7 @@ from trialflow.optimizer.design import ENUMERABLE, all_points, grid_point, key_o
 from trialflow.optimizer.encoding import Encoder
 from trialflow.optimizer.errors import SpaceExhausted, UnsupportedExperiment
 from trialflow.optimizer.history import Metric, Observation
-from trialflow.optimizer.model import metric_model, success_model
+from trialflow.optimizer.model import constraint_model, joint_model, metric_model, success_model
 from trialflow.optimizer.search import maximise
 from trialflow.optimizer.space import Assignment, Space
 
@@ -35,8 +35,7 @@ def check_supported(space: Space, metrics: Sequence[Metric], kind: Kind, *, num_
         "conditionals": bool(space.conditionals),
         "linear_constraints": bool(space.linear_constraints),
         "priors": any(one.prior for one in space.parameters),
-        "two metrics to optimize": sum(one.strategy == "optimize" for one in metrics) > 1,
-        "constraint metrics": any(one.strategy == "constraint" for one in metrics),
+        "an experiment with constraints only": not any(one.strategy == "optimize" for one in metrics),
         "num_solutions above 1": num_solutions > 1,
         "tasks": tasks,
     }
@@ -70,7 +69,7 @@ def suggest(
     rng = np.random.default_rng([seed, len(observations), len(pending)])
     if kind == "random":
         return Suggestion(new_point(encoder, np.empty((0, encoder.width)), taken, rng), "random")
-    succeeded = [one for one in observations if _value(one, _optimized(metrics)) is not None]
+    succeeded = _measured(observations, _optimized(metrics))
     if count < start_length(space) or len(succeeded) < 2:
         cube = sobol(space, count + 1, seed)[count:]
         return Suggestion(new_point(encoder, encoder.from_cube(cube), taken, rng), "sobol")
@@ -85,15 +84,23 @@ def suggest(
 def _model_based(
     encoder: Encoder, metrics: Sequence[Metric], observations: Sequence[Observation], pending: Sequence[Mapping], rng: np.random.Generator
 ) -> Array:
-    """Rows to try, best first, by a Gaussian process and log expected improvement."""
-    metric = _optimized(metrics)
-    model = metric_model(encoder, metric, [one for one in observations if _value(one, metric) is not None])
-    acquisition = Acquisition.over(model, encoder.encode(pending), success_model(encoder, observations), rng)
+    """Rows to try, best first, by a Gaussian process and log expected improvement where all conditions are likely to hold."""
+    optimized = _optimized(metrics)
+    good = _measured(observations, optimized)
+    model = metric_model(encoder, optimized[0], good) if len(optimized) == 1 else joint_model(encoder, optimized, good, rng)
+    conditions = [success_model(encoder, observations)]
+    conditions += [constraint_model(encoder, metric, observations) for metric in metrics if metric.threshold is not None]
+    acquisition = Acquisition.over(model, encoder.encode(pending), tuple(one for one in conditions if one is not None), rng)
     if encoder.space.size is not None and encoder.space.size <= ENUMERABLE:
         every = encoder.encode(all_points(encoder.space))
         return every[np.argsort(-acquisition.value(every), kind="stable")]
     mean, _ = model.predict(model.x)
     return maximise(acquisition, encoder, model.x[np.argsort(-mean)[:5]], rng)
+
+
+def _measured(observations: Sequence[Observation], metrics: Sequence[Metric]) -> list[Observation]:
+    """The observations that have a value of each of these metrics."""
+    return [one for one in observations if all(_value(one, metric) is not None for metric in metrics)]
 
 
 def _value(one: Observation, metric: Metric) -> float | None:
@@ -106,5 +113,5 @@ def _has_left(space: Space, taken: set) -> bool:
     return any(key_of(space, point) not in taken for point in all_points(space))
 
 
-def _optimized(metrics: Sequence[Metric]) -> Metric:
-    return next(one for one in metrics if one.strategy == "optimize")
+def _optimized(metrics: Sequence[Metric]) -> list[Metric]:
+    return [one for one in metrics if one.strategy == "optimize"]

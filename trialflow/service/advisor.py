@@ -6,7 +6,7 @@ One suggestion at a time for each experiment, in a thread; what was observed is 
 import asyncio
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,7 @@ class Advisor:
         memory = self._remember(experiment, rows)
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, experiment, list(memory.observed), pending)
 
-    async def importances(self, experiment: Row, rows: list[Row]) -> dict[str, dict[str, float]]:
+    async def importances(self, experiment: Row, rows: Sequence[Row]) -> dict[str, dict[str, float]]:
         """Metric -> parameter -> its share of what moves the metric; empty for a metric of which too little is known."""
 
         def ask() -> dict[str, dict[str, float]]:
@@ -70,7 +70,7 @@ class Advisor:
         """End once the suggestion under way is done."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, connection: Connection, experiment: Row) -> tuple[dict | None, list[Row], list[dict]]:
+    def _read(self, connection: Connection, experiment: Row) -> tuple[dict | None, Sequence[Row], list[dict]]:
         """What the optimizer needs to know and does not remember."""
         first = connection.execute(select(queued_suggestions).where(queued_suggestions.c.experiment == experiment["id"]).limit(1)).mappings().first()
         if first is not None:
@@ -86,7 +86,7 @@ class Advisor:
         is_pending = (table.experiment == experiment["id"]) & table.deleted.is_(False) & (table.state == "open")
         return None, rows, list(connection.execute(select(table.assignments).where(is_pending).order_by(table.id)).scalars())
 
-    def _remember(self, experiment: Row, rows: list[Row]) -> Memory:
+    def _remember(self, experiment: Row, rows: Sequence[Row]) -> Memory:
         memory = self._memory.pop(experiment["id"], None)
         if memory is None or memory.history != experiment["history"]:
             memory = Memory(experiment["history"])

@@ -77,7 +77,8 @@ def _metrics(old: ExperimentSpec, metrics: Any) -> Any:
     if not isinstance(metrics, list):
         return metrics
     return [
-        {**known.get(one.get("name"), {}), **{k: v for k, v in one.items() if v is not None}} if isinstance(one, dict) else one for one in metrics
+        {**known.get(str(one.get("name")), {}), **{k: v for k, v in one.items() if v is not None}} if isinstance(one, dict) else one
+        for one in metrics
     ]
 
 

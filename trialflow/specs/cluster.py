@@ -17,7 +17,7 @@ class NodeGroup(Strict):
     instance_type: Text = Field(min_length=1, description="EC2 instance type.")
     min_nodes: Annotated[Integer, Field(ge=0)] = Field(description="How many there are at least.")
     max_nodes: Annotated[Integer, Field(gt=0)] = Field(description="How many there are at most.")
-    node_volume_size: Annotated[Integer, Field(gt=0)] | None = Field(None, description="Size of each node's disk in GiB.")
+    node_volume_size: Annotated[Integer, Field(gt=0)] | None = Field(default=None, description="Size of each node's disk in GiB.")
 
     @model_validator(mode="after")
     def _rules(self) -> "NodeGroup":
@@ -29,18 +29,20 @@ class NodeGroup(Strict):
 class SystemGroup(Strict):
     """The machines for the cluster's own programs."""
 
-    instance_type: Text | None = Field(None, min_length=1, description="EC2 instance type.")
-    min_nodes: Annotated[Integer, Field(ge=0)] | None = Field(None, description="How many there are at least.")
-    max_nodes: Annotated[Integer, Field(gt=0)] | None = Field(None, description="How many there are at most.")
-    node_volume_size: Annotated[Integer, Field(gt=0)] | None = Field(None, description="Size of each node's disk in GiB.")
+    instance_type: Text | None = Field(default=None, min_length=1, description="EC2 instance type.")
+    min_nodes: Annotated[Integer, Field(ge=0)] | None = Field(default=None, description="How many there are at least.")
+    max_nodes: Annotated[Integer, Field(gt=0)] | None = Field(default=None, description="How many there are at most.")
+    node_volume_size: Annotated[Integer, Field(gt=0)] | None = Field(default=None, description="Size of each node's disk in GiB.")
 
 
 class AwsOptions(Strict):
     """What an AWS cluster has besides its nodes."""
 
     additional_policies: list[Text] = Field(default_factory=list, description="ARNs of policies that the nodes get as well.")
-    aws_access_key_id: Text | None = Field(None, min_length=1, description="Accepted and not used: credentials come from a block or the environment.")
-    aws_secret_access_key: Text | None = Field(None, min_length=1, repr=False, description="Accepted and not used.")
+    aws_access_key_id: Text | None = Field(
+        default=None, min_length=1, description="Accepted and not used: credentials come from a block or the environment."
+    )
+    aws_secret_access_key: Text | None = Field(default=None, min_length=1, repr=False, description="Accepted and not used.")
 
 
 class ClusterSpec(Strict):
@@ -49,17 +51,17 @@ class ClusterSpec(Strict):
     provider: Literal["aws", "custom", "local"] = Field(description="Where it is.")
     cluster_name: Text = Field(min_length=1, max_length=100, description="Its name.")
     kubernetes_version: Annotated[Text, Field(pattern=r"^1\.\d{2}$|^latest$")] | None = Field(
-        None, description='Kubernetes version of an AWS cluster, in quotes: "1.34". The newest by default.'
+        default=None, description='Kubernetes version of an AWS cluster, in quotes: "1.34". The newest by default.'
     )
-    cpu: NodeGroup | None = Field(None, description="Machines without GPUs.")
-    gpu: NodeGroup | None = Field(None, description="Machines with GPUs.")
-    system: SystemGroup | None = Field(None, description="Machines for the cluster's own programs.")
-    aws: AwsOptions | None = Field(None, description="Options of AWS.")
-    registry: Text | None = Field(None, description="Image registry, host[:port][/path].")
-    namespace: Text | None = Field(None, description="Namespace of the training runs.")
-    kubeconfig: Text | None = Field(None, description="Path of the kubeconfig of a custom cluster.")
-    context: Text | None = Field(None, description="Context of that kubeconfig.")
-    api_url: Text | None = Field(None, description="Address of a service that pods can reach; without it they need none.")
+    cpu: NodeGroup | None = Field(default=None, description="Machines without GPUs.")
+    gpu: NodeGroup | None = Field(default=None, description="Machines with GPUs.")
+    system: SystemGroup | None = Field(default=None, description="Machines for the cluster's own programs.")
+    aws: AwsOptions | None = Field(default=None, description="Options of AWS.")
+    registry: Text | None = Field(default=None, description="Image registry, host[:port][/path].")
+    namespace: Text | None = Field(default=None, description="Namespace of the training runs.")
+    kubeconfig: Text | None = Field(default=None, description="Path of the kubeconfig of a custom cluster.")
+    context: Text | None = Field(default=None, description="Context of that kubeconfig.")
+    api_url: Text | None = Field(default=None, description="Address of a service that pods can reach; without it they need none.")
 
     @model_validator(mode="after")
     def _rules(self) -> "ClusterSpec":

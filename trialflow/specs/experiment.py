@@ -46,13 +46,17 @@ class ExperimentSpec(Strict):
     name: Name = Field(description="Shown in lists and in the UI.")
     parameters: list[ParameterSpec] = Field(min_length=1, description="What to vary.")
     metrics: list[MetricSpec] = Field(min_length=1, description="What the model logs.")
-    budget: Annotated[Integer, Field(gt=0)] | None = Field(None, description="How many training runs; without it there is no end.")
-    parallel_bandwidth: Annotated[Integer, Field(gt=0)] | None = Field(None, description="How many training runs at the same time; 1 by default.")
-    type: Literal["offline", "random", "grid"] | None = Field(None, description="How to search: offline is Bayesian, the default.")
-    conditionals: list[ConditionalSpec] | None = Field(None, description="Choices that decide which parameters are active.")
-    linear_constraints: list[LinearConstraintSpec] | None = Field(None, description="Sums of parameters that have to stay within a threshold.")
-    num_solutions: Annotated[Integer, Field(gt=0)] | None = Field(None, description="How many different good solutions are looked for.")
-    metadata: dict[str, Number | Text | None] | None = Field(None, description="Facts of your own, kept with the experiment.")
+    budget: Annotated[Integer, Field(gt=0)] | None = Field(default=None, description="How many training runs; without it there is no end.")
+    parallel_bandwidth: Annotated[Integer, Field(gt=0)] | None = Field(
+        default=None, description="How many training runs at the same time; 1 by default."
+    )
+    type: Literal["offline", "random", "grid"] | None = Field(default=None, description="How to search: offline is Bayesian, the default.")
+    conditionals: list[ConditionalSpec] | None = Field(default=None, description="Choices that decide which parameters are active.")
+    linear_constraints: list[LinearConstraintSpec] | None = Field(
+        default=None, description="Sums of parameters that have to stay within a threshold."
+    )
+    num_solutions: Annotated[Integer, Field(gt=0)] | None = Field(default=None, description="How many different good solutions are looked for.")
+    metadata: dict[str, Number | Text | None] | None = Field(default=None, description="Facts of your own, kept with the experiment.")
 
     @model_validator(mode="after")
     def _rules(self) -> "ExperimentSpec":

@@ -12,9 +12,11 @@ class MetricSpec(Strict):
     """A value that the model logs: to optimize, to keep within a threshold (constraint), or just to store."""
 
     name: Name = Field(description="The name that the model logs it by.")
-    objective: Literal["maximize", "minimize"] | None = Field(None, description="Which way is better; maximize unless it says minimize.")
-    strategy: Literal["optimize", "constraint", "store"] | None = Field(None, description="What it is for; optimize unless it says otherwise.")
-    threshold: Number | None = Field(None, description="The value that a constraint, or one of two optimized metrics, has to reach.")
+    objective: Literal["maximize", "minimize"] | None = Field(default=None, description="Which way is better; maximize unless it says minimize.")
+    strategy: Literal["optimize", "constraint", "store"] | None = Field(
+        default=None, description="What it is for; optimize unless it says otherwise."
+    )
+    threshold: Number | None = Field(default=None, description="The value that a constraint, or one of two optimized metrics, has to reach.")
 
     @model_validator(mode="after")
     def _rules(self) -> "MetricSpec":

@@ -22,10 +22,10 @@ class PriorSpec(Strict):
     """Where good values are believed to lie: `normal` with mean and scale, or `beta` with shape_a and shape_b over the bounds."""
 
     name: Literal["normal", "beta"] = Field(description="The distribution.")
-    mean: Number | None = Field(None, description="Mean of a normal prior, within the bounds.")
-    scale: Number | None = Field(None, description="Standard deviation of a normal prior, above 0.")
-    shape_a: Number | None = Field(None, description="First shape of a beta prior, above 0.")
-    shape_b: Number | None = Field(None, description="Second shape of a beta prior, above 0.")
+    mean: Number | None = Field(default=None, description="Mean of a normal prior, within the bounds.")
+    scale: Number | None = Field(default=None, description="Standard deviation of a normal prior, above 0.")
+    shape_a: Number | None = Field(default=None, description="First shape of a beta prior, above 0.")
+    shape_b: Number | None = Field(default=None, description="Second shape of a beta prior, above 0.")
 
 
 def _names(values: Any) -> Any:
@@ -58,12 +58,12 @@ class ParameterSpec(Strict):
 
     name: Name = Field(description="The name that the model reads it by.")
     type: Literal["double", "int", "categorical"] = Field(description="Kind of value.")
-    bounds: BoundsSpec | None = Field(None, description="For double and int, unless `grid` lists the values.")
-    grid: list[Number] | None = Field(None, description="The only values to try, for double and int; in place of bounds.")
-    categorical_values: Categories | None = Field(None, description="The values of a categorical parameter.")
-    transformation: Literal["none", "log"] | None = Field(None, description="`log` searches a double on a logarithmic scale.")
-    prior: PriorSpec | None = Field(None, description="Where good values of a double are believed to lie.")
-    default_value: Number | Text | None = Field(None, description="The value that older training runs count as having when it is added.")
+    bounds: BoundsSpec | None = Field(default=None, description="For double and int, unless `grid` lists the values.")
+    grid: list[Number] | None = Field(default=None, description="The only values to try, for double and int; in place of bounds.")
+    categorical_values: Categories | None = Field(default=None, description="The values of a categorical parameter.")
+    transformation: Literal["none", "log"] | None = Field(default=None, description="`log` searches a double on a logarithmic scale.")
+    prior: PriorSpec | None = Field(default=None, description="Where good values of a double are believed to lie.")
+    default_value: Number | Text | None = Field(default=None, description="The value that older training runs count as having when it is added.")
     conditions: Conditions = Field(default_factory=dict, description="Conditional -> the value or values for which this parameter is active.")
 
     @property

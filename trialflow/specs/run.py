@@ -66,7 +66,7 @@ class Resources(Strict):
 
     requests: dict[str, Number | str] = Field(default_factory=dict, description="What is reserved: cpu, memory, ephemeral-storage.")
     limits: dict[str, Number | str] = Field(default_factory=dict, description="What it may use at most.")
-    gpus: Annotated[Integer, Field(ge=0)] | None = Field(None, description="How many NVIDIA GPUs.")
+    gpus: Annotated[Integer, Field(ge=0)] | None = Field(default=None, description="How many NVIDIA GPUs.")
 
     @model_validator(mode="after")
     def _rules(self) -> "Resources":
@@ -78,19 +78,19 @@ class Resources(Strict):
 class RunSpec(Strict):
     """How the model is run: its command, what it needs, and how its metrics are read."""
 
-    name: Name | None = Field(None, description="The training run's name.")
-    run: Command | None = Field(None, description="The command: a text for the shell, or a list of words.")
-    image: str | None = Field(None, min_length=1, description="The container image, for clusters.")
-    resources: Resources | None = Field(None, description="What a training run needs, for clusters.")
-    aws: AwsKeys | None = Field(None, description="AWS credentials that the model gets, for clusters.")
+    name: Name | None = Field(default=None, description="The training run's name.")
+    run: Command | None = Field(default=None, description="The command: a text for the shell, or a list of words.")
+    image: str | None = Field(default=None, min_length=1, description="The container image, for clusters.")
+    resources: Resources | None = Field(default=None, description="What a training run needs, for clusters.")
+    aws: AwsKeys | None = Field(default=None, description="AWS credentials that the model gets, for clusters.")
     env: dict[str, Variable] = Field(default_factory=dict, description="Environment variables of the model. No secrets: they are shown in the UI.")
     metrics: dict[str, str] = Field(
         default_factory=dict,
         description="Metric -> regular expression with one group, searched in every line that the model prints; the last match counts.",
         examples=[{"accuracy": "accuracy=([0-9.]+)"}],
     )
-    timeout: Seconds | None = Field(None, description='After so long a training run has failed: seconds, or "90s", "15m", "2h", "1d".')
-    max_relaunches: Annotated[Integer, Field(ge=0)] = Field(5, description="How often a training run that was lost may be launched again.")
+    timeout: Seconds | None = Field(default=None, description='After so long a training run has failed: seconds, or "90s", "15m", "2h", "1d".')
+    max_relaunches: Annotated[Integer, Field(ge=0)] = Field(default=5, description="How often a training run that was lost may be launched again.")
     assignments: dict[str, Number | Text] = Field(default_factory=dict, description="Parameter values for `trialflow run`.")
 
     @model_validator(mode="after")

@@ -87,7 +87,7 @@ def _read_page(connection: Connection, project: str, wanted: list, sort: str, pa
         return shapes.pagination(_shown(rows), count=count, **paging.markers(rows, more), defined_fields=[])
     # What the database has no column for is looked at row by row; markers are then places in the sorted list.
     query = select(training_runs).where(condition).order_by(training_runs.c.id.desc())
-    found = [one for one in map(shapes.training_run, connection.execute(query).mappings()) if filters.matches(one, rest)]
+    found = [one for one in _shown([dict(row) for row in connection.execute(query).mappings()]) if filters.matches(one, rest)]
     if sort != "id" or paging.ascending:
         known = [one for one in found if filters.value_of(one, sort) is not None]
         unknown = [one for one in found if filters.value_of(one, sort) is None]

@@ -19,7 +19,7 @@ MOST_CHECKPOINTS = 200
 def create(connection: Connection, *, project: str, experiment: Row | None, body: Mapping[str, Any], suggestion: Mapping[str, Any] | None) -> Row:
     """A new training run from a checked body; with the suggestion (assignments, method) that it executes."""
     moment = now()
-    data = {key: dict(body.get(key) or {}) for key in (*MAPS, *META)}
+    data: dict[str, Any] = {key: dict(body.get(key) or {}) for key in (*MAPS, *META)}
     data["favorite"] = bool(body.get("favorite"))
     if suggestion is not None:
         data["assignments"] = {**data["assignments"], **suggestion["assignments"]}
