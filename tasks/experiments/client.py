@@ -8,11 +8,18 @@ from typing import Any, TypeVar
 
 from trialflow.errors import TrialflowError
 
-# The client reads SIGOPT_PROJECT when it is imported and refuses folders whose name has no usable letter (`/`, for one).
-os.environ.setdefault("SIGOPT_PROJECT", "default")
-
-from sigopt.exception import ApiException, ConnectionException  # noqa: E402
-from sigopt.request_driver import RequestDriver  # noqa: E402
+# The client reads SIGOPT_PROJECT when it is imported, and refuses folders whose name has no usable letter (`/`, for one). It is set for the import
+# only: whoever asks for the user's project must not find ours.
+_project = os.environ.get("SIGOPT_PROJECT")
+os.environ["SIGOPT_PROJECT"] = "default"
+try:
+    from sigopt.exception import ApiException, ConnectionException  # noqa: E402
+    from sigopt.request_driver import RequestDriver  # noqa: E402
+finally:
+    if _project is None:
+        del os.environ["SIGOPT_PROJECT"]
+    else:
+        os.environ["SIGOPT_PROJECT"] = _project
 
 T = TypeVar("T")
 Json = dict[str, Any]

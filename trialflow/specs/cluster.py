@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from trialflow.specs.strict import Integer, Strict, Text, Violation, refuse
+from trialflow.specs.strict import Count, NonEmpty, Positive, Strict, Text, Version, Violation, refuse
 
 AWS_NAME = re.compile(r"^[a-zA-Z][-a-zA-Z0-9]{0,99}$")
 
@@ -14,10 +14,10 @@ AWS_NAME = re.compile(r"^[a-zA-Z][-a-zA-Z0-9]{0,99}$")
 class NodeGroup(Strict):
     """One kind of machines of an AWS cluster."""
 
-    instance_type: Text = Field(min_length=1, description="EC2 instance type.")
-    min_nodes: Annotated[Integer, Field(ge=0)] = Field(description="How many there are at least.")
-    max_nodes: Annotated[Integer, Field(gt=0)] = Field(description="How many there are at most.")
-    node_volume_size: Annotated[Integer, Field(gt=0)] | None = Field(default=None, description="Size of each node's disk in GiB.")
+    instance_type: NonEmpty = Field(description="EC2 instance type.")
+    min_nodes: Count = Field(description="How many there are at least.")
+    max_nodes: Positive = Field(description="How many there are at most.")
+    node_volume_size: Positive | None = Field(default=None, description="Size of each node's disk in GiB.")
 
     @model_validator(mode="after")
     def _rules(self) -> "NodeGroup":
@@ -29,10 +29,10 @@ class NodeGroup(Strict):
 class SystemGroup(Strict):
     """The machines for the cluster's own programs."""
 
-    instance_type: Text | None = Field(default=None, min_length=1, description="EC2 instance type.")
-    min_nodes: Annotated[Integer, Field(ge=0)] | None = Field(default=None, description="How many there are at least.")
-    max_nodes: Annotated[Integer, Field(gt=0)] | None = Field(default=None, description="How many there are at most.")
-    node_volume_size: Annotated[Integer, Field(gt=0)] | None = Field(default=None, description="Size of each node's disk in GiB.")
+    instance_type: NonEmpty | None = Field(default=None, description="EC2 instance type.")
+    min_nodes: Count | None = Field(default=None, description="How many there are at least.")
+    max_nodes: Positive | None = Field(default=None, description="How many there are at most.")
+    node_volume_size: Positive | None = Field(default=None, description="Size of each node's disk in GiB.")
 
 
 class AwsOptions(Strict):
@@ -42,15 +42,15 @@ class AwsOptions(Strict):
     aws_access_key_id: Text | None = Field(
         default=None, min_length=1, description="Accepted and not used: credentials come from a block or the environment."
     )
-    aws_secret_access_key: Text | None = Field(default=None, min_length=1, repr=False, description="Accepted and not used.")
+    aws_secret_access_key: NonEmpty | None = Field(default=None, repr=False, description="Accepted and not used.")
 
 
 class ClusterSpec(Strict):
     """A cluster: this machine (local), one of your own (custom), or one that is made on AWS."""
 
     provider: Literal["aws", "custom", "local"] = Field(description="Where it is.")
-    cluster_name: Text = Field(min_length=1, max_length=100, description="Its name.")
-    kubernetes_version: Annotated[Text, Field(pattern=r"^1\.\d{2}$|^latest$")] | None = Field(
+    cluster_name: NonEmpty = Field(max_length=100, description="Its name.")
+    kubernetes_version: Version | None = Field(
         default=None, description='Kubernetes version of an AWS cluster, in quotes: "1.34". The newest by default.'
     )
     cpu: NodeGroup | None = Field(default=None, description="Machines without GPUs.")

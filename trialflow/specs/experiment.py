@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 from math import prod
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.parameter import ParameterSpec
-from trialflow.specs.strict import Integer, Name, Number, Strict, Text, Violation, refuse
+from trialflow.specs.strict import Name, Number, Positive, Short, Strict, Text, Violation, refuse
 
 MOST_METRICS, MOST_OPTIMIZED, MOST_CONSTRAINTS = 50, 2, 4
 MOST_CONSTRAINED_INTS = 10
@@ -22,7 +22,7 @@ class ConditionalSpec(Strict):
     """A choice that decides which parameters are active. It is part of the assignments."""
 
     name: Name = Field(description="The name of the choice.")
-    values: list[Annotated[Text, Field(min_length=1, max_length=50)]] = Field(min_length=2, description="What can be chosen.")
+    values: list[Short] = Field(min_length=2, description="What can be chosen.")
 
 
 class TermSpec(Strict):
@@ -46,16 +46,14 @@ class ExperimentSpec(Strict):
     name: Name = Field(description="Shown in lists and in the UI.")
     parameters: list[ParameterSpec] = Field(min_length=1, description="What to vary.")
     metrics: list[MetricSpec] = Field(min_length=1, description="What the model logs.")
-    budget: Annotated[Integer, Field(gt=0)] | None = Field(default=None, description="How many training runs; without it there is no end.")
-    parallel_bandwidth: Annotated[Integer, Field(gt=0)] | None = Field(
-        default=None, description="How many training runs at the same time; 1 by default."
-    )
+    budget: Positive | None = Field(default=None, description="How many training runs; without it there is no end.")
+    parallel_bandwidth: Positive | None = Field(default=None, description="How many training runs at the same time; 1 by default.")
     type: Literal["offline", "random", "grid"] | None = Field(default=None, description="How to search: offline is Bayesian, the default.")
     conditionals: list[ConditionalSpec] | None = Field(default=None, description="Choices that decide which parameters are active.")
     linear_constraints: list[LinearConstraintSpec] | None = Field(
         default=None, description="Sums of parameters that have to stay within a threshold."
     )
-    num_solutions: Annotated[Integer, Field(gt=0)] | None = Field(default=None, description="How many different good solutions are looked for.")
+    num_solutions: Positive | None = Field(default=None, description="How many different good solutions are looked for.")
     metadata: dict[str, Number | Text | None] | None = Field(default=None, description="Facts of your own, kept with the experiment.")
 
     @model_validator(mode="after")

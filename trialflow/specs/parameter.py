@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from trialflow.specs.strict import Name, Number, Strict, Text, Violation, refuse
+from trialflow.specs.strict import Name, Number, Short, Strict, Text, Violation, refuse
 
 MIN_WIDTH = 1e-8
 """SigOpt's least distance between the bounds of a parameter."""
@@ -42,7 +42,7 @@ def _lists(conditions: Any) -> Any:
 
 
 Categories = Annotated[
-    list[Annotated[Text, Field(min_length=1, max_length=50)]],
+    list[Short],
     BeforeValidator(_names),
     WithJsonSchema({"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 50}, "minItems": 2, "uniqueItems": True}),
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from trialflow.specs.strict import Integer, Name, Number, Strict, Text, Violation, refuse
+from trialflow.specs.strict import Count, Name, Number, Strict, Text, Violation, refuse
 
 DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|m|h|d)?\s*$")
 SECONDS = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -66,7 +66,7 @@ class Resources(Strict):
 
     requests: dict[str, Number | str] = Field(default_factory=dict, description="What is reserved: cpu, memory, ephemeral-storage.")
     limits: dict[str, Number | str] = Field(default_factory=dict, description="What it may use at most.")
-    gpus: Annotated[Integer, Field(ge=0)] | None = Field(default=None, description="How many NVIDIA GPUs.")
+    gpus: Count | None = Field(default=None, description="How many NVIDIA GPUs.")
 
     @model_validator(mode="after")
     def _rules(self) -> "Resources":
@@ -90,7 +90,7 @@ class RunSpec(Strict):
         examples=[{"accuracy": "accuracy=([0-9.]+)"}],
     )
     timeout: Seconds | None = Field(default=None, description='After so long a training run has failed: seconds, or "90s", "15m", "2h", "1d".')
-    max_relaunches: Annotated[Integer, Field(ge=0)] = Field(default=5, description="How often a training run that was lost may be launched again.")
+    max_relaunches: Count = Field(default=5, description="How often a training run that was lost may be launched again.")
     assignments: dict[str, Number | Text] = Field(default_factory=dict, description="Parameter values for `trialflow run`.")
 
     @model_validator(mode="after")

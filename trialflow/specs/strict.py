@@ -60,7 +60,17 @@ Number = Annotated[int | float, BeforeValidator(_number)]
 """A finite number; whole ones stay whole. Truth values and quoted numbers are refused."""
 Integer = Annotated[int, BeforeValidator(_integer)]
 """A whole number; `60.0` is one."""
+Positive = Annotated[int, Field(gt=0), BeforeValidator(_integer)]
+"""A whole number above 0."""
+Count = Annotated[int, Field(ge=0), BeforeValidator(_integer)]
+"""A whole number, 0 or more."""
 Text = Annotated[str, BeforeValidator(_string)]
 """A string; numbers and truth values are refused with the advice to quote them."""
 Name = Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(_string)]
 """1 to 100 characters."""
+Short = Annotated[str, Field(min_length=1, max_length=50), BeforeValidator(_string)]
+"""1 to 50 characters: the values of categorical parameters and conditionals."""
+NonEmpty = Annotated[str, Field(min_length=1), BeforeValidator(_string)]
+"""At least one character."""
+Version = Annotated[str, Field(pattern=r"^1\.\d{2}$|^latest$"), BeforeValidator(_string)]
+"""A Kubernetes version such as `1.34`, or `latest`."""
