@@ -1,9 +1,12 @@
 """Where trialflow keeps its things on this machine: the folder `TRIALFLOW_HOME`, `~/.trialflow` by default."""
 
+import errno
 import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+
+from trialflow.errors import TrialflowError
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,13 @@ class Home:
         return self.root / "logs"
 
     def make(self, folder: Path) -> Path:
-        """Create `folder` (and the home) readable by the user alone, and return it."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Create `folder` (and the home) readable by the user alone, and return it. Raises `TrialflowError` if it cannot be had."""
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            hint = "set TRIALFLOW_HOME to a folder that you can write to" if error.errno != errno.ENOSPC else "make room on that disk"
+            raise TrialflowError(f"the folder {folder} could not be made: {error.strerror}", hint=hint) from error
         return folder
 
     def token(self) -> str:

@@ -53,7 +53,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 def text_of(value: Any) -> str:
     """A value for a person: floats with five digits, nothing as `-`."""
-    if value is None or value == "":
+    if value is None or value == "" or value == {}:
         return "-"
     if isinstance(value, float):
         return f"{value:.5g}"

@@ -1,0 +1,155 @@
+"""What the command line says without any server: usage, invalid files, exit codes, and how fast."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trialflow.cli.board import Board
+from trialflow.cli.facts import flat_rows, status_of
+from trialflow.cli.live import duration, line_of
+from trialflow.cli.main import COMMANDS, call
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRIALFLOW_HOME", str(tmp_path / "home"))
+    for name in ("PREFECT_API_URL", "SIGOPT_API_URL", "SIGOPT_API_TOKEN", "SIGOPT_PROJECT", "TRIALFLOW_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code = call(list(arguments))
+    return code, capsys.readouterr().err
+
+
+def test_a_mistyped_command_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "optimise") == (
+        2,
+        "error: there is no command 'optimise'; did you mean `trialflow optimize`?\n",
+    )
+
+
+def test_a_mistyped_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    code, words = said(capsys, "optimize", "--nwe")
+    assert code == 2 and "--nwe" in words and "hint: `trialflow optimize --help`" in words
+
+
+def test_an_invalid_file_is_told_before_anything_is_started(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "experiment.yml").write_text("name: x\nparametres: []\nmetrics: [{name: m}]\n")
+    code, words = said(capsys, "optimize", "--", "true")
+    assert code == 2 and 'experiment.yml:2:1: parametres: unknown key; did you mean "parameters"?' in words
+    assert not (folder / "home").exists()
+
+
+def test_nothing_to_run_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, words = said(capsys, "run")
+    assert code == 2 and "there is nothing to run" in words and "trialflow run -- python model.py" in words
+
+
+def test_a_run_file_that_was_named_has_to_be_there(capsys: pytest.CaptureFixture[str]) -> None:
+    code, words = said(capsys, "run", "-r", "other.yml")
+    assert code == 2 and "other.yml:1:1: there is no such file" in words
+
+
+def test_a_script_that_is_not_there_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "model.py").touch()
+    code, words = said(capsys, "run", "--", "python3", "modle.py")
+    assert code == 2 and "did you mean `model.py`?" in words and not (folder / "home").exists()
+
+
+def test_init_writes_what_is_valid_and_never_overwrites_unasked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "init", "new")[0] == 0
+    from trialflow.specs import load_cluster, load_experiment, load_run
+
+    assert load_experiment(folder / "new/experiment.yml").budget and load_run(folder / "new/run.yml").run
+    assert load_cluster(folder / "new/cluster.yml").provider == "custom"
+    (folder / "new/model.py").write_text("mine")
+    code, words = said(capsys, "init", "new")
+    assert code == 2 and "`trialflow init new --yes` overwrites them" in words and (folder / "new/model.py").read_text() == "mine"
+    assert said(capsys, "init", "new", "--yes")[0] == 0 and (folder / "new/model.py").read_text() != "mine"
+
+
+def test_the_model_that_init_writes_runs_by_itself(folder: Path) -> None:
+    call(["init"])
+    done = subprocess.run([sys.executable, "model.py"], capture_output=True, text=True, check=True, cwd=folder)
+    assert done.stdout.startswith("loss=")
+
+
+@pytest.mark.parametrize("kind", ["run", "experiment", "cluster"])
+def test_the_schema_is_json_on_stdout(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["schema", kind]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == f"{kind}.yml"
+
+
+def test_a_taken_port_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, words = said(capsys, "service", "--port", str(port))
+    assert code == 1 and f"error: cannot listen on 127.0.0.1:{port}: Address already in use" in words and "hint:" in words
+
+
+def test_a_home_that_cannot_be_made_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "file").touch()
+    monkeypatch.setenv("TRIALFLOW_HOME", str(folder / "file" / "home"))
+    code, words = said(capsys, "experiment", "list")
+    assert code == 1 and "error:" in words and "TRIALFLOW_HOME" in words and "Traceback" not in words
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_imports_nothing_heavy_for_it(command: str) -> None:
+    code = (
+        "import sys; from trialflow.cli.main import call; code = call([sys.argv[1], '--help']);"
+        "heavy = {'prefect', 'sqlalchemy', 'fastapi', 'numpy', 'scipy', 'sigopt', 'rich'} & set(sys.modules); sys.exit(code or len(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_numbers_are_said_as_people_say_them() -> None:
+    assert [duration(seconds) for seconds in (None, 0.4, 59, 185, 7800)] == ["-", "0s", "59s", "3m05s", "2h10m"]
+
+
+def test_the_table_counts_what_happened() -> None:
+    from tasks.experiments.watching import Event
+
+    board = Board()
+    metrics = [{"name": "m", "objective": "minimize", "strategy": "optimize", "threshold": None}]
+    experiment = {"id": 1, "name": "e", "budget": 4, "parallel_bandwidth": 2, "progress": {"finished_run_count": 0}, "metrics": metrics}
+    board.take(Event("experiment", facts={"experiment": experiment}), 0)
+    for number, value in ((1, 5.0), (2, 3.0), (3, 4.0)):
+        run = {"id": number, "assignments": {"x": number}}
+        board.take(Event("launched", run), 0)
+        event = Event("completed", run, facts={"values": {"m": {"value": value}}})
+        board.take(event, 10)
+    board.take(Event("lost", {"id": 4}), 11)
+    board.take(Event("failed", {"id": 4}, "exit code 1"), 12)
+    assert (board.done, board.lost, board.failed, board.best and board.best["id"], board.eta) == (4, 1, 1, 2, 0)
+    assert line_of(event, board) == "4/4 training run 3 completed: m=4 with x=3"
+
+
+def test_a_metric_and_a_parameter_of_the_same_name_have_a_column_each() -> None:
+    run = {"id": "1", "name": "r", "state": "completed", "values": {"x": {"value": 2.0}}, "assignments": {"x": 1.0, "id": 3}}
+    headings, rows = flat_rows([run])
+    assert headings[-3:] == ["x (metric)", "id (parameter)", "x"] and rows[0][-3:] == [2.0, 3, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "owner", "status"),
+    [
+        ({"state": "deleted"}, None, "archived"),
+        ({"state": "active", "budget": 3, "progress": {"finished_run_count": 3, "total_run_count": 3}}, None, "finished"),
+        ({"state": "active", "budget": 3, "progress": {"finished_run_count": 1, "total_run_count": 2}}, None, "unfinished"),
+        ({"state": "active", "budget": 3, "progress": {"finished_run_count": 0, "total_run_count": 0}}, None, "new"),
+        ({"state": "active", "budget": 3, "progress": {}}, "me", "running (me)"),
+    ],
+)
+def test_the_status_of_an_experiment_is_one_of_five(experiment: dict, owner: str | None, status: str) -> None:
+    assert status_of(experiment, owner) == status

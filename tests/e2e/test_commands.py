@@ -1,0 +1,151 @@
+"""What a user does on one machine: right, wrong, interrupted, twice."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import EXPERIMENT, User
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+
+
+def wait_for_line(process: subprocess.Popen[str], text: str) -> str:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line:
+            return line
+    raise AssertionError(f"{text!r} was never said")
+
+
+def shown(user: User) -> dict:
+    code, out, said = user.type("experiment", "show", "-o", "json")
+    assert code == 0, said
+    return json.loads(out)
+
+
+def test_an_experiment_from_its_files_to_its_best_and_again(user: User) -> None:
+    user.write('echo "y=$TRIALFLOW_PARAM_X"')
+    code, out, said = user.type("optimize", "-o", "json")
+    assert code == 0, said
+    assert said.splitlines()[0].startswith("Prefect UI: http://127.0.0.1:")
+    summary = json.loads(out)
+    assert (summary["done"], summary["failed"], summary["lost"]) == (6, 0, 0)
+    values = [run["values"]["y"] for run in shown(user)["training_runs"]]
+    assert summary["best"][0]["values"]["y"] == max(values) and len(values) == 6
+
+    code, _, said = user.type("optimize")
+    assert code == 0 and "is finished; raise `budget`" in said
+    user.write('echo "y=$TRIALFLOW_PARAM_X"', experiment=EXPERIMENT.replace("budget: 6", "budget: 8"))
+    code, out, said = user.type("optimize", "-o", "json")
+    assert code == 0 and "goes on at 6/8" in said and json.loads(out)["done"] == 8
+
+    assert user.type("experiment", "best", "-o", "best.yml")[0] == 0
+    best = json.loads(user.type("experiment", "best", "-o", "json")[1])[0]
+    code, out, _ = user.type("run", "-r", "best.yml", "-o", "json")
+    assert code == 0 and json.loads(out)["values"]["y"] == best["values"]["y"]
+    code, out, _ = user.type("experiment", "export", "-o", "csv")
+    assert code == 0 and len(out.splitlines()) == 9 and out.startswith("id,name,state,")
+    code, out, _ = user.type("experiment", "list", "-o", "json")
+    assert [one["done/budget"] for one in json.loads(out)] == ["8/8"]
+    code, out, _ = user.type("logs", best["id"])
+    assert out == f"y={best['assignments']['x']!r}\n"
+
+
+def test_interrupted_once_it_stops_in_order_and_the_same_command_goes_on(user: User) -> None:
+    user.write('sleep 0.5; echo "y=$TRIALFLOW_PARAM_X"')
+    process = user.start("optimize")
+    wait_for_line(process, "2/6 training run")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "nothing is lost" in said and "next: trialflow optimize" in said
+    assert not alive("model.sh", user)
+    code, out, said = user.type("optimize", "-o", "json")
+    assert code == 0, said
+    summary = shown(user)
+    assert summary["progress"]["finished_run_count"] == 6 and {run["state"] for run in summary["training_runs"]} == {"completed"}
+    assert sum(run["lost"] for run in summary["training_runs"]) == 0, "stopping is no loss"
+
+
+def alive(word: str, user: User) -> list[str]:
+    found = subprocess.run(["ps", "-eo", "pid,command"], capture_output=True, text=True, check=True).stdout.splitlines()
+    pids = [line.split()[0] for line in found if word in line]
+    return [pid for pid in pids if os.path.exists(f"/proc/{pid}/cwd") and os.readlink(f"/proc/{pid}/cwd") == str(user.folder)]
+
+
+def test_interrupted_twice_it_leaves_at_once_and_what_runs_is_adopted(user: User) -> None:
+    user.write("trap '' TERM; sleep 2; echo y=$TRIALFLOW_PARAM_X", experiment=EXPERIMENT.replace("budget: 6", "budget: 2"))
+    process = user.start("optimize", "--no-canary")
+    wait_for_line(process, "watch:")
+    while len(alive("model.sh", user)) < 2:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    wait_for_line(process, "stopping")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert user.type("optimize")[0] == 0
+    assert shown(user)["progress"]["finished_run_count"] == 2
+    assert not alive("model.sh", user)
+
+
+def test_a_second_command_on_the_same_experiment_is_refused_by_name_and_stop_ends_the_first(user: User) -> None:
+    user.write("sleep 1; echo y=1")
+    first = user.start("optimize")
+    wait_for_line(first, "1/6 training run")
+    code, _, said = user.type("optimize")
+    assert code == 1 and f"is already being worked on by process {first.pid} on" in said and "trialflow experiment stop" in said
+    code, _, said = user.type("experiment", "stop")
+    assert code == 0 and "stopped" in said
+    first.communicate(timeout=30)
+    assert first.returncode == 130
+    assert "nobody works on experiment" in user.type("experiment", "stop")[2]
+
+
+def test_a_model_that_fails_stops_the_work_with_its_reason_and_its_last_lines(user: User) -> None:
+    user.write("echo the data is missing; exit 3")
+    code, _, said = user.type("optimize", "--stop-after-failures", "2")
+    assert code == 3
+    assert "2/6 training run" in said and "failed: exit code 3" in said and "  | the data is missing" in said
+    assert "error: experiment" in said and "hint: mend the model" in said
+    user.write("echo y=1")
+    assert user.type("optimize")[0] == 0
+    assert shown(user)["progress"]["finished_run_count"] == 6
+
+
+def test_a_metric_that_is_never_logged_is_named(user: User) -> None:
+    user.write("echo done")
+    code, _, said = user.type("optimize", "--stop-after-failures", "1")
+    assert code == 3 and "metric y was not logged" in said
+
+
+def test_a_space_that_is_used_up_ends_the_experiment_in_order(user: User) -> None:
+    two = EXPERIMENT.replace("{name: x, type: double, bounds: {min: 0, max: 1}}", "{name: x, type: int, bounds: {min: 1, max: 2}}")
+    user.write('echo "y=$TRIALFLOW_PARAM_X"', experiment=two)
+    code, out, said = user.type("optimize", "-o", "json")
+    assert code == 0 and json.loads(out)["space_exhausted"] and "every point of the space has been tried" in said
+
+
+@pytest.mark.parametrize("output", ["json", "yaml", "name", "table"])
+def test_one_training_run_shows_its_result_and_its_exit_code(user: User, output: str) -> None:
+    code, out, _ = user.type("run", "-o", output, "--", "sh", "-c", "echo hello")
+    assert code == 0 and out
+    code, _, said = user.type("run", "--", "sh", "-c", "exit 4")
+    assert code == 3 and "failed: exit code 4" in said
+
+
+@pytest.mark.parametrize("example", ["get-parameter", "shell-metric"])
+def test_the_examples_run_as_they_are(user: User, example: str) -> None:
+    folder = ROOT / "examples" / example
+    for file in folder.iterdir():
+        (user.folder / file.name).write_bytes(file.read_bytes())
+        (user.folder / file.name).chmod(file.stat().st_mode)
+    code, out, said = user.type("optimize", "-o", "json")
+    assert code == 0, said
+    (best,) = json.loads(out)["best"]
+    assert next(iter(best["values"].values())) < {"get-parameter": 0.6, "shell-metric": 0.01}[example]
