@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen --no-sync
 .PHONY: demo test check ci-tests bench clean
 
 demo: .venv/ready
-	@cd examples/sgd-classifier && ../../.venv/bin/trialflow optimize
+	@cd examples/sgd-classifier && PATH="$(CURDIR)/.venv/bin:$$PATH" trialflow optimize
 
 test: .venv/ready
 	$(RUN) pytest -m "not slow and not cluster"
