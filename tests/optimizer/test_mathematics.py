@@ -5,41 +5,64 @@ import pytest
 from scipy.integrate import quad
 from scipy.optimize import approx_fprime
 
-from trialflow.optimizer.acquisition import Acquisition, log_h, log_h_slope
-from trialflow.optimizer.encoding import Encoder
-from trialflow.optimizer.gp import Posterior, Shape, learn, loss
-from trialflow.optimizer.space import Parameter, Space
-from trialflow.optimizer.targets import transformed
+from trialflow.optimizer.acquisition import Acquisition, improvement
+from trialflow.optimizer.gp import Process
+from trialflow.optimizer.history import Metric
+from trialflow.optimizer.hypervolume import HypervolumeImprovement, dominated_area, pareto_front, reference_of
+from trialflow.optimizer.improvement import Chance, ExpectedImprovement, log_h, log_h_slope
+from trialflow.optimizer.learning import learn, loss, prior_mode, squares_by_dimension
+from trialflow.optimizer.model import Fitted
+from trialflow.optimizer.priors import PriorTerm
+from trialflow.optimizer.solutions import Neighbourhood
+from trialflow.optimizer.space import BetaPrior, NormalPrior, Parameter
+from trialflow.optimizer.targets import Warp
 
-SHAPE = Shape(np.array([0, 1, 2, 2, 2]))
+OWNER = np.array([0, 1, 2, 2, 2])
+Data = tuple[np.ndarray, np.ndarray, np.ndarray, np.random.Generator]
 
 
 @pytest.fixture
-def data() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.random.Generator]:
+def data() -> Data:
     rng = np.random.default_rng(0)
     noise = np.full(12, np.nan)
     noise[:3] = 0.01
     return rng.random((12, 5)), rng.standard_normal(12), noise, rng
 
 
-def test_the_gradient_of_the_posterior_of_hyperparameters(data) -> None:  # noqa: ANN001
+def process_of(x: np.ndarray, y: np.ndarray, noise: np.ndarray) -> Process:
+    return Process.of(OWNER, x, y, noise, learn(OWNER, x, y, noise))
+
+
+def fitted_of(x: np.ndarray, y: np.ndarray, noise: np.ndarray, threshold: float | None = None) -> Fitted:
+    return Fitted(Metric("m", threshold=threshold), Warp(1.0, 0.0, 1.0, None, 0.0, 1.0), process_of(x, y, noise))
+
+
+def test_the_gradient_of_the_posterior_of_hyperparameters(data: Data) -> None:
     x, y, noise, rng = data
-    theta = SHAPE.start() + 0.3 * rng.standard_normal(6)
-    squares = SHAPE.squares(x, x)
-    numeric = approx_fprime(theta, lambda at: loss(at, SHAPE, squares, y, noise)[0], 1e-7)
-    assert loss(theta, SHAPE, squares, y, noise)[1] == pytest.approx(numeric, rel=1e-3, abs=1e-3)
+    theta = prior_mode(3) + 0.3 * rng.standard_normal(6)
+    squares = squares_by_dimension(OWNER, x)
+    numeric = approx_fprime(theta, lambda at: loss(at, squares, y, noise)[0], 1e-7)
+    assert loss(theta, squares, y, noise)[1] == pytest.approx(numeric, rel=1e-3, abs=1e-3)
 
 
 @pytest.mark.parametrize("pending", [0, 3])
+@pytest.mark.parametrize("metrics", [1, 2])
 @pytest.mark.parametrize("conditions", [0, 2])
-def test_the_gradient_of_the_acquisition(data, pending: int, conditions: int) -> None:  # noqa: ANN001
+def test_the_gradient_of_the_acquisition(data: Data, pending: int, metrics: int, conditions: int) -> None:
     x, y, noise, rng = data
-    model = Posterior(SHAPE, x, y, noise, learn(SHAPE, x, y, noise))
-    acquisition = Acquisition.over(model, rng.random((pending, 5)), (model,) * conditions, rng)
-    point = rng.random(5)
-    value, gradient = acquisition.value_and_gradient(point)
-    assert value == pytest.approx(acquisition.value(point[None])[0])
-    assert gradient == pytest.approx(approx_fprime(point, lambda at: acquisition.value(at[None])[0], 1e-7), rel=1e-3, abs=1e-4)
+    optimized = [fitted_of(x, y, noise), fitted_of(x, -y + rng.standard_normal(12), noise)][:metrics]
+    chances = [Chance(optimized[0].process, 0.1), Chance(optimized[0].process, -0.3, 0.1)][:conditions]
+    prior = PriorTerm(
+        ((0, Parameter("a", "double", (0, 1), prior=NormalPrior(0.4, 0.2))), (1, Parameter("b", "double", (0, 1), prior=BetaPrior(2, 3)))), 0.7
+    )
+    apart = Neighbourhood(rng.random(5), rng.random((3, 5)))
+    term = improvement(optimized, chances, rng.random((pending, 5)), rng)
+    acquisition = Acquisition((term, *chances, prior, apart))
+    for point in rng.random((4, 5)):
+        value, gradient = acquisition.slopes(point[None])
+        assert value == pytest.approx(acquisition.value(point[None]))
+        numeric = approx_fprime(point, lambda at: acquisition.value(at[None])[0], 1e-7)
+        assert gradient[0] == pytest.approx(numeric, rel=2e-3, abs=1e-4)
 
 
 @pytest.mark.parametrize("z", [3.0, 0.0, -0.5, -1.0, -1.5, -4.0, -8.0])
@@ -55,44 +78,104 @@ def test_log_expected_improvement_goes_on_where_the_plain_one_is_zero() -> None:
     assert np.all(np.isfinite(log_h_slope(z))) and np.all(np.diff(log_h(z)) < 0)
 
 
-def test_the_posterior_goes_through_what_is_known_for_sure() -> None:
-    x = np.array([[0.1], [0.5], [0.9]])
-    y = np.array([1.0, -1.0, 0.5])
-    shape = Shape(np.array([0]))
-    model = Posterior(shape, x, y, np.full(3, 1e-10), np.array([np.log(0.3), 0.0, -7.0, 0.0]))
-    mean, deviation = model.predict(x)
-    assert mean == pytest.approx(y, abs=1e-4) and deviation == pytest.approx(0, abs=1e-3)
-    joint, covariance = model.joint(np.array([[0.3], [0.7]]))
-    single, deviation = model.predict(np.array([[0.3], [0.7]]))
-    assert joint == pytest.approx(single) and np.sqrt(np.diag(covariance)) == pytest.approx(deviation)
+def test_the_process_goes_through_what_is_known_for_sure() -> None:
+    x, y = np.array([[0.1], [0.5], [0.9]]), np.array([1.0, -1.0, 0.5])
+    process = Process.of(np.array([0]), x, y, np.full(3, 1e-10), np.array([np.log(0.3), 0.0, -7.0, 0.0]))
+    mean, deviation = process.predict(x)
+    assert mean[:, 0] == pytest.approx(y, abs=1e-4) and deviation == pytest.approx(0, abs=1e-3)
+    assert process.means[:, 0] == pytest.approx(mean[:, 0], abs=1e-6)
+    points = np.array([[0.3], [0.7]])
+    assert np.sqrt(np.diag(process.covariance(points, points))) == pytest.approx(process.predict(points)[1])
+
+
+def test_a_process_given_more_points_is_the_one_fitted_with_them(data: Data) -> None:
+    x, y, noise, rng = data
+    process = process_of(x, y, noise)
+    pending = rng.random((3, 5))
+    given = process.given(pending, rng.standard_normal((3, 4)))
+    assert given.y.shape == (15, 4)
+    for world in range(4):
+        whole = Process.of(OWNER, given.x, given.y[:, world], given.noise, process.theta)
+        points = rng.random((6, 5))
+        mean, deviation = whole.predict(points)
+        assert given.predict(points)[0][:, world] == pytest.approx(mean[:, 0], abs=1e-5)
+        assert given.predict(points)[1] == pytest.approx(deviation, abs=1e-5)
+
+
+def test_a_point_that_lacks_the_cost_is_at_full_cost(data: Data) -> None:
+    x, y, noise, rng = data
+    process = process_of(x, y, noise)
+    points = rng.random((4, 4))
+    padded = np.concatenate([points, np.zeros((4, 1))], axis=1)
+    assert process.predict(points)[0] == pytest.approx(process.predict(padded)[0])
+    assert process.slopes(points)[2] == pytest.approx(process.slopes(padded)[2][:, :4])
 
 
 def test_targets_keep_their_order_and_lose_their_scale() -> None:
     values = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, -1e6, 8.0, 9.0])
-    targets, _ = transformed(values)
+    targets = Warp.of(values)(values)
     assert list(np.argsort(targets)) == list(np.argsort(values))
     assert targets.mean() == pytest.approx(0, abs=1e-9) and targets.std() == pytest.approx(1)
-    assert targets == pytest.approx(transformed(values * 1000 + 5)[0], abs=1e-6)
+    assert targets == pytest.approx(Warp.of(values * 1000 + 5)(values * 1000 + 5), abs=1e-2)
+    assert Warp.of(values, -1.0)(values)[7] == pytest.approx(max(Warp.of(values, -1.0)(values)))
 
 
-@pytest.mark.parametrize(
-    ("parameter", "value", "coordinate"),
-    [
-        (Parameter("p", "double", (0, 10)), 2.5, 0.25),
-        (Parameter("p", "double", (0.01, 100), log=True), 1.0, 0.5),
-        (Parameter("p", "int", (1, 4)), 1, 0.125),
-        (Parameter("p", "int", (1, 4)), 4, 0.875),
-        (Parameter("p", "double", grid=(1.0, 10.0, 100.0)), 10.0, 0.5),
-    ],
-)
-def test_values_are_encoded_where_they_belong_and_decoded_again(parameter: Parameter, value: float, coordinate: float) -> None:
-    encoder = Encoder(Space((parameter,)))
-    assert encoder.encode([{"p": value}])[0] == pytest.approx([coordinate])
-    assert encoder.decode(encoder.encode([{"p": value}])[0]) == {"p": pytest.approx(value)}
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("count", [3, 30])
+def test_targets_lead_back_to_their_values(sign: float, count: int) -> None:
+    values = np.random.default_rng(count).lognormal(size=count) - 2
+    warp = Warp.of(values, sign)
+    assert warp.inverse(warp(values)) == pytest.approx(values, rel=1e-6, abs=1e-6)
 
 
-def test_categories_are_all_as_far_from_each_other() -> None:
-    encoder = Encoder(Space((Parameter("c", "categorical", categories=("a", "b", "c")),)))
-    rows = encoder.encode([{"c": name} for name in "abc"])
-    assert Shape(encoder.owner).squares(rows, rows)[0] == pytest.approx(1 - np.eye(3))
-    assert [encoder.decode(row)["c"] for row in rows] == ["a", "b", "c"]
+def test_deviations_follow_the_slope_of_the_warp_and_unknown_ones_stay_unknown() -> None:
+    values = np.linspace(0, 10, 5)
+    warp = Warp.of(values)
+    variances = warp.variances(values, np.array([0.1, np.nan, 0.1, 0.2, 0.0]))
+    assert variances[0] == pytest.approx(variances[2]) and variances[3] == pytest.approx(4 * variances[0])
+    assert np.isnan(variances[1]) and 0 < variances[4] < 1e-9
+
+
+FRONTS = [
+    (np.empty((0, 2)), 0.0),
+    (np.array([[1.0, 1.0]]), 1.0),
+    (np.array([[1.0, 3.0], [2.0, 2.0], [3.0, 1.0]]), 6.0),
+    (np.array([[-1.0, 5.0], [2.0, 2.0]]), 4.0),
+]
+
+
+@pytest.mark.parametrize(("front", "area"), FRONTS)
+def test_the_dominated_area(front: np.ndarray, area: float) -> None:
+    assert dominated_area(front, np.zeros(2)) == pytest.approx(area)
+
+
+def test_the_front_is_what_nothing_dominates() -> None:
+    points = np.array([[1.0, 3.0], [0.5, 2.0], [3.0, 1.0], [2.0, 2.0], [2.0, 1.0], [2.0, 2.0]])
+    assert pareto_front(points).tolist() == [[1.0, 3.0], [2.0, 2.0], [3.0, 1.0]]
+
+
+def test_the_reference_is_the_threshold_where_there_is_one() -> None:
+    front = np.array([[0.0, 2.0], [2.0, 0.0]])
+    assert reference_of(front, (None, 1.0)).tolist() == [pytest.approx(-0.2), 1.0]
+
+
+@pytest.mark.parametrize("front", [front for front, _ in FRONTS[:3]])
+def test_expected_hypervolume_improvement_is_the_mean_gain_of_samples(data: Data, front: np.ndarray) -> None:
+    x, y, noise, rng = data
+    processes = (process_of(x, y, noise), process_of(x, -y, noise))
+    term = HypervolumeImprovement(processes, (front - 0.5,), np.array([-0.5, -0.5]))
+    point = rng.random((1, 5))
+    draws = [mean[0, 0] + deviation[0] * rng.standard_normal(20000) for mean, deviation in (one.predict(point) for one in processes)]
+    before = dominated_area(front - 0.5, term.reference)
+    gains = [dominated_area(pareto_front(np.vstack([front - 0.5, pair])), term.reference) - before for pair in np.stack(draws, axis=1)]
+    assert np.exp(term.value(point)[0]) == pytest.approx(np.mean(gains), abs=4 * np.std(gains) / 20000**0.5 + 1e-9)
+
+
+def test_expected_improvement_and_chance_are_the_means_of_samples(data: Data) -> None:
+    x, y, noise, rng = data
+    process = process_of(x, y, noise)
+    point = rng.random((1, 5))
+    mean, deviation = process.predict(point)
+    draws = mean[0, 0] + deviation[0] * rng.standard_normal(100_000)
+    assert np.exp(ExpectedImprovement(process, np.array([0.2])).value(point)[0]) == pytest.approx(np.mean(np.maximum(draws - 0.2, 0)), rel=0.03)
+    assert np.exp(Chance(process, 0.2).value(point)[0]) == pytest.approx(np.mean(draws > 0.2), abs=0.01)

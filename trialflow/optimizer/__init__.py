@@ -4,12 +4,13 @@ Pure: the same arguments give the same answer; no files, no clock, no database, 
 """
 
 from trialflow.optimizer.errors import SpaceExhausted, UnsupportedExperiment
+from trialflow.optimizer.facts import Belief, beliefs, importances
 from trialflow.optimizer.history import Metric, Observation, Value
-from trialflow.optimizer.importance import importances
 from trialflow.optimizer.space import BetaPrior, Conditional, LinearConstraint, NormalPrior, Parameter, Space
 from trialflow.optimizer.suggest import Suggestion, check_supported, suggest
 
 __all__ = [
+    "Belief",
     "BetaPrior",
     "Conditional",
     "LinearConstraint",
@@ -22,6 +23,7 @@ __all__ = [
     "Suggestion",
     "UnsupportedExperiment",
     "Value",
+    "beliefs",
     "check_supported",
     "importances",
     "suggest",

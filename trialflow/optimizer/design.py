@@ -1,77 +1,117 @@
-"""Points that need no model: the space-filling start, random points, grids, and the rest of a finite space."""
+"""Points that need no model: the space-filling start, random points, and the last points of a finite space."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
-from math import prod
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
 from trialflow.optimizer.encoding import Encoder
 from trialflow.optimizer.errors import SpaceExhausted
-from trialflow.optimizer.space import Assignment, Parameter, Space
+from trialflow.optimizer.grid import COUNTABLE, ENUMERABLE, all_points
+from trialflow.optimizer.region import Region
 
 Array = np.ndarray
-Key = tuple[Assignment, ...]
 TRIES = 256
-ENUMERABLE = 4096
-"""A finite space up to this size is looked through point by point."""
+BATCH = 64
+DESIGNS = 40
 
 
-def start_length(space: Space) -> int:
-    """How many points are tried before a model is asked: one more than there are parameters, at least 5, at most 12."""
-    return min(max(5, len(space.parameters) + 1), 12)
+def start_length(dimensions: int) -> int:
+    """How many points are tried before a model is asked: one more than there are dimensions, at least 5, at most 12."""
+    return min(max(5, dimensions + 1), 12)
 
 
-def sobol(space: Space, count: int, seed: int) -> Array:
-    """The first `count` points of a scrambled Sobol sequence over the parameters: (count, parameters)."""
-    from scipy.stats import qmc  # slow to import, and only the start of an experiment and the search for a maximum need it
+@dataclass(frozen=True)
+class Sampler:
+    """Draws rows of `encoder` that exist and satisfy the constraints, from the priors. `seed` is the experiment's."""
 
-    size = 1 << max(0, (count - 1).bit_length())
-    return qmc.Sobol(len(space.parameters), rng=np.random.default_rng(seed)).random(size)[:count]
+    encoder: Encoder
+    seed: int
+    region: Region = field(init=False)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "region", Region(self.encoder))
 
-def key_of(space: Space, point: Mapping[str, Assignment]) -> Key:
-    """What tells two points apart."""
-    return tuple(point.get(one.name, "") for one in space.parameters)
+    @property
+    def count(self) -> int:
+        """The number of dimensions."""
+        return len(self.encoder.space.dimensions)
 
+    @cached_property
+    def every(self) -> Array | None:
+        """All rows of a small finite space; None for others."""
+        size = self.encoder.space.size
+        if size is None or size > ENUMERABLE:
+            return None
+        rows = self.encoder.encode(all_points(self.encoder.space))
+        return rows[self.region.holds(rows)]
 
-def new_point(encoder: Encoder, candidates: Array, taken: set[Key], rng: np.random.Generator) -> dict[str, Assignment]:
-    """The first of `candidates` that is not taken, else a random point that is not. Raises `SpaceExhausted` if there is none."""
-    for row in candidates:
-        point = encoder.decode(row)
-        if key_of(encoder.space, point) not in taken:
-            return point
-    for _ in range(TRIES):
-        point = encoder.decode(encoder.from_cube(rng.random((1, len(encoder.space.parameters))))[0])
-        if key_of(encoder.space, point) not in taken:
-            return point
-    left = [point for point in all_points(encoder.space) if key_of(encoder.space, point) not in taken]
-    if not left:
-        raise SpaceExhausted(f"space exhausted: all {encoder.space.size} points are known or pending")
-    return left[int(rng.integers(len(left)))]
+    def random(self, count: int, rng: np.random.Generator) -> Array:
+        """Random rows. Raises `SpaceExhausted` if no point satisfies the constraints."""
+        return self._feasible(rng.random((count, self.count)), rng)
 
+    def spread(self, count: int, rng: np.random.Generator) -> Array:
+        """Rows that fill the space more evenly than random ones: a lattice of irrational steps from a random start.
 
-def all_points(space: Space) -> Iterator[dict[str, Assignment]]:
-    """Every point of a finite space, the first parameter in alphabetical order varying fastest."""
-    ordered = sorted(space.parameters, key=lambda one: one.name, reverse=True)
-    for values in product(*(_values(one) for one in ordered)):
-        yield dict(zip((one.name for one in ordered), values, strict=True))
+        The steps are powers of the inverse of the root of x^(d+1) = x + 1 (the generalised golden ratio), for which the lattice has low
+        discrepancy in every leading part.
+        """
+        root = 2.0
+        for _ in range(64):
+            root = (1 + root) ** (1 / (self.count + 1))
+        steps = root ** -np.arange(1.0, self.count + 1)
+        cube = (rng.random(self.count) + np.arange(1, count + 1)[:, None] * rng.permutation(steps)) % 1.0
+        return self._feasible(cube, rng)
 
+    def start(self) -> Array:
+        """The first points of an experiment: a Latin hypercube that keeps its points far apart."""
+        rng = np.random.default_rng([self.seed, 1])
+        length = start_length(self.count)
+        best, widest = np.empty((0, self.encoder.width)), -1.0
+        for _ in range(DESIGNS):
+            cube = np.stack([rng.permutation(length) for _ in range(self.count)], axis=1)
+            rows = self.encoder.from_cube((cube + rng.random(cube.shape)) / length)
+            apart = np.linalg.norm(rows[:, None] - rows[None], axis=2)[np.triu_indices(length, 1)].min()
+            if apart > widest:
+                best, widest = rows, float(apart)
+        return self.region.repaired(best, rng)
 
-def grid_point(space: Space, index: int) -> dict[str, Assignment]:
-    """The point number `index` of a grid experiment. Raises `SpaceExhausted` beyond the last one."""
-    if index >= prod(len(_values(one)) for one in space.parameters):
-        raise SpaceExhausted(f"space exhausted: all {space.size} points of the grid are known or pending")
-    point = {}
-    for one in sorted(space.parameters, key=lambda one: one.name):
-        values = _values(one)
-        index, place = divmod(index, len(values))
-        point[one.name] = values[place]
-    return point
+    def new(self, candidates: Array, taken: set[bytes], rng: np.random.Generator) -> Array:
+        """The first of `candidates` that is not taken, else a random row that is not. Raises `SpaceExhausted` if there is none."""
+        for row, key in zip(candidates, self.encoder.keys(candidates), strict=True):
+            if key not in taken:
+                return row
+        if self.every is None:
+            for _ in range(TRIES // BATCH):
+                rows = self.random(BATCH, rng)
+                for row, key in zip(rows, self.encoder.keys(rows), strict=True):
+                    if key not in taken:
+                        return row
+        return self._left(taken, rng)
 
+    def _left(self, taken: set[bytes], rng: np.random.Generator) -> Array:
+        """One of what is left of a space where random tries found nothing new."""
+        rows = self.every
+        if rows is None:
+            rows = self.encoder.encode(islice(all_points(self.encoder.space), COUNTABLE)) if self.encoder.space.size else self.random(TRIES, rng)
+            rows = rows[self.region.holds(rows)]
+        left = [row for row, key in zip(rows, self.encoder.keys(rows), strict=True) if key not in taken]
+        if not left:
+            raise SpaceExhausted(f"space exhausted: all {len(rows)} points are known or pending")
+        return left[int(rng.integers(len(left)))]
 
-def _values(one: Parameter) -> Sequence[Assignment]:
-    if one.values is not None:
-        return one.values
-    assert one.bounds is not None
-    return range(int(one.bounds[0]), int(one.bounds[1]) + 1)
+    def _feasible(self, cube: Array, rng: np.random.Generator) -> Array:
+        rows = self.encoder.from_cube(cube)
+        if self.region.is_everything:
+            return rows
+        good = self.region.holds(rows)
+        if 0 < len(rows) * 0.05 <= good.sum() < len(rows):  # roomy enough for rejection, which keeps the priors
+            for _ in range(30):
+                others = self.encoder.from_cube(rng.random((len(cube), self.count)))
+                others = others[self.region.holds(others)]
+                place = np.flatnonzero(~good)[: len(others)]
+                rows[place], good[place] = others[: len(place)], True
+                if good.all():
+                    return rows
+        return self.region.repaired(rows, rng)

@@ -1,89 +1,128 @@
 """From observations to fitted processes: one for a metric, one for the chance of success."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from trialflow.optimizer.encoding import Encoder
-from trialflow.optimizer.gp import Posterior, Shape, learn, refit_at
+from trialflow.optimizer.gp import Process
 from trialflow.optimizer.history import Metric, Observation
-from trialflow.optimizer.targets import transformed
+from trialflow.optimizer.learning import learn, refit_at
+from trialflow.optimizer.targets import Warp
 
 Array = np.ndarray
-MOST_MODELLED = 400
-"""Observations that a model is made from; beyond it takes too long, and the best and the latest ones are taken."""
 MOST_LEARNED_FROM = 200
 LABEL_NOISE = 0.05
-CHEBYSHEV_SUM = 0.05
 
 
-def metric_model(encoder: Encoder, metric: Metric, good: Sequence[Observation]) -> Posterior:
-    """A process over a metric, larger is better, from observations that all have it. Raises LinAlgError if none can be had."""
-    sign = -1.0 if metric.objective == "minimize" else 1.0
-    values = np.array([sign * one.values[metric.name].value for one in good])
-    deviations = np.array([np.nan if (one := seen.values[metric.name].stddev) is None else one for seen in good], dtype=float)
-    shape = Shape(encoder.owner)
-    early = np.arange(refit_at(len(good)))[-MOST_LEARNED_FROM:]
-    theta = learn(shape, encoder.encode(good[index].assignments for index in early), *_targets(values[early], deviations[early]))
-    chosen = _subset(values)
-    return Posterior(shape, encoder.encode(good[index].assignments for index in chosen), *_targets(values[chosen], deviations[chosen]), theta)
+@dataclass(frozen=True)
+class History:
+    """Observations with their points as rows of `encoder`. With `with_costs`, task costs are one more coordinate, zero at full cost."""
+
+    encoder: Encoder
+    observations: Sequence[Observation]
+    with_costs: bool = False
+
+    @cached_property
+    def _recognised(self) -> tuple[Array, Array]:
+        return self.encoder.recognise([one.assignments for one in self.observations])
+
+    @cached_property
+    def rows(self) -> Array:
+        """The points: (n, width), or (n, width + 1) with costs."""
+        rows = self._recognised[0]
+        return np.concatenate([rows, cost_coordinate(self.costs)[:, None]], axis=1) if self.with_costs else rows
+
+    @property
+    def known(self) -> Array:
+        """The rows of observations that are points of this space exactly as it is now."""
+        rows, exact = self._recognised
+        return rows[exact & (self.costs >= 1.0)]
+
+    @cached_property
+    def costs(self) -> Array:
+        """Task costs: (n,)."""
+        return np.array([one.task_cost for one in self.observations], dtype=float)
+
+    @cached_property
+    def failed(self) -> Array:
+        """For each observation whether it failed."""
+        return np.array([one.failed for one in self.observations], dtype=bool)
+
+    @cached_property
+    def owner(self) -> Array:
+        """For each coordinate of `rows` the number of its dimension."""
+        owner = self.encoder.owner
+        return np.append(owner, owner.max() + 1) if self.with_costs else owner
+
+    def values(self, metric: Metric) -> tuple[Array, Array]:
+        """The metric's values and their standard deviations (n,): nan where there is none."""
+        pairs = [(np.nan, np.nan)] * len(self.observations)
+        for index, one in enumerate(self.observations):
+            value = None if one.failed else one.values.get(metric.name)
+            if value is not None and np.isfinite(value.value):
+                pairs[index] = (value.value, np.nan if value.stddev is None or not np.isfinite(value.stddev) else value.stddev)
+        values, deviations = np.array(pairs, dtype=float).reshape(-1, 2).T
+        return values, deviations
+
+    def measured(self, metrics: Sequence[Metric]) -> Array:
+        """For each observation whether it has a value of all of these metrics."""
+        return np.all([np.isfinite(self.values(metric)[0]) for metric in metrics] + [np.ones(len(self.observations), dtype=bool)], axis=0)
 
 
-def joint_model(encoder: Encoder, metrics: Sequence[Metric], good: Sequence[Observation], rng: np.random.Generator) -> Posterior:
-    """A process over a random weighing of several metrics, from observations that all have them.
+@dataclass(frozen=True)
+class Fitted:
+    """A metric's process, larger being better, and the way between its values and the process's targets."""
 
-    Knowles (2006), "ParEGO": the augmented Chebyshev sum with weights drawn anew for each suggestion; over time all of the Pareto front is aimed at.
-    """
-    parts = []
-    for metric in metrics:
-        sign = -1.0 if metric.objective == "minimize" else 1.0
-        parts.append(transformed(np.array([sign * one.values[metric.name].value for one in good]))[0])
-    # Measured from the best of each metric, so that a weighing of what is lost in each is compared.
-    losses = np.array([part.max() - part for part in parts])
-    weights = rng.dirichlet(np.ones(len(metrics)))[:, None]
-    targets, _ = transformed(-(np.max(weights * losses, axis=0) + CHEBYSHEV_SUM * np.sum(weights * losses, axis=0)))
-    chosen = _subset(targets)
-    x, noise = encoder.encode(good[index].assignments for index in chosen), np.full(len(chosen), np.nan)
-    early = slice(0, MOST_LEARNED_FROM)
-    shape = Shape(encoder.owner)
-    return Posterior(shape, x, targets[chosen], noise, learn(shape, x[early], targets[chosen][early], noise[early]))
+    metric: Metric
+    warp: Warp
+    process: Process
+
+    @property
+    def threshold(self) -> float | None:
+        """The metric's threshold as a target."""
+        return None if self.metric.threshold is None else float(self.warp(np.array([self.metric.threshold]))[0])
 
 
-def constraint_model(encoder: Encoder, metric: Metric, observations: Sequence[Observation]) -> Posterior | None:
-    """A process over how far a metric is on the allowed side of its threshold, in standard deviations; None while nothing is known."""
-    good = [one for one in observations if not one.failed and metric.name in one.values][-MOST_MODELLED:]
-    if len(good) < 2 or metric.threshold is None:
+def fit(history: History, metric: Metric, most: int) -> Fitted | None:
+    """A process over a metric from at most `most` observations that have it; None if fewer than two do. Raises LinAlgError if none can be had."""
+    values, deviations = history.values(metric)
+    have = np.flatnonzero(np.isfinite(values))
+    if len(have) < 2:
         return None
     sign = -1.0 if metric.objective == "minimize" else 1.0
-    margins = sign * (np.array([one.values[metric.name].value for one in good]) - metric.threshold)
-    scale = max(float(np.std(margins)), 1e-12)
-    shape = Shape(encoder.owner)
-    x, noise, y = encoder.encode(one.assignments for one in good), np.full(len(good), np.nan), np.clip(margins / scale, -5.0, 5.0)
-    early = slice(0, min(refit_at(len(good)), MOST_LEARNED_FROM))
-    return Posterior(shape, x, y, noise, learn(shape, x[early], y[early], noise[early]))
+    early = have[: refit_at(len(have))][-MOST_LEARNED_FROM:]
+    warp = Warp.of(values[early], sign)
+    theta = learn(history.owner, history.rows[early], warp(values[early]), warp.variances(values[early], deviations[early]))
+    interest = sign * values[have] if metric.strategy != "constraint" or metric.threshold is None else -np.abs(values[have] - metric.threshold)
+    chosen = have[_subset(interest, most)]
+    warp = Warp.of(values[chosen], sign)
+    noise = warp.variances(values[chosen], deviations[chosen])
+    return Fitted(metric, warp, Process.of(history.owner, history.rows[chosen], warp(values[chosen]), noise, theta))
 
 
-def _targets(values: Array, deviations: Array) -> tuple[Array, Array]:
-    targets, scale = transformed(values)
-    return targets, np.where(np.isnan(deviations), np.nan, np.maximum(deviations / scale, 1e-5) ** 2)
-
-
-def success_model(encoder: Encoder, observations: Sequence[Observation]) -> Posterior | None:
-    """A process over +1 for success and -1 for failure; None while nothing has failed."""
-    latest = observations[-MOST_MODELLED:]
-    if not any(one.failed for one in latest):
+def fit_success(history: History, most: int) -> Process | None:
+    """A process over +1 for success and -1 for failure; None while nothing has failed. Raises LinAlgError if none can be had."""
+    if not history.failed.any():
         return None
-    labels = np.array([-1.0 if one.failed else 1.0 for one in latest])
-    noise = np.full(len(labels), LABEL_NOISE)
-    x = encoder.encode(one.assignments for one in latest)
-    shape = Shape(encoder.owner)
-    early = slice(max(0, refit_at(len(latest)) - MOST_LEARNED_FROM), refit_at(len(latest)))
-    return Posterior(shape, x, labels, noise, learn(shape, x[early], labels[early], noise[early]))
+    labels = np.where(history.failed, -1.0, 1.0)
+    early = slice(max(0, refit_at(len(labels)) - MOST_LEARNED_FROM), refit_at(len(labels)))
+    theta = learn(history.owner, history.rows[early], labels[early], np.full(len(labels[early]), LABEL_NOISE))
+    # What there is less of says more: all failures as long as they are the smaller part, and the latest ones of each.
+    chosen = np.sort(np.concatenate([np.flatnonzero(history.failed)[-most // 2 :], np.flatnonzero(~history.failed)[-most // 2 :]]))
+    return Process.of(history.owner, history.rows[chosen], labels[chosen], np.full(len(chosen), LABEL_NOISE), theta)
 
 
-def _subset(values: Array) -> Array:
-    """Which observations a model sees, in order: all, or the best half and the latest half of what fits."""
-    if len(values) <= MOST_MODELLED:
-        return np.arange(len(values))
-    best = np.argsort(-values)[: MOST_MODELLED // 2]
-    return np.unique(np.concatenate([best, np.arange(len(values) - MOST_MODELLED // 2, len(values))]))
+def cost_coordinate(costs: Array) -> Array:
+    """Where tasks of these costs lie beside the full one, which is at 0: cheap ones far, in logarithms."""
+    return -0.5 * np.log10(np.clip(costs, 1e-6, 1.0))
+
+
+def _subset(interest: Array, most: int) -> Array:
+    """Which observations a model sees, in order: all, or the half of greatest interest and the latest half of what fits."""
+    if len(interest) <= most:
+        return np.arange(len(interest))
+    best = np.argsort(-interest, kind="stable")[: most // 2]
+    return np.unique(np.concatenate([best, np.arange(len(interest) - most // 2, len(interest))]))

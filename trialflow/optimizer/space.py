@@ -27,7 +27,10 @@ class BetaPrior:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter. `bounds` are inclusive and in its own units; `grid` lists the only values in their place; `log` searches its logarithm."""
+    """One parameter. `bounds` are inclusive and in its own units; `grid` lists the only values in their place; `log` searches its logarithm.
+
+    It is active, and part of the assignments, where every conditional of `conditions` has one of the values listed for it.
+    """
 
     name: str
     type: Literal["double", "int", "categorical"]
@@ -83,7 +86,16 @@ class Space:
     linear_constraints: tuple[LinearConstraint, ...] = ()
 
     @cached_property
+    def dimensions(self) -> tuple[Parameter, ...]:
+        """The conditionals, as categorical parameters, then the parameters."""
+        return tuple(Parameter(one.name, "categorical", categories=one.values) for one in self.conditionals) + self.parameters
+
+    @cached_property
     def size(self) -> int | None:
         """How many points there are; None if they cannot be counted. With conditionals or constraints an upper bound."""
-        sizes = [one.size for one in self.parameters] + [len(one.values) for one in self.conditionals]
+        sizes = [one.size for one in self.dimensions]
         return None if any(size is None for size in sizes) else prod(size for size in sizes if size is not None)
+
+    def is_active(self, parameter: Parameter, point: Mapping[str, Assignment]) -> bool:
+        """Whether the conditionals in `point` make the parameter part of it."""
+        return all(point.get(name) in values for name, values in parameter.conditions.items())

@@ -7,40 +7,57 @@ from typing import Literal
 
 import numpy as np
 
-from trialflow.optimizer.acquisition import Acquisition
-from trialflow.optimizer.design import ENUMERABLE, all_points, grid_point, key_of, new_point, sobol, start_length
+from trialflow.optimizer.design import Sampler, start_length
 from trialflow.optimizer.encoding import Encoder
-from trialflow.optimizer.errors import SpaceExhausted, UnsupportedExperiment
+from trialflow.optimizer.errors import UnsupportedExperiment
+from trialflow.optimizer.grid import grid_point
 from trialflow.optimizer.history import Metric, Observation
-from trialflow.optimizer.model import constraint_model, joint_model, metric_model, success_model
-from trialflow.optimizer.search import maximise
+from trialflow.optimizer.model import History
+from trialflow.optimizer.search import around
 from trialflow.optimizer.space import Assignment, Space
+from trialflow.optimizer.strategy import Answer, by_model, optimized_of
+from trialflow.optimizer.tasks import start_cost
 
 Array = np.ndarray
 Kind = Literal["offline", "random", "grid"]
+FEWEST_MEASURED = 2
+SPREAD = 64
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """Assignments to try, and the method that found them: `grid`, `random`, `sobol` or `gp`."""
+    """Assignments to try, the method that found them, and the cost of the task to try them with (1 where there are no tasks).
+
+    Methods: `grid`; `random`; `design`, the start; `spread`, far from what is known while too little of it was measured; `gp`, the model; `coverage`,
+    the model for constraints only; `local`, near to the best where the model had numerical trouble.
+    """
 
     assignments: dict[str, Assignment]
     method: str
+    task_cost: float = 1.0
 
 
 def check_supported(space: Space, metrics: Sequence[Metric], kind: Kind, *, num_solutions: int = 1, tasks: bool = False) -> None:
-    """Raise `UnsupportedExperiment`, which names what is not supported yet, if the experiment asks for such a thing."""
+    """Raise `UnsupportedExperiment`, which names what cannot be done, if the experiment asks for such a thing."""
+    known = {one.name: one for one in space.parameters}
     asked = {
-        "conditionals": bool(space.conditionals),
-        "linear_constraints": bool(space.linear_constraints),
-        "priors": any(one.prior for one in space.parameters),
-        "an experiment with constraints only": not any(one.strategy == "optimize" for one in metrics),
-        "num_solutions above 1": num_solutions > 1,
-        "tasks": tasks,
+        "more than two metrics to optimize": sum(one.strategy == "optimize" for one in metrics) > 2,
+        "no metric to optimize and none to constrain": not any(one.strategy != "store" for one in metrics),
+        "num_solutions above 1 with other than one metric to optimize": num_solutions > 1 and len(optimized_of(metrics)) != 1,
+        "tasks with several metrics": tasks and sum(one.strategy != "store" for one in metrics) > 1,
+        "a grid with a parameter whose values cannot be counted": kind == "grid" and space.size is None,
+        "a grid with conditionals or linear constraints": kind == "grid" and bool(space.conditionals or space.linear_constraints),
     }
+    for constraint in space.linear_constraints:
+        terms = [known.get(name) for name, _ in constraint.terms]
+        plain = [one for one in terms if one is not None and one.type != "categorical" and not (one.log or one.grid or one.conditions)]
+        asked["a linear constraint over other than unconditional parameters on a linear scale"] = len(plain) < len(terms)
+        asked["a linear constraint over both doubles and ints"] = len({one.type for one in plain}) > 1
+        if names := [name for name, is_asked in asked.items() if is_asked]:
+            break
     if names := [name for name, is_asked in asked.items() if is_asked]:
-        raise UnsupportedExperiment(f"not supported yet: {', '.join(names)}")
+        raise UnsupportedExperiment(f"not supported: {'; '.join(names)}")
 
 
 def suggest(
@@ -51,67 +68,64 @@ def suggest(
     *,
     seed: int,
     kind: Kind = "offline",
-    budget: int | None = None,
+    budget: float | None = None,
     parallel_bandwidth: int = 1,
+    num_solutions: int = 1,
+    task_costs: Sequence[float] = (),
 ) -> Suggestion:
     """The next point to try, one that is neither known nor pending.
 
-    `seed` is the experiment's own and stays the same for all its suggestions. Raises `SpaceExhausted` when a finite space is used up. Numerical
-    trouble is logged and answered by a random point.
+    `seed` is the experiment's own and stays the same for all its suggestions: the same arguments give the same answer. `task_costs` are those of the
+    experiment's tasks, the full one's 1 among them. Raises `SpaceExhausted` when a finite space is used up or the constraints leave none. Numerical
+    trouble is logged and answered by a point near to the best.
     """
-    encoder = Encoder(space)
     count = len(observations) + len(pending)
     if kind == "grid":
         return Suggestion(grid_point(space, count), "grid")
-    taken = {key_of(space, one.assignments) for one in observations} | {key_of(space, one) for one in pending}
-    if space.size is not None and len(taken) >= space.size and not _has_left(space, taken):
-        raise SpaceExhausted(f"space exhausted: all {space.size} points are known or pending")
-    rng = np.random.default_rng([seed, len(observations), len(pending)])
+    encoder = Encoder(space)
+    sampler = Sampler(encoder, abs(seed))
+    history = History(encoder, observations, with_costs=bool(task_costs))
+    pending_rows, is_exact = encoder.recognise(pending)
+    taken = set(encoder.keys(history.known)) | set(encoder.keys(pending_rows[is_exact]))
+    rng = np.random.default_rng([abs(seed), len(observations), len(pending)])
     if kind == "random":
-        return Suggestion(new_point(encoder, np.empty((0, encoder.width)), taken, rng), "random")
-    succeeded = _measured(observations, _optimized(metrics))
-    if count < start_length(space) or len(succeeded) < 2:
-        cube = sobol(space, count + 1, seed)[count:]
-        return Suggestion(new_point(encoder, encoder.from_cube(cube), taken, rng), "sobol")
+        answer = Answer(np.empty((0, encoder.width)), "random")
+    elif count < start_length(sampler.count):
+        answer = Answer(sampler.start()[count:], "design", start_cost(task_costs, count) if task_costs else 1.0)
+    elif np.sum(history.measured([one for one in metrics if one.strategy != "store"])) < FEWEST_MEASURED:
+        answer = Answer(_far_from(np.concatenate([history.rows[:, : encoder.width], pending_rows]), sampler, rng), "spread")
+    else:
+        answer = _by_model_or_near(sampler, metrics, history, pending_rows, rng, num_solutions, budget, task_costs)
+    row = sampler.new(answer.rows, taken, rng)
+    is_other = len(answer.rows) == 0 or not np.any(np.all(answer.rows == row, axis=1))
+    return Suggestion(encoder.decode(row), "random" if is_other else answer.method, answer.task_cost)
+
+
+def _by_model_or_near(
+    sampler: Sampler,
+    metrics: Sequence[Metric],
+    history: History,
+    pending: Array,
+    rng: np.random.Generator,
+    num_solutions: int,
+    budget: float | None,
+    task_costs: Sequence[float],
+) -> Answer:
     try:
-        rows = _model_based(encoder, metrics, observations, pending, rng)
-    except (np.linalg.LinAlgError, FloatingPointError, ValueError) as error:
-        logger.warning("the model gave no answer (%s); a random point is suggested", error)
-        return Suggestion(new_point(encoder, np.empty((0, encoder.width)), taken, rng), "random")
-    return Suggestion(new_point(encoder, rows, taken, rng), "gp")
+        return by_model(sampler, metrics, history, pending, rng, num_solutions=num_solutions, budget=budget, task_costs=task_costs)
+    except (np.linalg.LinAlgError, ArithmeticError, ValueError, MemoryError) as error:
+        logger.warning("the model gave no answer (%s: %s); a point near to the best is suggested", type(error).__name__, error, exc_info=True)
+    good = np.flatnonzero(history.measured(metrics[:1]))
+    if len(good) == 0:
+        return Answer(np.empty((0, sampler.encoder.width)), "random")
+    values, _ = history.values(metrics[0])
+    sign = -1.0 if metrics[0].objective == "minimize" else 1.0
+    best = good[np.argsort(-sign * values[good], kind="stable")[:5]]
+    return Answer(around(history.rows[best, : sampler.encoder.width], sampler, rng), "local")
 
 
-def _model_based(
-    encoder: Encoder, metrics: Sequence[Metric], observations: Sequence[Observation], pending: Sequence[Mapping], rng: np.random.Generator
-) -> Array:
-    """Rows to try, best first, by a Gaussian process and log expected improvement where all conditions are likely to hold."""
-    optimized = _optimized(metrics)
-    good = _measured(observations, optimized)
-    model = metric_model(encoder, optimized[0], good) if len(optimized) == 1 else joint_model(encoder, optimized, good, rng)
-    conditions = [success_model(encoder, observations)]
-    conditions += [constraint_model(encoder, metric, observations) for metric in metrics if metric.threshold is not None]
-    acquisition = Acquisition.over(model, encoder.encode(pending), tuple(one for one in conditions if one is not None), rng)
-    if encoder.space.size is not None and encoder.space.size <= ENUMERABLE:
-        every = encoder.encode(all_points(encoder.space))
-        return every[np.argsort(-acquisition.value(every), kind="stable")]
-    mean, _ = model.predict(model.x)
-    return maximise(acquisition, encoder, model.x[np.argsort(-mean)[:5]], rng)
-
-
-def _measured(observations: Sequence[Observation], metrics: Sequence[Metric]) -> list[Observation]:
-    """The observations that have a value of each of these metrics."""
-    return [one for one in observations if all(_value(one, metric) is not None for metric in metrics)]
-
-
-def _value(one: Observation, metric: Metric) -> float | None:
-    value = one.values.get(metric.name)
-    return None if one.failed or value is None or not np.isfinite(value.value) else value.value
-
-
-def _has_left(space: Space, taken: set) -> bool:
-    """Whether any point is left, though as many are taken as there are: old ones may lie outside of new bounds."""
-    return any(key_of(space, point) not in taken for point in all_points(space))
-
-
-def _optimized(metrics: Sequence[Metric]) -> list[Metric]:
-    return [one for one in metrics if one.strategy == "optimize"]
+def _far_from(known: Array, sampler: Sampler, rng: np.random.Generator) -> Array:
+    """Rows, the farthest from all that is known first."""
+    rows = sampler.spread(SPREAD, rng)
+    distances = np.linalg.norm(rows[:, None] - known[None], axis=2).min(axis=1)
+    return rows[np.argsort(-distances, kind="stable")]

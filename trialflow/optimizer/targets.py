@@ -1,44 +1,93 @@
 """Measured values made fit for a Gaussian process: larger is better, centre and scale robust, the bad tail compressed, near to normal."""
 
+from dataclasses import dataclass
+
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 Array = np.ndarray
 TAIL = 4.0
 """Robust standard deviations below the median beyond which values count by their logarithm."""
 FEWEST_FOR_WARPING = 8
-POWERS = np.linspace(-1.0, 3.0, 41)
 
 
-def transformed(values: Array) -> tuple[Array, float]:
-    """`values` (larger is better) standardised, and the scale: how much one unit of the result is in the values' own units, about the median."""
-    median = float(np.median(values))
-    spread = float(np.subtract(*np.percentile(values, [75, 25]))) / 1.349
-    if spread <= 1e-12 * max(1.0, abs(median)):
-        spread = float(np.std(values))
-    if spread <= 1e-12 * max(1.0, abs(median)):
-        return np.zeros_like(values), 1.0
-    scaled = (values - median) / spread
-    low = scaled < -TAIL
-    scaled[low] = -TAIL - np.log1p(-TAIL - scaled[low])
-    if len(scaled) >= FEWEST_FOR_WARPING:
-        scaled = _yeo_johnson(scaled, _best_lambda(scaled))
-    centre, width = float(np.mean(scaled)), float(np.std(scaled))
-    return (scaled - centre) / max(width, 1e-9), spread * max(width, 1e-9)
+@dataclass(frozen=True)
+class Warp:
+    """A monotone way from a metric's values to targets of mean 0 and variance 1, larger being better, and back. `sign` is -1 for a minimized one."""
+
+    sign: float
+    median: float
+    spread: float
+    power: float | None
+    centre: float
+    width: float
+
+    @classmethod
+    def of(cls, values: Array, sign: float = 1.0) -> "Warp":
+        """The warp that fits finite `values` (n,), n at least 1."""
+        values = sign * values
+        median = float(np.median(values))
+        spread = float(np.subtract(*np.percentile(values, [75, 25]))) / 1.349
+        least = 1e-12 * max(float(np.max(np.abs(values))), 1e-290)
+        if spread <= least:
+            spread = float(np.max(np.abs(values - median))) / 2
+        if spread <= least or not np.isfinite(spread):
+            return cls(sign, median, max(1.0, abs(median)), None, 0.0, 1.0)
+        scaled = _compressed((values - median) / spread)
+        power = _best_lambda(scaled) if len(scaled) >= FEWEST_FOR_WARPING else None
+        if power is not None:
+            scaled = _yeo_johnson(scaled, power)
+        return cls(sign, median, spread, power, float(np.mean(scaled)), max(float(np.std(scaled)), 1e-9))
+
+    def __call__(self, values: Array) -> Array:
+        """The targets of values."""
+        scaled = _compressed((self.sign * np.asarray(values, dtype=float) - self.median) / self.spread)
+        if self.power is not None:
+            scaled = _yeo_johnson(scaled, self.power)
+        return (scaled - self.centre) / self.width
+
+    def inverse(self, targets: Array) -> Array:
+        """The values of targets; beyond what a bounded warp can reach, the last value that it does."""
+        scaled = np.asarray(targets, dtype=float) * self.width + self.centre
+        if self.power is not None:
+            scaled = _yeo_johnson_inverse(scaled, self.power)
+        scaled = np.where(scaled < -TAIL, -TAIL - np.expm1(np.minimum(-TAIL - scaled, 600.0)), scaled)
+        return self.sign * (scaled * self.spread + self.median)
+
+    def variances(self, values: Array, deviations: Array) -> Array:
+        """Variances of targets from standard deviations of their values; nan stays nan."""
+        step = np.where(np.isnan(deviations), 0.0, deviations)
+        half = np.abs(self(values + step) - self(values - step)) / 2
+        return np.where(np.isnan(deviations), np.nan, np.clip(half, 1e-5, 1e3) ** 2)
+
+
+def _compressed(scaled: Array) -> Array:
+    low = np.minimum(scaled, -TAIL)
+    return np.where(scaled < -TAIL, -TAIL - np.log1p(-TAIL - low), scaled)
 
 
 def _yeo_johnson(values: Array, power: float) -> Array:
     """Yeo and Johnson (2000), "A new family of power transformations to improve normality or symmetry"."""
-    result = np.empty_like(values)
-    up = values >= 0
-    result[up] = np.log1p(values[up]) if abs(power) < 1e-9 else ((values[up] + 1) ** power - 1) / power
+    up, down = np.maximum(values, 0.0), np.maximum(-values, 0.0)
     other = 2 - power
-    result[~up] = -np.log1p(-values[~up]) if abs(other) < 1e-9 else -((1 - values[~up]) ** other - 1) / other
-    return result
+    above = np.log1p(up) if abs(power) < 1e-9 else np.expm1(power * np.log1p(up)) / power
+    below = np.log1p(down) if abs(other) < 1e-9 else np.expm1(other * np.log1p(down)) / other
+    return np.where(values >= 0, above, -below)
+
+
+def _yeo_johnson_inverse(values: Array, power: float) -> Array:
+    up, down = np.maximum(values, 0.0), np.maximum(-values, 0.0)
+    other = 2 - power
+    above = np.expm1(up) if abs(power) < 1e-9 else np.expm1(np.log1p(np.maximum(power * up, -1 + 1e-12)) / power)
+    below = np.expm1(down) if abs(other) < 1e-9 else np.expm1(np.log1p(np.maximum(other * down, -1 + 1e-12)) / other)
+    return np.where(values >= 0, above, -below)
 
 
 def _best_lambda(values: Array) -> float:
+    jacobian = float(np.sum(np.sign(values) * np.log1p(np.abs(values))))
+
     def cost(power: float) -> float:
         variance = max(float(np.var(_yeo_johnson(values, power))), 1e-12)
-        return 0.5 * len(values) * np.log(variance) - (power - 1) * float(np.sum(np.sign(values) * np.log1p(np.abs(values))))
+        return 0.5 * len(values) * np.log(variance) - (power - 1) * jacobian
 
-    return float(min(POWERS, key=cost))
+    return float(minimize_scalar(cost, bounds=(-1.0, 3.0), method="bounded", options={"xatol": 1e-3}).x)

@@ -1,0 +1,89 @@
+"""The most probable hyperparameters of a process: maximum a posteriori by L-BFGS-B with analytic gradients."""
+
+from functools import lru_cache
+
+import numpy as np
+from scipy.linalg import lapack
+from scipy.optimize import minimize
+
+from trialflow.optimizer.gp import JITTER, matern
+
+Array = np.ndarray
+LENGTH_SD, NOISE_MEAN, NOISE_SD, SIGNAL_SD, MEAN_SD = 1.2, -7.0, 1.5, 1.0, 0.5
+LENGTHS, SIGNAL, NOISE, MEAN = (-4.0, 5.0), (-4.0, 4.0), (-13.0, 2.0), (-3.0, 3.0)
+ALWAYS = 20
+"""With fewer observations hyperparameters are learned anew for each one."""
+
+
+def learn(owner: Array, x: Array, y: Array, noise: Array) -> Array:
+    """The most probable hyperparameters. `noise` (n,) has the variance of each target, nan where it is to be learned.
+
+    What was learned is remembered: the same data always give the same answer, and only the first time takes a search.
+    """
+    return _remembered(tuple(int(one) for one in owner), x.tobytes(), y.tobytes(), noise.tobytes())
+
+
+def refit_at(count: int) -> int:
+    """How many of `count` observations the hyperparameters are learned from: all up to 20, then in steps of about a tenth.
+
+    They change little from one observation to the next, and learning them is most of the work of a suggestion.
+    """
+    if count <= ALWAYS:
+        return count
+    step = max(1, (1 << count.bit_length()) // 10)
+    return count // step * step
+
+
+def prior_mode(dimensions: int) -> Array:
+    """The hyperparameters expected before anything is known: lengths grow with the root of the dimension, as distances do."""
+    return np.array([np.log(0.67) + 0.5 * np.log(dimensions)] * dimensions + [0.0, NOISE_MEAN, 0.0])
+
+
+@lru_cache(maxsize=256)
+def _remembered(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes) -> Array:
+    places = np.array(owner)
+    rows = np.frombuffer(x).reshape(-1, len(owner))
+    squares = squares_by_dimension(places, rows)
+    dimensions = len(squares)
+    bounds = [LENGTHS] * dimensions + [SIGNAL, NOISE, MEAN]
+    low, high = np.array(bounds).T
+    start = np.clip(prior_mode(dimensions), low, high)
+    arguments = (squares, np.frombuffer(y), np.frombuffer(noise))
+    found = minimize(loss, start, args=arguments, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
+    return found.x if np.all(np.isfinite(found.x)) else start
+
+
+def squares_by_dimension(owner: Array, x: Array) -> Array:
+    """Squared distances between rows by dimension: (dimensions, n, n)."""
+    result = np.zeros((int(owner.max()) + 1, len(x), len(x)))
+    for column, dimension in enumerate(owner):
+        result[dimension] += (x[:, column, None] - x[None, :, column]) ** 2
+    return result
+
+
+def loss(theta: Array, squares: Array, y: Array, noise: Array) -> tuple[float, Array]:
+    """Negative log posterior of the hyperparameters and its gradient. Rasmussen and Williams (2006), eq. 5.8 and 5.9, plus normal priors."""
+    count = len(squares)
+    flat = squares.reshape(count, -1)
+    inverse_lengths = np.exp(-2 * theta[:count])
+    kernel, slope = matern((inverse_lengths @ flat).reshape(len(y), -1), float(np.exp(theta[count])))
+    learned = np.isnan(noise)
+    noise_variance = np.exp(theta[-2])
+    covariance = kernel.copy()
+    covariance.flat[:: len(y) + 1] += np.where(learned, noise_variance, noise) + JITTER
+    lower, failed = lapack.dpotrf(covariance, lower=1)
+    if failed:
+        return 1e10, np.zeros_like(theta)
+    residual = y - theta[-1]
+    weights, _ = lapack.dpotrs(lower, residual, lower=1)
+    inverse, _ = lapack.dpotri(lower, lower=1)
+    inner = np.tril(inverse) + np.tril(inverse, -1).T - np.outer(weights, weights)
+    value = 0.5 * residual @ weights + np.sum(np.log(np.diag(lower)))
+    gradient = np.empty_like(theta)
+    gradient[:count] = 0.5 * inverse_lengths * (flat @ (inner * slope).ravel())
+    gradient[count] = 0.5 * np.sum(inner * kernel)
+    gradient[-2] = 0.5 * noise_variance * np.sum(np.diag(inner)[learned])
+    gradient[-1] = -np.sum(weights)
+    spread = np.array([LENGTH_SD] * count + [SIGNAL_SD, NOISE_SD, MEAN_SD])
+    deviation = (theta - prior_mode(count)) / spread
+    return float(value + 0.5 * deviation @ deviation), gradient + deviation / spread

@@ -1,0 +1,121 @@
+"""Which models an experiment needs and how they are put together: one metric, two, constraints only, several solutions, tasks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trialflow.optimizer.acquisition import Acquisition, Term, improvement, likely
+from trialflow.optimizer.coverage import most_coverage
+from trialflow.optimizer.design import Sampler
+from trialflow.optimizer.history import Metric
+from trialflow.optimizer.improvement import Chance
+from trialflow.optimizer.model import Fitted, History, fit, fit_success
+from trialflow.optimizer.priors import CONFIDENCE, PriorTerm
+from trialflow.optimizer.search import maximise
+from trialflow.optimizer.solutions import Neighbourhood, far_apart
+from trialflow.optimizer.tasks import best_cost
+
+Array = np.ndarray
+MOST_MODELLED = {1: 1000, 2: 700}
+MOST_OF_MANY = 400
+"""Observations that a process is made from, by the number of processes; beyond it takes too long, and the best and the latest ones are taken."""
+DOUBT_OF_SUCCESS = 0.1
+INCUMBENTS = 5
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows to try, best first, the method that found them, and the cost of the task to try the first one with."""
+
+    rows: Array
+    method: str
+    task_cost: float = 1.0
+
+
+def optimized_of(metrics: Sequence[Metric]) -> list[Metric]:
+    """The metrics to optimize."""
+    return [one for one in metrics if one.strategy == "optimize"]
+
+
+def by_model(
+    sampler: Sampler,
+    metrics: Sequence[Metric],
+    history: History,
+    pending: Array,
+    rng: np.random.Generator,
+    *,
+    num_solutions: int = 1,
+    budget: float | None = None,
+    task_costs: Sequence[float] = (),
+) -> Answer:
+    """What the models say, given `pending` rows. Raises LinAlgError or another error of numbers where they cannot be had."""
+    optimized, conditions = _fitted(history, metrics)
+    if not optimized:
+        return Answer(most_coverage(conditions, sampler, history.rows, pending, rng), "coverage")
+    points, means = _known(optimized, sampler)
+    within: Term | None = None
+    if num_solutions > 1:
+        within, points, means = _part(points, means, likely(conditions, points), num_solutions, len(history.observations) + len(pending))
+    terms: list[Term] = [improvement(optimized, conditions, pending, rng, within), *conditions, *_priors(sampler, len(history.observations))]
+    rows = maximise(Acquisition(tuple(terms + ([within] if within is not None else []))), sampler, _incumbents(points, means, conditions), rng)
+    if not task_costs:
+        return Answer(rows, "gp")
+    spent = float(np.sum(history.costs)) + len(pending)
+    return Answer(rows, "gp", best_cost(optimized[0].process, rows[0], task_costs, spent, budget))
+
+
+def _fitted(history: History, metrics: Sequence[Metric]) -> tuple[list[Fitted], list[Chance]]:
+    """The processes of optimized metrics, and the conditions: constraints, thresholds of optimized metrics are not among them, and success."""
+    optimized, constraints = optimized_of(metrics), [one for one in metrics if one.strategy == "constraint"]
+    most = MOST_MODELLED.get(len(optimized) + len(constraints) + bool(history.failed.any()), MOST_OF_MANY)
+    fitted = [one for metric in optimized if (one := fit(history, metric, most)) is not None]
+    if len(fitted) < len(optimized):
+        raise ValueError("too few values of a metric to optimize")
+    conditions = []
+    for metric in constraints:
+        one = fit(history, metric, most)
+        if one is not None and one.threshold is not None:
+            conditions.append(Chance(one.process, one.threshold))
+    success = fit_success(history, most)
+    return fitted, conditions + ([Chance(success, 0.0, DOUBT_OF_SUCCESS)] if success is not None else [])
+
+
+def _known(optimized: Sequence[Fitted], sampler: Sampler) -> tuple[Array, Array]:
+    """The first process's points, without task costs, and how good each is: its mean, or with two metrics its place among the layers of fronts."""
+    width = sampler.encoder.width
+    points = optimized[0].process.x[:, :width]
+    if len(optimized) == 1:
+        return points, optimized[0].process.means[:, 0]
+    first, second = (one.process.predict(points)[0][:, 0] for one in optimized)
+    better = (first[None] >= first[:, None]) & (second[None] >= second[:, None])
+    return points, -np.sum(better, axis=1).astype(float)
+
+
+def _incumbents(points: Array, means: Array, conditions: Sequence[Chance]) -> Array:
+    """The points around which to search: the best of those that satisfy the conditions; while none does, of those that may soonest."""
+    good = likely(conditions, points)
+    if good.any():
+        means = np.where(good, means, -np.inf)
+    elif conditions:
+        means = sum((condition.value(points) for condition in conditions), np.zeros(len(points)))
+    order = np.argsort(-means, kind="stable")[:INCUMBENTS]
+    return points[order[np.isfinite(means[order])]]
+
+
+def _part(points: Array, means: Array, good: Array, num_solutions: int, number: int) -> tuple[Term | None, Array, Array]:
+    """The part of the space that the suggestion `number` improves, and the points in it."""
+    pool = np.flatnonzero(good) if good.any() else np.arange(len(points))
+    centres = points[pool][far_apart(points[pool], means[pool], num_solutions)]
+    if len(centres) < 2:
+        return None, points, means
+    turn = number % len(centres)
+    within = Neighbourhood(centres[turn], np.delete(centres, turn, axis=0))
+    mine = within.value(points) >= 0
+    return within, points[mine], means[mine]
+
+
+def _priors(sampler: Sampler, observed: int) -> list[Term]:
+    encoder = sampler.encoder
+    named = [(part.start, one) for one, part in zip(encoder.space.dimensions, encoder.columns, strict=True) if one.prior is not None]
+    return [PriorTerm(tuple(named), CONFIDENCE / max(observed, 1))] if named else []
