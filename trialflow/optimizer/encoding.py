@@ -165,7 +165,7 @@ def _encode(one: Parameter, values: Sequence[Assignment | None]) -> tuple[Array,
     else:
         assert one.bounds is not None
         low, high = ends(one)
-        inside = np.clip(numbers, *map(float, one.bounds))
+        inside = np.clip(numbers, float(one.bounds[0]), float(one.bounds[1]))
         coordinates = np.clip(((np.log(inside) if one.log else inside) - low) / max(high - low, 1e-300), 0.0, 1.0)
         exact = is_number & (inside == numbers)
     return np.where(is_number, coordinates, MIDDLE)[:, None], exact
@@ -181,7 +181,7 @@ def _snap(one: Parameter, share: Array) -> Array:
         return (np.minimum(np.floor(share * size), size - 1) + 0.5) / size
     assert one.bounds is not None
     low, high = ends(one)
-    whole = np.clip(np.round(np.exp(low + share * (high - low))), *one.bounds)
+    whole = np.clip(np.round(np.exp(low + share * (high - low))), one.bounds[0], one.bounds[1])
     return np.clip((np.log(whole) - low) / (high - low), 0.0, 1.0)
 
 

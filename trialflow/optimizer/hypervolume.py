@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
 from trialflow.optimizer.gp import Process
 from trialflow.optimizer.improvement import log_h, log_h_slope, log_mean_exp
@@ -80,7 +79,7 @@ class HypervolumeImprovement:
         ratio[:, :-1] = np.exp(np.minimum(left[:, 1:] - left[:, :-1], 0.0))
         rest = np.maximum(1 - ratio, LEAST_STRIP)
         logs = left + np.log(rest) + up
-        total = logsumexp(logs, axis=1)
+        total = np.logaddexp.reduce(logs, axis=1)
         if not with_slopes:
             return (total,)
         share = np.exp(logs - total[:, None])

@@ -3,12 +3,13 @@
 from functools import lru_cache
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import get_lapack_funcs
 from scipy.optimize import minimize
 
 from trialflow.optimizer.gp import JITTER, matern
 
 Array = np.ndarray
+_potrf, _potrs, _potri = get_lapack_funcs(("potrf", "potrs", "potri"), dtype=np.float64)
 LENGTH_SD, NOISE_MEAN, NOISE_SD, SIGNAL_SD, MEAN_SD = 1.2, -7.0, 1.5, 1.0, 0.5
 LENGTHS, SIGNAL, NOISE, MEAN = (-4.0, 5.0), (-4.0, 4.0), (-13.0, 2.0), (-3.0, 3.0)
 ALWAYS = 20
@@ -71,12 +72,12 @@ def loss(theta: Array, squares: Array, y: Array, noise: Array) -> tuple[float, A
     noise_variance = np.exp(theta[-2])
     covariance = kernel.copy()
     covariance.flat[:: len(y) + 1] += np.where(learned, noise_variance, noise) + JITTER
-    lower, failed = lapack.dpotrf(covariance, lower=1)
+    lower, failed = _potrf(covariance, lower=1)
     if failed:
         return 1e10, np.zeros_like(theta)
     residual = y - theta[-1]
-    weights, _ = lapack.dpotrs(lower, residual, lower=1)
-    inverse, _ = lapack.dpotri(lower, lower=1)
+    weights, _ = _potrs(lower, residual, lower=1)
+    inverse, _ = _potri(lower, lower=1)
     inner = np.tril(inverse) + np.tril(inverse, -1).T - np.outer(weights, weights)
     value = 0.5 * residual @ weights + np.sum(np.log(np.diag(lower)))
     gradient = np.empty_like(theta)

@@ -15,6 +15,7 @@ from trialflow.optimizer.targets import Warp
 Array = np.ndarray
 MOST_LEARNED_FROM = 200
 LABEL_NOISE = 0.05
+FARTHEST = 30.0
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ class Fitted:
 
     @property
     def threshold(self) -> float | None:
-        """The metric's threshold as a target."""
-        return None if self.metric.threshold is None else float(self.warp(np.array([self.metric.threshold]))[0])
+        """The metric's threshold as a target, or as far from the targets as numbers allow."""
+        return None if self.metric.threshold is None else float(np.clip(self.warp(np.array([self.metric.threshold]))[0], -FARTHEST, FARTHEST))
 
 
 def fit(history: History, metric: Metric, most: int) -> Fitted | None:

@@ -160,9 +160,9 @@ def _integer_solutions(weights: Array, limits: Array, sizes: Array, rng: np.rand
     for _ in range(4):
         answer = milp(
             rng.standard_normal(len(sizes)) / sizes,
-            constraints=Halfspaces(weights / sizes, -np.inf, limits - weights @ (0.5 / sizes) + SLACK / 2),
+            constraints=Halfspaces(weights / sizes, ub=limits - weights @ (0.5 / sizes) + SLACK / 2),  # type: ignore[arg-type]  # scipy stubs know only numbers
             integrality=np.ones(len(sizes)),
-            bounds=Bounds(np.zeros(len(sizes)), sizes - 1),
+            bounds=Bounds(0, sizes - 1),  # type: ignore[arg-type]  # scipy stubs know only numbers
         )
         if answer.x is None:
             raise SpaceExhausted("space exhausted: no point satisfies the linear constraints")

@@ -100,7 +100,7 @@ def _incumbents(points: Array, means: Array, conditions: Sequence[Chance]) -> Ar
     elif conditions:
         means = sum((condition.value(points) for condition in conditions), np.zeros(len(points)))
     order = np.argsort(-means, kind="stable")[:INCUMBENTS]
-    return points[order[np.isfinite(means[order])]]
+    return points[order[(means[order] > -np.inf) | (np.arange(len(order)) == 0)]]
 
 
 def _part(points: Array, means: Array, good: Array, num_solutions: int, number: int) -> tuple[Term | None, Array, Array]:
