@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.outcome import Outcome
-
 from tasks.compute import Launch
 from tasks.experiments.history import History
 from tasks.experiments.watching import Event, tell
+from tasks.outcome import Outcome
 from tasks.training_runs import Bench, collect, last_lines, launch, observe
 
 
