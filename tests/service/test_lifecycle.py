@@ -173,3 +173,50 @@ def test_importances_say_which_parameter_matters(service: Running) -> None:
         service.end(run, number / 11)
     (found,) = service.call("GET", f"aiexperiments/{experiment['id']}/metric_importances")["data"]
     assert found["metric"] == "m" and found["importances"]["x"] > 0.8
+
+
+def test_conditionals_are_part_of_the_assignments_and_inactive_parameters_are_not(service: Running) -> None:
+    parameters = [
+        {"name": "x", "type": "double", "bounds": {"min": 0, "max": 1}, "conditions": {"c": "a"}},
+        {"name": "y", "type": "int", "bounds": {"min": 1, "max": 9}, "conditions": {"c": ["b"]}},
+    ]
+    experiment = service.experiment(parameters=parameters, conditionals=[{"name": "c", "values": ["a", "b"]}], budget=12)
+    seen = set()
+    for number in range(12):
+        run = service.run(experiment)
+        assert set(run["assignments"]) == {"c", "x" if run["assignments"]["c"] == "a" else "y"}
+        seen.add(run["assignments"]["c"])
+        service.end(run, float(number))
+    assert seen == {"a", "b"}
+
+
+def test_linear_constraints_hold_for_every_suggestion(service: Running) -> None:
+    parameters = [{"name": name, "type": "double", "bounds": {"min": 0, "max": 1}} for name in ("x", "y")]
+    terms = [{"name": "x", "weight": 1}, {"name": "y", "weight": 1}]
+    constraints = [{"type": "less_than", "threshold": 0.5, "terms": terms}]
+    experiment = service.experiment(parameters=parameters, linear_constraints=constraints, budget=12)
+    for _ in range(10):
+        run = service.run(experiment)
+        assert run["assignments"]["x"] + run["assignments"]["y"] <= 0.5 + 1e-9
+        service.end(run, run["assignments"]["x"])
+
+
+def test_two_metrics_have_a_front_as_their_best(service: Running) -> None:
+    metrics = [{"name": "m", "objective": "maximize"}, {"name": "n", "objective": "minimize"}]
+    experiment = service.experiment(metrics=metrics, budget=10)
+    for m, n in ((1, 1), (2, 2), (3, 3), (2, 5), (0, 1)):
+        run = service.run(experiment)
+        service.call("MERGE", f"training_runs/{run['id']}", {"values": {"m": {"value": m}, "n": {"value": n}}, "state": "completed"})
+    best = service.call("GET", f"aiexperiments/{experiment['id']}/best_training_runs")["data"]
+    assert [(run["values"]["m"]["value"], run["values"]["n"]["value"]) for run in best] == [(3, 3), (2, 2), (1, 1)]
+
+
+def test_several_solutions_are_good_and_far_from_each_other(service: Running) -> None:
+    experiment = service.experiment(parameters=[{"name": "x", "type": "double", "bounds": {"min": 0, "max": 1}}], num_solutions=2, budget=40)
+    for number in range(40):
+        x = number / 39
+        run = service.run(experiment, assignments={"x": x})
+        service.end(run, -min((x - 0.1) ** 2, (x - 0.9) ** 2))
+    best = service.call("GET", f"aiexperiments/{experiment['id']}/best_training_runs")["data"]
+    found = sorted(run["assignments"]["x"] for run in best)
+    assert len(found) == 2 and found[0] < 0.25 and found[1] > 0.75

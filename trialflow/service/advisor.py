@@ -112,6 +112,7 @@ class Advisor:
                 kind=body.get("type") or "offline",
                 budget=body.get("budget") and int(body["budget"]),
                 parallel_bandwidth=body.get("parallel_bandwidth") or 1,
+                num_solutions=body.get("num_solutions") or 1,
             )
         except SpaceExhausted as exhausted:
             raise BadRequest(exhausted.message) from exhausted
@@ -164,6 +165,17 @@ def observation_of(row: Row) -> "Observation":
 
     values = {one["name"]: Value(one["value"], one.get("value_stddev")) for one in row["values"]}
     return Observation(row["assignments"], values, failed=row["failed"], task_cost=(row["task"] or {}).get("cost", 1.0))
+
+
+def different(body: Row, ranked: Sequence[Row]) -> list[int]:
+    """Of good assignments, best first, the places of `num_solutions` that are far from each other."""
+    import numpy as np
+
+    from trialflow.optimizer.encoding import Encoder
+    from trialflow.optimizer.solutions import far_apart
+
+    rows = Encoder(space_of(body)).encode(ranked)
+    return sorted(int(place) for place in far_apart(rows, -np.arange(len(ranked), dtype=float), min(int(body["num_solutions"]), len(ranked))))
 
 
 def check_supported(body: Row, *, tasks: bool = False) -> None:

@@ -30,6 +30,14 @@ def best_of(metrics: Sequence[Row], candidates: Sequence[tuple[Any, Values]]) ->
     return front
 
 
+def best_share(metrics: Sequence[Row], candidates: Sequence[tuple[Any, Values]], *, least: int) -> list[Any]:
+    """The best fifth of `candidates` within all thresholds, or the best `least` of them, best first, for one optimized metric."""
+    (optimized,) = [metric for metric in metrics if metric.get("strategy") in (None, "optimize")]
+    within = [(item, values) for item, values in candidates if all(_is_within(metric, values) for metric in metrics)]
+    ranked = sorted((one for one in within if optimized["name"] in one[1]), key=lambda one: -_gain(optimized, one[1]))
+    return [item for item, _ in ranked[: max(least, len(ranked) // 5)]]
+
+
 def _gain(metric: Row, values: Values) -> float:
     value = values[metric["name"]]
     return -value if metric.get("objective") == "minimize" else value

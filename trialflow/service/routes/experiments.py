@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from trialflow.service import advisor, shapes
-from trialflow.service.best import best_of
+from trialflow.service.best import best_of, best_share
 from trialflow.service.errors import BadRequest
 from trialflow.service.routes.paging import Paging
 from trialflow.service.routes.projects import check_client
@@ -110,7 +110,12 @@ async def best_training_runs(call: Call) -> Answer:
         wanted = (columns.experiment == row["id"]) & columns.deleted.is_(False) & (columns.state == "completed")
         rows = connection.execute(select(columns.id, columns.data).where(wanted).order_by(columns.id)).all()
         candidates = [(identifier, _values(data)) for identifier, data in rows]
-        best = best_of(row["body"]["metrics"], candidates)
+        if (wanted_solutions := row["body"].get("num_solutions") or 1) > 1:
+            good = best_share(row["body"]["metrics"], candidates, least=wanted_solutions)
+            assignments = {identifier: data["assignments"] for identifier, data in rows}
+            best = [good[place] for place in advisor.different(row["body"], [assignments[one] for one in good])] if good else []
+        else:
+            best = best_of(row["body"]["metrics"], candidates)
         return [find(connection, training_runs, identifier) for identifier in best]
 
     rows = await call.service.store.do(read)
