@@ -74,7 +74,8 @@ def histories(draw):  # noqa: ANN001, ANN201
         if number % 5 == 4:
             pending.append(point)
         else:
-            values = {metric.name: Value(draw(finite), draw(st.sampled_from([None, 0.0, 0.1]))) for metric in metrics}
+            logged = [metric for metric in metrics if draw(st.integers(0, 9)) > 0]
+            values = {metric.name: Value(draw(finite), draw(st.sampled_from([None, 0.0, 0.1]))) for metric in logged}
             failed = draw(st.integers(0, 4)) == 0
             observations.append(Observation(point, {} if failed else values, failed))
     return space, metrics, observations, pending

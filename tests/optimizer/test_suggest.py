@@ -181,6 +181,23 @@ def test_several_solutions_are_each_improved() -> None:
     assert max(best) < 0.397887 + 0.3, best
 
 
+@pytest.mark.parametrize(
+    "metrics", [[Metric("f"), Metric("g", "minimize")], [Metric("f"), Metric("g", strategy="constraint", threshold=0.5)], [Metric("f")]]
+)
+def test_more_observations_than_a_model_takes_are_chosen_from(metrics: list[Metric], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trialflow.optimizer.strategy.MOST_MODELLED", {1: 30, 2: 30})
+    monkeypatch.setattr("trialflow.optimizer.strategy.MOST_OF_MANY", 30)
+    rng = np.random.default_rng(0)
+    observations = []
+    for number in range(90):
+        x, y = rng.random(2)
+        values = {"f": Value(-((x - 0.3) ** 2) - (y - 0.6) ** 2), "g": Value(x - y)}
+        values.pop({7: "f", 8: "g"}.get(number % 9, ""), None)
+        observations.append(Observation({"x": x, "y": y}, values if number % 10 else {}, failed=number % 10 == 0))
+    found = suggest(SQUARE, metrics, observations, [{"x": 0.1, "y": 0.1}], seed=1)
+    assert found.method == "gp" and math.hypot(found.assignments["x"] - 0.3, found.assignments["y"] - 0.6) < 0.6  # type: ignore[operator]
+
+
 def test_thresholds_say_which_part_of_the_front_is_wanted() -> None:
     metrics = [Metric("f", "minimize", threshold=0.5), Metric("g", "minimize", threshold=0.7)]
     seen = search(SQUARE, metrics, lambda p: {"f": p["x"] + p["y"], "g": (1 - p["x"]) ** 2 + p["y"]}, 30)

@@ -87,18 +87,20 @@ class Fitted:
         return None if self.metric.threshold is None else float(np.clip(self.warp(np.array([self.metric.threshold]))[0], -FARTHEST, FARTHEST))
 
 
-def fit(history: History, metric: Metric, most: int) -> Fitted | None:
-    """A process over a metric from at most `most` observations that have it; None if fewer than two do. Raises LinAlgError if none can be had."""
+def fit(history: History, metric: Metric, most: int, beside: Sequence[Metric] = ()) -> Fitted | None:
+    """A process over a metric from at most `most` observations that have it; None if fewer than two do. Raises LinAlgError if none can be had.
+
+    Metrics that are optimized together are fitted `beside` each other: from the same observations, those that have all of them.
+    """
     values, deviations = history.values(metric)
-    have = np.flatnonzero(np.isfinite(values))
+    have = np.flatnonzero(history.measured([metric, *beside]))
     if len(have) < 2:
         return None
     sign = -1.0 if metric.objective == "minimize" else 1.0
     early = have[: refit_at(len(have))][-MOST_LEARNED_FROM:]
     warp = Warp.of(values[early], sign)
     theta = learn(history.owner, history.rows[early], warp(values[early]), warp.variances(values[early], deviations[early]))
-    interest = sign * values[have] if metric.strategy != "constraint" or metric.threshold is None else -np.abs(values[have] - metric.threshold)
-    chosen = have[_subset(interest, most)]
+    chosen = have[_subset(_interest(history, beside or (metric,), have), most)] if len(have) > most else have
     warp = Warp.of(values[chosen], sign)
     noise = warp.variances(values[chosen], deviations[chosen])
     return Fitted(metric, warp, Process.of(history.owner, history.rows[chosen], warp(values[chosen]), noise, theta))
@@ -121,9 +123,20 @@ def cost_coordinate(costs: Array) -> Array:
     return -0.5 * np.log10(np.clip(costs, 1e-6, 1.0))
 
 
+def _interest(history: History, metrics: Sequence[Metric], have: Array) -> Array:
+    """How much it matters to know each of the observations `have`: the best of a metric, those near to a threshold, the best of several by any."""
+    ranks = []
+    for metric in metrics:
+        values = history.values(metric)[0][have]
+        if metric.strategy == "constraint" and metric.threshold is not None:
+            values = -np.abs(values - metric.threshold)
+        elif metric.objective == "minimize":
+            values = -values
+        ranks.append(np.argsort(np.argsort(values, kind="stable"), kind="stable"))
+    return np.max([*ranks, np.mean(ranks, axis=0)], axis=0)
+
+
 def _subset(interest: Array, most: int) -> Array:
-    """Which observations a model sees, in order: all, or the half of greatest interest and the latest half of what fits."""
-    if len(interest) <= most:
-        return np.arange(len(interest))
+    """Which observations a model sees, in order: the half of greatest interest and the latest half of what fits."""
     best = np.argsort(-interest, kind="stable")[: most // 2]
     return np.unique(np.concatenate([best, np.arange(len(interest) - most // 2, len(interest))]))

@@ -69,7 +69,7 @@ def _fitted(history: History, metrics: Sequence[Metric]) -> tuple[list[Fitted], 
     """The processes of optimized metrics, and the conditions: constraints, thresholds of optimized metrics are not among them, and success."""
     optimized, constraints = optimized_of(metrics), [one for one in metrics if one.strategy == "constraint"]
     most = MOST_MODELLED.get(len(optimized) + len(constraints) + bool(history.failed.any()), MOST_OF_MANY)
-    fitted = [one for metric in optimized if (one := fit(history, metric, most)) is not None]
+    fitted = [one for metric in optimized if (one := fit(history, metric, most, optimized)) is not None]
     if len(fitted) < len(optimized):
         raise ValueError("too few values of a metric to optimize")
     conditions = []

@@ -1,0 +1,103 @@
+"""Figures from traces: regret as a share of what random search leaves at the same budget, with intervals; curves as SVG."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from benchmarks.figures import table
+
+Traces = Mapping[str, Mapping[str, Sequence[Sequence[float]]]]
+"""Peer -> problem -> one curve for each seed."""
+COLOURS = ("#2563eb", "#9ca3af", "#d97706", "#059669", "#7c3aed")
+RESAMPLES = 1000
+WORST = 3.0
+
+
+def shares(traces: Traces, problem: str, peer: str, at: int) -> np.ndarray:
+    """For each seed the regret after `at` observations over the median one of random search; nothing found at all counts as 3."""
+    random = np.array([curve[at - 1] for curve in traces["random"][problem]])
+    scale = max(float(np.median(np.where(np.isfinite(random), random, np.nanmax(random[np.isfinite(random)], initial=1.0)))), 1e-12)
+    return np.minimum(np.array([curve[at - 1] for curve in traces[peer][problem]]) / scale, WORST)
+
+
+def score(traces: Traces, peer: str, at: int) -> tuple[float, float, float]:
+    """The mean over problems of the median share, and its 95 % interval over resampled seeds."""
+    every = [shares(traces, problem, peer, at) for problem in traces[peer]]
+    rng = np.random.default_rng(0)
+    means = [np.mean([np.median(rng.choice(one, len(one))) for one in every]) for _ in range(RESAMPLES)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(np.mean([np.median(one) for one in every])), float(low), float(high)
+
+
+def summary(traces: Traces, budgets: Sequence[int], cpu: Mapping[str, float]) -> str:
+    """One row for each peer."""
+    rows = []
+    for peer in traces:
+        cells = ["{:.2f} ({:.2f} to {:.2f})".format(*score(traces, peer, at)) for at in budgets]
+        rows.append([peer, *cells, *(f"{_rank(traces, peer, at):.1f}" for at in budgets), f"{1000 * cpu[peer]:.0f}"])
+    return table(["", *(f"regret at {at}" for at in budgets), *(f"rank at {at}" for at in budgets), "CPU ms per suggestion"], rows)
+
+
+def by_problem(traces: Traces, budgets: Sequence[int]) -> str:
+    """One row for each problem: medians of the share by peer and budget."""
+    peers = [peer for peer in traces if peer != "random"]
+    rows = [
+        [problem, *(f"{np.median(shares(traces, problem, peer, at)):.2f}" for at in budgets for peer in peers)]
+        for problem in next(iter(traces.values()))
+    ]
+    return table(["", *(f"{peer} at {at}" for at in budgets for peer in peers)], rows)
+
+
+def _rank(traces: Traces, peer: str, at: int) -> float:
+    """The mean over problems of the peer's place by median."""
+    places = []
+    for problem in traces[peer]:
+        medians = {other: float(np.median(shares(traces, problem, other, at))) for other in traces}
+        places.append(
+            1 + sum(value < medians[peer] for value in medians.values()) + 0.5 * (sum(value == medians[peer] for value in medians.values()) - 1)
+        )
+    return float(np.mean(places))
+
+
+def curves(traces: Traces, across: int = 4, size: tuple[int, int] = (260, 170)) -> str:
+    """An SVG with one small chart for each problem: median regret over observations, logarithmic, with quartiles."""
+    problems = list(next(iter(traces.values())))
+    width, height = size
+    total = (across * width, (-(-len(problems) // across)) * height + 24)
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total[0]} {total[1]}" font-family="sans-serif" font-size="10">']
+    parts.append(f'<rect width="{total[0]}" height="{total[1]}" fill="white"/>')
+    for index, (peer, colour) in enumerate(zip(traces, COLOURS, strict=False)):
+        parts.append(f'<text x="{10 + 110 * index}" y="14" fill="{colour}">{peer}</text>')
+    for index, problem in enumerate(problems):
+        parts.append(f'<g transform="translate({index % across * width},{index // across * height + 24})">')
+        parts += _chart(traces, problem, width, height)
+        parts.append("</g>")
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _chart(traces: Traces, problem: str, width: int, height: int) -> list[str]:
+    bands = {peer: _quartiles(traces[peer][problem]) for peer in traces}
+    every = np.concatenate([band[np.isfinite(band) & (band > 0)] for band in bands.values()])
+    low, high = np.log10(max(every.min(), every.max() * 1e-5)), np.log10(every.max())
+    count = next(iter(bands.values())).shape[1]
+
+    def path(values: np.ndarray, order: np.ndarray) -> str:
+        logs = np.log10(np.clip(np.where(np.isfinite(values), values, 10**high), 10**low, 10**high))
+        x = 34 + (width - 44) * order / max(count - 1, 1)
+        y = 18 + (height - 40) * (high - logs) / max(high - low, 1e-9)
+        return " ".join(f"{one:.1f},{other:.1f}" for one, other in zip(x, y, strict=True))
+
+    parts = [f'<text x="34" y="12">{problem}</text>', f'<text x="2" y="22">1e{high:.1f}</text>', f'<text x="2" y="{height - 22}">1e{low:.1f}</text>']
+    parts.append(f'<text x="{width - 24}" y="{height - 8}">{count}</text>')
+    for (_, band), colour in zip(bands.items(), COLOURS, strict=False):
+        forwards = np.arange(count)
+        area = path(np.concatenate([band[0], band[2][::-1]]), np.concatenate([forwards, forwards[::-1]]))
+        parts.append(f'<polygon points="{area}" fill="{colour}" opacity="0.15"/>')
+        parts.append(f'<polyline points="{path(band[1], forwards)}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+    return parts
+
+
+def _quartiles(traces: Sequence[Sequence[float]]) -> np.ndarray:
+    ordered = np.sort(np.array(traces), axis=0)
+    places = [round(share * (len(ordered) - 1)) for share in (0.25, 0.5, 0.75)]
+    return ordered[places]
