@@ -1,25 +1,12 @@
-"""run.yml, cluster.yml, updates and schemas."""
+"""run.yml: every rule of it."""
 
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
-import jsonschema
 import pytest
-import yaml
+from pydantic import ValidationError
 
-from trialflow.errors import InvalidInput
-from trialflow.specs import (
-    ClusterSpec,
-    ExperimentSpec,
-    RunSpec,
-    SpecError,
-    check_update,
-    json_schema,
-    load_cluster,
-    load_run,
-    validate_experiment_body,
-)
-
-ROOT = Path(__file__).parents[2]
+from trialflow.specs import RunSpec
 
 
 def test_a_text_is_for_the_shell_and_a_list_is_not() -> None:
@@ -28,117 +15,132 @@ def test_a_text_is_for_the_shell_and_a_list_is_not() -> None:
     assert RunSpec.model_validate({}).run is None
 
 
-@pytest.mark.parametrize(("given", "seconds"), [(90, 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("1d", 86400), ("1.5h", 5400)])
+@pytest.mark.parametrize(("given", "seconds"), [(90, 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("1d", 86400), ("1.5h", 5400), (0.5, 0.5)])
 def test_a_timeout_is_seconds_or_has_its_unit(given: object, seconds: float) -> None:
     assert RunSpec.model_validate({"timeout": given}).timeout == seconds
 
 
-@pytest.mark.parametrize("image", ["python", "python:3.11-slim", "a/b/c:1", "host.example.com:5000/team/model", "x@sha256:" + "a" * 64])
+@pytest.mark.parametrize(
+    "image",
+    [
+        "x",
+        "python:3.11-slim",
+        "a/b/c:1",
+        "host.example.com:5000/team/model",
+        "localhost/x",
+        "123456789012.dkr.ecr.us-east-1.amazonaws.com/my_repo/model:v1.2",
+        "[::1]:5000/x",
+        "x@sha256:" + "a" * 64,
+        "ghcr.io/a/b--c__d:tag@sha256:" + "0" * 64,
+    ],
+)
 def test_any_docker_reference_is_an_image(image: str) -> None:
     assert RunSpec.model_validate({"image": image}).image == image
 
 
+@pytest.mark.parametrize("image", ["", "a b", "a/B", "a//b", "/a", "a/", "a:", "a:b:c", "a@sha256:12", "https://a/b", "a\n", ".a", "x" * 1000])
+def test_nothing_else_is_an_image(image: str) -> None:
+    with pytest.raises(ValidationError, match="expected an image such as"):
+        RunSpec.model_validate({"image": image})
+
+
+@pytest.mark.parametrize("quantity", [1, 0.5, "500m", "2Gi", "1e3", "1.5", "12E"])
+def test_quantities_are_those_of_kubernetes(quantity: object) -> None:
+    spec = RunSpec.model_validate({"resources": {"requests": {"cpu": quantity}}})
+    assert spec.resources is not None and spec.resources.requests["cpu"] == quantity
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("image: 'UPPER CASE'", "run.yml:1:1: image: 'UPPER CASE' is no image reference"),
-        ("env: {A: true}", "run.yml:1:7: env.A: true; expected text or a number; put it in quotes"),
-        ("env: {A B: x}", "cannot be the name of an environment variable"),
-        ("metrics: {m: 'x=('}", "is no regular expression"),
-        ("metrics: {m: 'x='}", "has 0 groups; exactly one"),
-        ("timeout: soon", "expected seconds above 0"),
-        ("resources: {gpus: 1, limits: {nvidia.com/gpu: 1}}", "give one of the two"),
-        ("language: python", "unknown key; `run` has the command"),
-        ("max_relaunches: -1", "greater than or equal to 0"),
-        ("rn: python", 'did you mean "run"?'),
+        ("name: ''", "1:1: name: empty"),
+        ("name: 5", "1:1: name: 5; expected text; put it in quotes"),
+        ("run: ''", "1:1: run: ''; expected a command: a text for the shell, or a list of words"),
+        ("run: []", "1:1: run: a list; expected a command"),
+        ("run: {a: b}", "1:1: run: a mapping; expected a command"),
+        ("run: [python, model.py, 5]", "1:25: run[2]: 5; expected text; put it in quotes"),
+        (
+            "image: UPPER:1",
+            "1:1: image: 'UPPER:1'; expected an image such as registry.example.com:5000/team/model:tag; names are in lower case: upper:1",
+        ),
+        ("image: 3.11", "1:1: image: 3.11; expected text; put it in quotes"),
+        ("env: {A: true}", '1:7: env.A: true; expected text or a number; put it in quotes, as in "true"'),
+        ("env: {A: }", '1:7: env.A: nothing here; expected text or a number; an empty text is ""'),
+        ("env: {A: [1]}", "1:7: env.A: a list; expected text or a number"),
+        ("env: {A B: x}", "1:7: env.A B: this cannot be the name of an environment variable"),
+        ("env: {1: x}", "1:7: env[1]: the key 1; keys are text; put it in quotes"),
+        ("env: {str: true}", '1:7: env.str: true; expected text or a number; put it in quotes, as in "true"'),
+        ("env: [A=1]", "1:1: env: a list; expected a mapping of keys to values"),
+        ("metrics: {m: 'x=('}", "1:11: metrics.m: 'x=(' is no regular expression: missing ), unterminated subpattern at position 2"),
+        ("metrics: {m: 'x='}", "1:11: metrics.m: 'x=' has 0 groups; exactly one, around the number, as in 'accuracy=([0-9.]+)'"),
+        ("metrics: {m: '(x)=(y)'}", "1:11: metrics.m: '(x)=(y)' has 2 groups; exactly one"),
+        ("metrics: {m: }", "1:11: metrics.m: nothing here; expected text"),
+        ("timeout: soon", "1:1: timeout: 'soon'; expected seconds above 0, or a text such as \"90s\""),
+        ("timeout: 0", "1:1: timeout: 0; expected seconds above 0"),
+        ("timeout: -5m", "1:1: timeout: '-5m'; expected seconds above 0"),
+        ("timeout: true", "1:1: timeout: true; expected seconds"),
+        ("max_relaunches: -1", "1:1: max_relaunches: -1; it must be 0 or more"),
+        ("max_relaunches: 1.5", "1:1: max_relaunches: 1.5; expected a whole number"),
+        ("resources: {gpus: 1, limits: {nvidia.com/gpu: 1}}", "1:13: resources.gpus: limits has nvidia.com/gpu as well; give one of the two"),
+        ("resources: {gpus: two}", "1:13: resources.gpus: 'two'; expected a whole number"),
+        ("resources: {gpus: -1}", "1:13: resources.gpus: -1; it must be 0 or more"),
+        ("resources: {requests: [cpu]}", "1:13: resources.requests: a list; expected a mapping of keys to values"),
+        (
+            "resources: {limits: {memory: 2GB}}",
+            "1:22: resources.limits.memory: '2GB'; expected a quantity such as 2, 500m or 2Gi; did you mean \"2G\"?",
+        ),
+        ("resources: {limits: {memory: -1}}", "1:22: resources.limits.memory: -1; expected a quantity of 0 or more"),
+        ("resources: {limits: {cpu: }}", "1:22: resources.limits.cpu: nothing here; expected a quantity such as 2, 500m or 2Gi"),
+        ("resources: {request: {cpu: 1}}", '1:13: resources.request: unknown key; did you mean "requests"?'),
+        ("aws: {aws_access_key_id: x}", "1:1: aws.aws_secret_access_key: missing; the secret access key"),
+        ("aws: {aws_access_key_id: x, aws_secret_access_key: ''}", "1:29: aws.aws_secret_access_key: empty"),
+        ("language: python", "1:1: language: unknown key; `run` has the command"),
+        ("framework: x", "1:1: framework: unknown key; the Dockerfile says what is installed"),
+        ("install: [x]", "1:1: install: unknown key; the Dockerfile says what is installed"),
+        ("resources_per_model: {gpus: 1}", "1:1: resources_per_model: unknown key; `resources` has what a training run needs"),
+        ("optimization: {}", "1:1: optimization: unknown key; experiment.yml has the experiment"),
+        ("build_image: false", "1:1: build_image: unknown key; give `image` and no Dockerfile to use an image as it is"),
+        ("rn: python", '1:1: rn: unknown key; did you mean "run"?'),
     ],
 )
-def test_what_is_wrong_in_run_yml_is_said(tmp_path: Path, text: str, expected: str) -> None:
-    (tmp_path / "run.yml").write_text(text)
-    with pytest.raises(SpecError) as raised:
-        load_run(tmp_path / "run.yml")
-    assert expected in raised.value.message.replace(f"{tmp_path}/", "")
+def test_what_is_wrong_is_said(problems: Callable[[str, str], list[str]], text: str, expected: str) -> None:
+    (found,) = problems("run", text)
+    assert found.startswith(expected)
 
 
-def test_aws_keys_are_taken_and_never_shown(tmp_path: Path) -> None:
-    spec = RunSpec.model_validate({"aws": {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}})
+KEYS = {"aws_access_key_id": "AKIAHUSH", "aws_secret_access_key": "hush"}
+
+
+def test_aws_keys_are_taken_and_never_shown() -> None:
+    spec = RunSpec.model_validate({"aws": KEYS})
     assert spec.aws is not None and spec.aws.aws_secret_access_key.get_secret_value() == "hush"
-    assert "hush" not in repr(spec) + spec.model_dump_json()
-    (tmp_path / "run.yml").write_text("aws: {aws_access_key_id: [hush], aws_secret_access_key: {hush: 1}}")
-    with pytest.raises(SpecError) as raised:
-        load_run(tmp_path / "run.yml")
-    assert "hush" not in raised.value.message
+    assert "hush" not in (repr(spec) + str(spec) + spec.model_dump_json()).lower()
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    "wrong",
     [
-        ("provider: aws\ncluster_name: x", "an AWS cluster has cpu or gpu nodes"),
-        ("provider: gcp\ncluster_name: x", "allowed: aws, custom, local"),
-        ("provider: custom\ncluster_name: x\nkubernetes_version: 1.20", "put it in quotes"),
-        ("provider: aws\ncluster_name: x\ncpu: {instance_type: m5, min_nodes: 3, max_nodes: 2}", "3 is more than max_nodes 2"),
-        ("provider: aws\ncluster_name: 1x\ncpu: {instance_type: m5, min_nodes: 0, max_nodes: 2}", "a letter, then letters"),
-        ("provider: custom\ncluster_name: x\ncpu: {instance_type: m5, min_nodes: 0, max_nodes: 2}", "not for provider custom"),
+        {"aws": "AKIAHUSH:hush"},
+        {"aws": ["AKIAHUSH", "hush"]},
+        {"aws": {"aws_access_key_id": "AKIAHUSH"}},
+        {"aws": {**KEYS, "aws_secret_acess_key": "hush"}},
+        {"aws": {"aws_access_key_id": ["AKIAHUSH"], "aws_secret_access_key": {"hush": 1}}},
+        {"aws": KEYS, "image": "A B"},
+        {"aws": KEYS, "env": {"A B": "x"}},
+        {"aws": KEYS, "metrics": {"m": "("}},
+        {"aws": KEYS, "resources": {"gpus": 1, "limits": {"nvidia.com/gpu": 1}}},
+        {"aws": KEYS, "zzz": 1},
     ],
 )
-def test_what_is_wrong_in_cluster_yml_is_said(tmp_path: Path, text: str, expected: str) -> None:
-    (tmp_path / "cluster.yml").write_text(text)
-    with pytest.raises(SpecError) as raised:
-        load_cluster(tmp_path / "cluster.yml")
-    assert expected in raised.value.message
+def test_no_error_shows_aws_keys_nor_carries_them_on(problems: Callable[[str, str], list[str]], wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as raised:
+        RunSpec.model_validate(wrong)
+    assert "hush" not in (str(raised.value) + repr(raised.value) + str(raised.value.errors())).lower()
+    assert "hush" not in "\n".join(problems("run", str(wrong))).lower()
 
 
-def test_a_cluster_is_read() -> None:
-    cpu = {"instance_type": "m5.large", "min_nodes": 0, "max_nodes": 2}
-    spec = ClusterSpec.model_validate({"provider": "aws", "cluster_name": "tiny", "kubernetes_version": "1.34", "cpu": cpu})
-    assert spec.cpu is not None and spec.cpu.max_nodes == 2
-
-
-BODY = {"name": "x", "parameters": [{"name": "a", "type": "double", "bounds": {"min": 0, "max": 1}}], "metrics": [{"name": "m"}], "budget": 10}
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        ({"name": "x"}, 'Missing required json key "parameters" in: {"name": "x"}'),
-        ({**BODY, "zzz": 1}, "Unknown json keys `zzz` in: "),
-        ({**BODY, "budget": 60.5}, "Invalid type for .budget: 60.5 - expected a whole number"),
-        ({**BODY, "type": "x"}, "x is not one of the allowed values: offline, random, grid"),
-        ([], "Invalid type for body"),
-    ],
-)
-def test_a_bad_body_is_refused_in_the_words_of_the_api(body: object, expected: str) -> None:
-    with pytest.raises(InvalidInput) as raised:
-        validate_experiment_body(body)
-    assert expected in raised.value.message
-
-
-@pytest.mark.parametrize(
-    ("update", "expected"),
-    [
-        ({"metrics": [{"name": "other"}]}, "names, objectives, strategies"),
-        ({"parameters": [{"name": "b", "type": "int", "bounds": {"min": 0, "max": 1}}]}, "needs a default_value"),
-        ({"parameters": [{"name": "a", "type": "int", "bounds": {"min": 0, "max": 1}}]}, "the type of the parameter a"),
-        ({"num_solutions": 2}, "num_solutions cannot be changed"),
-        ({"whatever": 2}, "Unknown json keys"),
-    ],
-)
-def test_what_cannot_change_once_an_experiment_exists_is_said(update: dict, expected: str) -> None:
-    with pytest.raises(InvalidInput, match=expected):
-        check_update(ExperimentSpec.model_validate(BODY), update)
-
-
-def test_bounds_budget_and_bandwidth_can_change() -> None:
-    update = {"budget": 20, "parallel_bandwidth": 3, "parameters": [{"name": "a", "type": "double", "bounds": {"min": 0, "max": 2}}]}
-    new = check_update(ExperimentSpec.model_validate(BODY), update)
-    assert (new.budget, new.parallel_bandwidth, new.parameters[0].bounds.max) == (20, 3, 2)  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize("kind", ["run", "experiment", "cluster"])
-def test_the_schema_takes_our_own_files_and_no_unknown_key(kind: str) -> None:
-    schema = json_schema(kind)  # type: ignore[arg-type]
-    files = [*ROOT.glob(f"examples/*/{kind}.yml"), ROOT / f"trialflow/cli/templates/{kind}.yml"]
-    for file in files:
-        jsonschema.validate(yaml.safe_load(file.read_text()), schema)
-        with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate({**yaml.safe_load(file.read_text()), "nonsense": 1}, schema)
+def test_what_goes_to_a_flow_as_json_comes_back_the_same() -> None:
+    given = {"name": "n", "run": "x", "env": {"A": 1}, "timeout": "2m", "metrics": {"m": "m=(.*)"}, "resources": {"requests": {"cpu": 1}, "gpus": 2}}
+    spec = RunSpec.model_validate(given)
+    assert RunSpec.model_validate(spec.model_dump(mode="json", exclude_none=True)) == spec
+    assert RunSpec.model_validate_json(spec.model_dump_json()) == spec

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from trialflow.specs.constraint import LinearConstraintSpec, constraint_rules
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.parameter import ParameterSpec
 from trialflow.specs.strict import Name, Number, Positive, Short, Strict, Text, Violation, refuse
 
 MOST_METRICS, MOST_OPTIMIZED, MOST_CONSTRAINTS = 50, 2, 4
-MOST_CONSTRAINED_INTS = 10
 MOST_COMBINATIONS = 100_000
 """Combinations of conditional values up to which each is looked at for a parameter that is active in it."""
 
@@ -23,21 +23,6 @@ class ConditionalSpec(Strict):
 
     name: Name = Field(description="The name of the choice.")
     values: list[Short] = Field(min_length=2, description="What can be chosen.")
-
-
-class TermSpec(Strict):
-    """One term of a linear constraint."""
-
-    name: Name = Field(description="A numeric parameter.")
-    weight: Number = Field(description="What it is multiplied with.")
-
-
-class LinearConstraintSpec(Strict):
-    """The weighted sum of parameters has to stay below or above a threshold."""
-
-    type: Literal["less_than", "greater_than"] = Field(description="Which side of the threshold is allowed.")
-    threshold: Number = Field(description="The bound of the sum.")
-    terms: list[TermSpec] = Field(min_length=1, description="The parameters and their weights.")
 
 
 class ExperimentSpec(Strict):
@@ -63,7 +48,7 @@ class ExperimentSpec(Strict):
                 *_name_rules(self),
                 *_metric_rules(self),
                 *_conditional_rules(self),
-                *_constraint_rules(self),
+                *constraint_rules(self.linear_constraints or [], self.parameters),
                 *_kind_rules(self),
                 *_metadata_rules(self.metadata or {}),
             ]
@@ -158,48 +143,12 @@ def _conditional_rules(spec: ExperimentSpec) -> Iterator[Violation]:
                 return
 
 
-def _constraint_rules(spec: ExperimentSpec) -> Iterator[Violation]:
-    known = {one.name: one for one in spec.parameters}
-    ints: set[str] = set()
-    for place, constraint in enumerate(spec.linear_constraints or []):
-        kinds = set()
-        for index, term in enumerate(constraint.terms):
-            at = ("linear_constraints", place, "terms", index, "name")
-            one = known.get(term.name)
-            if one is None:
-                yield Violation(at, f"there is no parameter {term.name!r}")
-            elif one.type == "categorical" or one.is_log or one.grid is not None or one.conditions:
-                yield Violation(at, f"{term.name!r} cannot be constrained: only int and double without log, grid or conditions can")
-            else:
-                kinds.add(one.type)
-                ints |= {one.name} if one.type == "int" else set()
-        if len(kinds) > 1:
-            yield Violation(("linear_constraints", place, "terms"), "int and double parameters in one constraint; use one kind")
-        for index in _twice([term.name for term in constraint.terms]):
-            yield Violation(("linear_constraints", place, "terms", index, "name"), f"{constraint.terms[index].name!r} is there twice")
-        if len(kinds) == 1 and not _can_hold(constraint, known):
-            yield Violation(("linear_constraints", place, "threshold"), f"{constraint.threshold} cannot be reached within the bounds")
-    if len(ints) > MOST_CONSTRAINED_INTS:
-        yield Violation(("linear_constraints",), f"{len(ints)} constrained int parameters; at most {MOST_CONSTRAINED_INTS}")
-
-
-def _can_hold(constraint: LinearConstraintSpec, known: dict[str, ParameterSpec]) -> bool:
-    low = high = 0.0
-    for term in constraint.terms:
-        bounds = known[term.name].bounds if term.name in known else None
-        if bounds is None:
-            return True
-        ends = sorted((term.weight * bounds.min, term.weight * bounds.max))
-        low, high = low + ends[0], high + ends[1]
-    return low <= constraint.threshold if constraint.type == "less_than" else high >= constraint.threshold
-
-
 def _kind_rules(spec: ExperimentSpec) -> Iterator[Violation]:
     many = (spec.num_solutions or 1) > 1
     if many and len(spec.optimized) != 1:
         yield Violation(("num_solutions",), "more than one solution needs exactly one metric to optimize")
-    if many and spec.budget is not None and spec.num_solutions is not None and spec.budget < spec.num_solutions:
-        yield Violation(("num_solutions",), f"{spec.num_solutions} solutions do not fit into a budget of {spec.budget}")
+    if many and spec.full_budget is not None and spec.full_budget < (spec.num_solutions or 1):
+        yield Violation(("num_solutions",), f"{spec.num_solutions} solutions do not fit into a budget of {spec.full_budget}")
     if spec.conditionals and (many or spec.type == "grid"):
         yield Violation(("conditionals",), f"not together with {'num_solutions' if many else 'type grid'}")
     if spec.type != "grid":

@@ -1,155 +1,135 @@
 """What pydantic says of a document, in the words of a person: found, allowed, did you mean."""
 
-import difflib
-import types
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-Place = tuple[str | int, ...]
-REPLACED = {
-    "language": "`run` has the command",
-    "framework": "the Dockerfile says what is installed",
-    "install": "the Dockerfile says what is installed",
-    "resources_per_model": "`resources` has what a training run needs",
-    "optimization": "experiment.yml has the experiment",
-    "build_image": "give `image` and no Dockerfile to use an image as it is",
-    "project": "the project is given by --project, SIGOPT_PROJECT or the folder's name",
-    "observation_budget": "`budget` says how many training runs",
-    "tasks": "multitask experiments are for the core API only",
-    "metric": "`metrics` is a list",
+from trialflow.specs import advice, shape
+from trialflow.specs.place import Place, clean, value_at
+from trialflow.specs.strict import HIDDEN
+
+TYPE_ERRORS = {
+    "number": "",
+    "integer": "",
+    "string": "",
+    "duration": "",
+    "variable": "",
+    "dict_type": "expected a mapping of keys to values",
+    "model_type": "expected a mapping of keys to values",
+    "model_attributes_type": "expected a mapping of keys to values",
+    "list_type": "expected a list",
+    "finite_number": "expected a finite number",
 }
-"""Keys of older files and other APIs, and what to do instead."""
-BRANCHES = ("int", "float", "str", "none")
-BRANCH_STARTS = ("function-", "constrained-", "list[", "nullable[")
+"""Kinds of errors that say that a value has the wrong type, and what is expected; empty where the error's own message says it."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing wrong at `place`."""
+    """One thing wrong at `place`: what was `found` there in words, what is `allowed`, and the `value` itself.
+
+    `kind` is `missing`, `unknown` (a key), `type`, `literal` (one of several words), `length`, `value` or `rule` (between fields).
+    """
 
     place: Place
     found: str
     allowed: str = ""
     suggestion: str | None = None
     kind: str = ""
+    value: Any = None
+    limit: int | None = None
 
 
-def findings(error: ValidationError, model: type[BaseModel]) -> list[Finding]:
-    """Everything that `error` says about a document that should be a `model`, each place once, in the order of the document's fields."""
-    result: dict[tuple[Place, str], Finding] = {}
+def findings(error: ValidationError, model: type[BaseModel], data: Any) -> list[Finding]:
+    """Everything that `error` says about `data`, which should be a `model`: each thing once, in the order of the model's fields."""
+    found: list[Finding] = []
     for detail in error.errors(include_url=False):
-        for finding in _explain(detail, model):
-            result.setdefault((finding.place, "" if finding.kind == "type" else finding.found), finding)
-    return list(result.values())
+        found.extend(_explain(detail, model, data))
+    return _without_echoes(_joined(found))
 
 
-def _explain(detail: Any, model: type[BaseModel]) -> Iterator[Finding]:
-    place, kind, context = _clean(detail["loc"]), detail["type"], detail.get("ctx") or {}
-    value = detail.get("input")
+def _joined(found: list[Finding]) -> list[Finding]:
+    """Where none of several types fits, one finding that names them all: `expected a number or text; put it in quotes`."""
+    by_place: dict[tuple[Place, str], Finding] = {}
+    for one in found:
+        key = (one.place, "type" if one.kind == "type" else one.found)
+        before = by_place.get(key)
+        if before is None or one.kind != "type":
+            by_place.setdefault(key, one)
+        elif one.allowed not in before.allowed:
+            first, _, _ = before.allowed.partition("; ")
+            by_place[key] = replace(before, allowed=f"{first} or {one.allowed.removeprefix('expected ')}")
+    return list(by_place.values())
+
+
+def _without_echoes(found: list[Finding]) -> list[Finding]:
+    """A key that is only misspelt is not missing as well."""
+    misspelt = {(*one.place[:-1], one.suggestion) for one in found if one.kind == "unknown" and one.suggestion}
+    return [one for one in found if not (one.kind == "missing" and one.place in misspelt)]
+
+
+def _explain(detail: Any, model: type[BaseModel], data: Any) -> list[Finding]:
+    kind, context, value = detail["type"], detail.get("ctx") or {}, detail.get("input")
+    place = clean(detail["loc"], data, is_missing=kind == "missing")
     if kind == "rules":
-        for at, text in context["violations"]:
-            yield Finding((*place, *at), text, kind="rule")
-    elif kind == "extra_forbidden":
-        yield _unknown_key(place, model)
-    elif kind == "missing":
-        yield Finding(place, "missing", _described(place, model), kind="missing")
-    elif kind == "literal_error":
-        options = [str(option) for option in _literals(_annotation(place, model))]
-        close = difflib.get_close_matches(str(value), options, 1)
-        yield Finding(place, _shown(value), f"allowed: {', '.join(options)}", close[0] if close else None, "literal")
-    elif value is None:
-        yield Finding(place, "nothing here (a `#[...]` placeholder counts as nothing)", _described(place, model), kind="type")
-    elif kind in ("number", "integer", "string", "duration", "variable"):
-        yield Finding(place, _shown(value), detail["msg"], kind="type")
-    elif kind in ("dict_type", "model_type", "model_attributes_type"):
-        yield Finding(place, _shown(value), "expected a mapping of keys to values", kind="type")
-    elif kind == "list_type":
-        yield Finding(place, _shown(value), "expected a list", kind="type")
-    elif kind == "string_pattern_mismatch":
-        yield Finding(place, _shown(value), f"expected the form {context.get('pattern')}", kind="value")
-    else:
-        yield Finding(place, _shown(value), detail["msg"][:1].lower() + detail["msg"][1:], kind="value")
+        return [Finding((*place, *at), text, kind="rule", value=value) for at, text in context["violations"]]
+    if kind == "extra_forbidden":
+        return [_unknown_key(place, model, data, value)]
+    if kind == "missing":
+        return [Finding(place, "missing", shape.description(place, model), kind="missing")]
+    if kind == "invalid_key" or "[key]" in detail["loc"]:
+        return [
+            Finding(place, f"the key {shown(detail['loc'][-1] if kind == 'invalid_key' else value)}", "keys are text; put it in quotes", kind="value")
+        ]
+    if kind == "literal_error":
+        options = shape.options(place, model)
+        allowed = f"allowed: {', '.join(options)}"
+        return [Finding(place, shown(value), allowed, advice.meant(str(value), options) if value is not None else None, "literal", value)]
+    if value is None:
+        return [Finding(place, "nothing here", shape.description(place, model) or detail["msg"], kind="type")]
+    if kind in TYPE_ERRORS:
+        return [Finding(place, shown(value), TYPE_ERRORS[kind] or detail["msg"], kind="type", value=value)]
+    return [_out_of_limits(place, kind, context, value, detail["msg"])]
 
 
-def _clean(location: tuple[Any, ...]) -> Place:
-    """Pydantic's location without the names of union branches that it mixes in."""
-    return tuple(part for part in location if not (isinstance(part, str) and (part in BRANCHES or part.startswith(BRANCH_STARTS))))
+def _out_of_limits(place: Place, kind: str, context: dict[str, Any], value: Any, message: str) -> Finding:
+    if kind == "greater_than":
+        return Finding(place, shown(value), f"it must be above {context['gt']}", kind="value", value=value)
+    if kind == "greater_than_equal":
+        return Finding(place, shown(value), f"it must be {context['ge']} or more", kind="value", value=value)
+    if kind == "too_short" and isinstance(value, list):
+        found = f"a list of {len(value)}" if value else "an empty list"
+        return Finding(place, found, f"at least {context['min_length']}", kind="length", value=value, limit=context["min_length"])
+    if kind in ("string_too_short", "too_short"):
+        return Finding(place, "empty", kind="length", value=value, limit=context["min_length"])
+    if kind == "string_too_long":
+        found = f"{len(value)} characters" if isinstance(value, str) else shown(value)
+        return Finding(place, found, f"at most {context['max_length']}", kind="length", value=value, limit=context["max_length"])
+    return Finding(place, shown(value), message[:1].lower() + message[1:], kind="value", value=value)
 
 
-def _unknown_key(place: Place, model: type[BaseModel]) -> Finding:
-    owner, key = _model_at(place[:-1], model), str(place[-1])
-    if key in REPLACED and key not in owner.model_fields:
-        return Finding(place, "unknown key", REPLACED[key], kind="unknown")
-    close = difflib.get_close_matches(key, owner.model_fields, 1)
-    allowed = "" if close else f"allowed: {', '.join(owner.model_fields)}"
-    return Finding(place, "unknown key", allowed, close[0] if close else None, "unknown")
+def _unknown_key(place: Place, model: type[BaseModel], data: Any, value: Any) -> Finding:
+    owner, key = shape.model_at(place[:-1], model) or model, str(place[-1])
+    if known := advice.KEYS.get(owner.__name__, {}).get(key):
+        return Finding(place, "unknown key", known, kind="unknown", value=value)
+    given = value_at(data, place[:-1])
+    suggestion = advice.meant(key, [name for name in owner.model_fields if name not in given])
+    allowed = "" if suggestion else f"allowed: {', '.join(owner.model_fields)}"
+    return Finding(place, "unknown key", allowed, suggestion, "unknown", value)
 
 
-def _described(place: Place, model: type[BaseModel]) -> str:
-    owner = _model_at(place[:-1], model) if place else model
-    field = owner.model_fields.get(str(place[-1])) if place else None
-    return (field.description or "").rstrip(".").lower() if field else ""
-
-
-def _annotation(place: Place, model: type[BaseModel]) -> Any:
-    owner = _model_at(place[:-1], model)
-    field = owner.model_fields.get(str(place[-1]))
-    return field.annotation if field else None
-
-
-def _literals(annotation: Any) -> Iterator[Any]:
-    if get_origin(annotation) is Literal:
-        yield from get_args(annotation)
-    else:
-        for part in get_args(annotation):
-            yield from _literals(part)
-
-
-def _model_at(place: Place, model: type[BaseModel]) -> type[BaseModel]:
-    """The model of the mapping at `place`."""
-    current: Any = model
-    for part in place:
-        if isinstance(part, int):
-            continue  # `_inner` has gone from the list to its items already
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(str(part))
-            current = _inner(field.annotation if field else None)
-        else:
-            current = _inner(current)
-    return current if isinstance(current, type) and issubclass(current, BaseModel) else model
-
-
-def _inner(annotation: Any) -> Any:
-    """The model inside of optional, annotated and list types; the annotation itself if there is none."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _inner(get_args(annotation)[0])
-    if origin in (Union, types.UnionType):
-        return next((_inner(part) for part in get_args(annotation) if part is not type(None)), None)
-    if origin in (list, tuple):
-        return _inner(get_args(annotation)[0])
-    if origin is dict:
-        return _inner(get_args(annotation)[1])
-    return annotation
-
-
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as a sentence names it, cut to 80 characters."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if value is None:
+        return "nothing here"
+    if value == HIDDEN:
+        return "this value"
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    text = repr(value) if isinstance(value, str) else str(value)
+    text = repr(value) if isinstance(value, str) else f"the date {value}" if isinstance(value, date) else str(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def dotted(place: Place) -> str:
-    """A place as people write it: `parameters[1].type`."""
-    text = ""
-    for part in place:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text

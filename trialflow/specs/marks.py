@@ -1,22 +1,33 @@
 """YAML with the place of every key kept, and what plain YAML lets pass refused: keys that are there twice."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import yaml
 
+from trialflow.specs.place import Place
+
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-Place = tuple[str | int, ...]
+PLAIN = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 DEEPEST = 50
+LOOKS = {"int": "a number", "float": "a number", "timestamp": "a date", "bool": "true or false"}
+MOST_NODES = 200_000
+"""Anchors inside of anchors grow beyond all bounds: a page of text can mean billions of values."""
 
 
 @dataclass(frozen=True)
 class Marked:
-    """A document: its data, the line and column (from 1) of each place in it, and the keys that are there twice."""
+    """A document: its text and data, the line and column (from 1) of each place in it, and the keys that are there twice."""
 
+    text: str
     data: Any
     marks: dict[Place, tuple[int, int]]
     duplicates: tuple[Place, ...]
+
+    def line(self, number: int) -> str:
+        """The text of a line, counted from 1."""
+        return self.text.split("\n")[number - 1]
 
     def mark(self, place: Place) -> tuple[int, int]:
         """Where `place` stands; for one that does not exist, where the nearest one around it does."""
@@ -32,7 +43,7 @@ def read(text: str) -> Marked:
         node = loader.get_single_node()
         reader = _Reader(loader)
         data = reader.value(node, ()) if node is not None else None
-        return Marked(data, reader.marks, tuple(reader.duplicates))
+        return Marked(text, data, reader.marks, tuple(reader.duplicates))
     finally:
         loader.dispose()
 
@@ -42,28 +53,49 @@ class _Reader:
         self.loader = loader
         self.marks: dict[Place, tuple[int, int]] = {}
         self.duplicates: list[Place] = []
+        self.nodes = 0
 
     def value(self, node: yaml.Node, place: Place) -> Any:
+        self.nodes += 1
         if len(place) > DEEPEST:
-            raise yaml.YAMLError(f"nested more than {DEEPEST} deep, or an anchor that holds itself")
+            raise _refused(node, f"it nests more than {DEEPEST} deep, or an anchor holds itself")
+        if self.nodes > MOST_NODES:
+            raise _refused(node, f"it holds more than {MOST_NODES} values, counting those that anchors repeat")
         self.marks.setdefault(place, (node.start_mark.line + 1, node.start_mark.column + 1))
+        if isinstance(node, yaml.CollectionNode) and node.tag not in PLAIN:
+            raise _refused(node, f"could not determine a constructor for the tag {node.tag!r}")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, place)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*place, index)) for index, item in enumerate(node.value)]
-        return self.loader.construct_object(node)
+        return self._scalar(node)
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        try:
+            return self.loader.construct_object(node)
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+            # What looks like a date or a number, or is tagged as one, and is none: PyYAML lets Python's own errors through.
+            looks = LOOKS.get(node.tag.rpartition(":")[2], node.tag)
+            raise _refused(node, f"{str(node.value)[:60]!r} looks like {looks} and is none; if it is text, put it in quotes") from error
 
     def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[Any, Any]:
         written = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         self.loader.flatten_mapping(node)
         result: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            key = self.value(key_node, (*place, f"<key {key_node.start_mark.index}>"))
-            if not isinstance(key, str | int | float | bool | None):
-                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: a list or mapping cannot be a key")
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _refused(key_node, "a list or mapping cannot be a key")
+            key = self._scalar(key_node)
+            if isinstance(key, date):
+                key = key_node.value
             inner = (*place, key if isinstance(key, str | int) else str(key))
+            # A key that a merge (`<<`) brings may be there again: that is what merges are for.
             if key in result and written.count(key_node.value) > 1:
                 self.duplicates.append(inner)
             self.marks[inner] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             result[key] = self.value(value_node, inner)
         return result
+
+
+def _refused(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)

@@ -1,6 +1,7 @@
 """One parameter of an experiment: its type, its values, and the rules between them."""
 
 from collections.abc import Iterator
+from math import isinf
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
@@ -37,8 +38,17 @@ def _names(values: Any) -> Any:
 
 def _lists(conditions: Any) -> Any:
     if isinstance(conditions, dict):
-        return {name: [values] if isinstance(values, str) else values for name, values in conditions.items()}
+        return {name: values if isinstance(values, list | dict) or values is None else [values] for name, values in conditions.items()}
     return conditions
+
+
+def _whole(value: Any) -> Any:
+    """The numbers of an int parameter as ints: `1.0` is 1."""
+    if isinstance(value, dict):
+        return {key: _whole(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 Categories = Annotated[
@@ -47,7 +57,7 @@ Categories = Annotated[
     WithJsonSchema({"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 50}, "minItems": 2, "uniqueItems": True}),
 ]
 Conditions = Annotated[
-    dict[str, list[Text]],
+    dict[str, Annotated[list[Text], Field(min_length=1)]],
     BeforeValidator(_lists),
     WithJsonSchema({"type": "object", "additionalProperties": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}}),
 ]
@@ -65,6 +75,13 @@ class ParameterSpec(Strict):
     prior: PriorSpec | None = Field(default=None, description="Where good values of a double are believed to lie.")
     default_value: Number | Text | None = Field(default=None, description="The value that older training runs count as having when it is added.")
     conditions: Conditions = Field(default_factory=dict, description="Conditional -> the value or values for which this parameter is active.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ints(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("type") != "int":
+            return data
+        return {**data, **{field: _whole(data[field]) for field in ("bounds", "grid", "default_value") if field in data}}
 
     @property
     def is_log(self) -> bool:
@@ -119,8 +136,10 @@ def _grid_rules(one: ParameterSpec, grid: list[int | float]) -> Iterator[Violati
 
 
 def _bounds_rules(one: ParameterSpec, bounds: BoundsSpec) -> Iterator[Violation]:
-    if bounds.max - bounds.min < MIN_WIDTH:
-        yield Violation(("bounds",), f"max {bounds.max} must be greater than min {bounds.min}")
+    if not bounds.max - bounds.min >= MIN_WIDTH:
+        yield Violation(("bounds",), f"max {bounds.max} must be greater than min {bounds.min}, by {MIN_WIDTH:g} or more")
+    elif isinf(bounds.max - bounds.min):
+        yield Violation(("bounds",), f"max {bounds.max} is too far from min {bounds.min}")
     if one.type == "int" and not (float(bounds.min).is_integer() and float(bounds.max).is_integer()):
         yield Violation(("bounds",), "the bounds of an int parameter must be whole numbers")
     if one.is_log and bounds.min <= 0:

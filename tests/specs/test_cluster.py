@@ -1,0 +1,89 @@
+"""cluster.yml: every rule of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+AWS = "provider: aws\ncluster_name: tiny\n"
+CPU = "cpu: {instance_type: m5.large, min_nodes: 0, max_nodes: 2}\n"
+CUSTOM = "provider: custom\ncluster_name: x\n"
+
+
+def test_a_full_aws_cluster_is_read(load: Callable[[str, str], Any]) -> None:
+    text = (
+        AWS
+        + CPU
+        + """\
+kubernetes_version: "1.34"
+gpu: {instance_type: g5.xlarge, min_nodes: 0, max_nodes: 4, node_volume_size: 200}
+system: {instance_type: t3.large}
+aws:
+  additional_policies: [arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess]
+  aws_access_key_id: AKIAHUSH
+  aws_secret_access_key: hush
+"""
+    )
+    spec = load("cluster", text)
+    assert (spec.cpu.max_nodes, spec.cpu.node_volume_size, spec.gpu.node_volume_size, spec.system.min_nodes) == (2, None, 200, None)
+    assert "hush" not in repr(spec).lower()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "provider: local\ncluster_name: here\n",
+        CUSTOM + "kubeconfig: ~/.kube/config\ncontext: c\nnamespace: training\nregistry: host:5000/team\napi_url: https://sigopt.example.com/api\n",
+        CUSTOM + "registry: 123456789012.dkr.ecr.eu-west-1.amazonaws.com\napi_url: http://10.0.0.1:8080\n",
+        AWS + "kubernetes_version: latest\n" + CPU,
+    ],
+)
+def test_clusters_of_every_provider_are_read(load: Callable[[str, str], Any], text: str) -> None:
+    assert load("cluster", text).provider in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("cluster_name: x", "1:1: provider: missing; where it is"),
+        ("provider: local", "1:1: cluster_name: missing; the cluster's name"),
+        ("provider: gcp\ncluster_name: x", "1:1: provider: 'gcp'; allowed: aws, custom, local"),
+        ("provider: AWS\ncluster_name: x\n" + CPU, "1:1: provider: 'AWS'; allowed: aws, custom, local; did you mean \"aws\"?"),
+        (AWS, "1:1: cpu: missing: an AWS cluster has cpu or gpu nodes, or both"),
+        ("provider: aws\ncluster_name: 1x\n" + CPU, "2:1: cluster_name: '1x'; on AWS a letter, then letters, digits and dashes"),
+        ("provider: aws\ncluster_name: a_b\n" + CPU, "2:1: cluster_name: 'a_b'; on AWS a letter"),
+        (CUSTOM.replace("x", "''"), "2:1: cluster_name: empty"),
+        (
+            AWS + CPU + "kubernetes_version: 1.30",
+            '4:1: kubernetes_version: 1.3; expected text; put it in quotes, as in "1.34": without them 1.30 is the number 1.3',
+        ),
+        (AWS + CPU + "kubernetes_version: '2'", "4:1: kubernetes_version: '2'; expected a version such as \"1.34\""),
+        (AWS + "cpu: {instance_type: m5, min_nodes: 3, max_nodes: 2}", "3:26: cpu.min_nodes: 3 is more than max_nodes 2"),
+        (AWS + "cpu: {min_nodes: 1, max_nodes: 2}", "3:1: cpu.instance_type: missing; EC2 instance type"),
+        (AWS + "cpu: {instance_type: m5, max_nodes: 2}", "3:1: cpu.min_nodes: missing; how many there are at least"),
+        (AWS + "cpu: {instance_type: m5, min_nodes: 0}", "3:1: cpu.max_nodes: missing; how many there are at most"),
+        (AWS + "cpu: {instance_type: m5, min_nodes: 0, max_nodes: 0}", "3:40: cpu.max_nodes: 0; it must be above 0"),
+        (AWS + "cpu: {instance_type: m5, min_nodes: -1, max_nodes: 1}", "3:26: cpu.min_nodes: -1; it must be 0 or more"),
+        (AWS + CPU + "gpu: {instance_type: 5, min_nodes: 0, max_nodes: 1}", "4:7: gpu.instance_type: 5; expected text; put it in quotes"),
+        (AWS + CPU.replace("}", ", node_volume_size: 0}"), "3:60: cpu.node_volume_size: 0; it must be above 0"),
+        (AWS + CPU.replace("max_nodes", "max_node"), '3:46: cpu.max_node: unknown key; did you mean "max_nodes"?'),
+        (AWS + CPU + "system: {min_nodes: 3, max_nodes: 1}", "4:10: system.min_nodes: 3 is more than max_nodes 1"),
+        (
+            AWS + CPU + "aws: {additional_policies: [S3]}",
+            "4:29: aws.additional_policies[0]: 'S3'; expected the ARN of a policy, such as arn:aws:iam::",
+        ),
+        (AWS + CPU + "aws: {aws_secret_access_key: [hush]}", "4:7: aws.aws_secret_access_key: this value; expected text"),
+        (AWS + CPU + "aws: {aws_access_key_id: ''}", "4:7: aws.aws_access_key_id: empty"),
+        (AWS + CPU + "kubeconfig: x", "4:1: kubeconfig: not for provider aws"),
+        (CUSTOM + CPU, "3:1: cpu: not for provider custom"),
+        (CUSTOM + "kubernetes_version: '1.34'", "3:1: kubernetes_version: not for provider custom"),
+        ("provider: local\ncluster_name: x\nnamespace: n", "3:1: namespace: not for provider local"),
+        (CUSTOM + "namespace: A_b", "3:1: namespace: 'A_b'; expected 1 to 63 lower-case letters, digits and dashes"),
+        (CUSTOM + "registry: https://host/x", "3:1: registry: 'https://host/x'; expected host[:port][/path], without https://"),
+        (CUSTOM + "api_url: sigopt.example.com", "3:1: api_url: 'sigopt.example.com'; expected an address such as https://"),
+        (CUSTOM + "kubecontext: x", '3:1: kubecontext: unknown key; did you mean "context"?'),
+    ],
+)
+def test_what_is_wrong_is_said(problems: Callable[[str, str], list[str]], text: str, expected: str) -> None:
+    (found,) = problems("cluster", text)
+    assert found.startswith(expected)

@@ -1,0 +1,56 @@
+"""Words that people bring from older files and other tools, and what to write instead."""
+
+import difflib
+from collections.abc import Iterable
+
+KEYS = {
+    "ExperimentSpec": {
+        "project": "the project is given by --project, SIGOPT_PROJECT or the folder's name",
+        "observation_budget": "`budget` says how many training runs",
+        "tasks": "an AI experiment has none",
+        "metric": "`metrics` is a list of them",
+        "runs_only": "AI experiments always have training runs; leave it out",
+    },
+    "ParameterSpec": {
+        "min": "it goes into `bounds: {min: ..., max: ...}`",
+        "max": "it goes into `bounds: {min: ..., max: ...}`",
+        "values": "`categorical_values` lists the values of a categorical parameter, `grid` those of a number",
+        "choices": "`categorical_values` lists the values of a categorical parameter",
+        "log": "`transformation: log` searches on a logarithmic scale",
+    },
+    "MetricSpec": {"goal": "`objective` says maximize or minimize", "type": "`objective` says maximize or minimize, `strategy` what it is for"},
+    "RunSpec": {
+        "language": "`run` has the command",
+        "framework": "the Dockerfile says what is installed",
+        "install": "the Dockerfile says what is installed",
+        "resources_per_model": "`resources` has what a training run needs",
+        "optimization": "experiment.yml has the experiment",
+        "build_image": "give `image` and no Dockerfile to use an image as it is",
+        "command": "`run` has the command",
+        "cmd": "`run` has the command",
+        "gpus": "it goes into `resources: {gpus: ...}`",
+    },
+}
+"""Model -> key that it does not have -> what to do instead."""
+SYNONYMS = {
+    "float": "double",
+    "real": "double",
+    "integer": "int",
+    "choice": "categorical",
+    "string": "categorical",
+    "min": "minimize",
+    "max": "maximize",
+    "bayesian": "offline",
+    "eks": "aws",
+}
+
+
+def meant(word: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that was probably meant by `word`, which is none of them."""
+    known = list(known)
+    lower = word.lower()
+    by_synonym = SYNONYMS.get(lower)
+    if by_synonym in known:
+        return by_synonym
+    close = difflib.get_close_matches(lower, known, 1)
+    return close[0] if close else None
