@@ -32,7 +32,7 @@ def main() -> None:
     peers = {name: PEERS[name] for name in dict.fromkeys(["random", *chosen.peers.split(",")]) if name in PEERS}
     if importlib.util.find_spec("optuna") is None:
         peers.pop("optuna tpe", None)
-        print("optuna is not installed and is left out: `uv pip install optuna`", file=sys.stderr)
+        print("optuna is not installed and is left out: `uv sync --group benchmarks` has it", file=sys.stderr)
     problems = [one for one in (PROVING if chosen.set == "proving" else DEVELOPMENT) if not chosen.problems or one.name in chosen.problems.split(",")]
     traces: dict[str, dict[str, list[list[float]]]] = {}
     cpu: dict[str, float] = {}
