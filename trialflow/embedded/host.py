@@ -167,9 +167,9 @@ def tell(announce: int, answer: dict[str, str]) -> None:
     """Answer the command that started this process. It may have been killed meanwhile: others wait for the same server."""
     try:
         os.write(announce, (json.dumps(answer) + "\n").encode())
-    except BrokenPipeError:
+        os.close(announce)
+    except OSError:
         pass
-    os.close(announce)
 
 
 def answers(health: str) -> bool:
@@ -189,11 +189,14 @@ def main(folder: str, announce: int) -> int:
         except BlockingIOError:
             tell(announce, {"problem": "another host is running"})
             return 1
-        # An endpoint that a killed host left behind is told by its pid from ours.
-        lock.truncate(0)
-        lock.write(str(os.getpid()).encode())
-        lock.flush()
-        return Host(Path(folder)).run(announce)
+        try:
+            # An endpoint that a killed host left behind is told by its pid from ours.
+            os.ftruncate(lock.fileno(), 0)
+            os.write(lock.fileno(), str(os.getpid()).encode())
+            return Host(Path(folder)).run(announce)
+        except OSError as error:  # a full disk, most likely
+            tell(announce, {"problem": f"{error.strerror} ({error.filename or folder})"})
+            return 1
 
 
 if __name__ == "__main__":
