@@ -5,9 +5,10 @@ This room knows files and pydantic, and nothing of what the files are used for.
 
 from trialflow.specs.body import validate_experiment_body
 from trialflow.specs.cluster import ClusterSpec
+from trialflow.specs.conditional import ConditionalSpec
 from trialflow.specs.constraint import LinearConstraintSpec, TermSpec
 from trialflow.specs.document import load_cluster, load_experiment, load_run
-from trialflow.specs.experiment import ConditionalSpec, ExperimentSpec
+from trialflow.specs.experiment import ExperimentSpec
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.parameter import BoundsSpec, ParameterSpec, PriorSpec
 from trialflow.specs.problem import Problem, SpecError

@@ -2,27 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import product
 from math import prod
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from trialflow.specs.conditional import ConditionalSpec, conditional_rules
 from trialflow.specs.constraint import LinearConstraintSpec, constraint_rules
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.parameter import ParameterSpec
-from trialflow.specs.strict import Name, Number, Positive, Short, Strict, Text, Violation, refuse
+from trialflow.specs.strict import Name, Number, Positive, Strict, Text, Violation, refuse
 
 MOST_METRICS, MOST_OPTIMIZED, MOST_CONSTRAINTS = 50, 2, 4
-MOST_COMBINATIONS = 100_000
-"""Combinations of conditional values up to which each is looked at for a parameter that is active in it."""
-
-
-class ConditionalSpec(Strict):
-    """A choice that decides which parameters are active. It is part of the assignments."""
-
-    name: Name = Field(description="The name of the choice.")
-    values: list[Short] = Field(min_length=2, description="What can be chosen.")
 
 
 class ExperimentSpec(Strict):
@@ -47,7 +38,7 @@ class ExperimentSpec(Strict):
             [
                 *_name_rules(self),
                 *_metric_rules(self),
-                *_conditional_rules(self),
+                *conditional_rules(self.conditionals or [], self.parameters),
                 *constraint_rules(self.linear_constraints or [], self.parameters),
                 *_kind_rules(self),
                 *_metadata_rules(self.metadata or {}),
@@ -115,32 +106,6 @@ def _metric_rules(spec: ExperimentSpec) -> Iterator[Violation]:
         reason = reason or ("num_solutions" if (spec.num_solutions or 1) > 1 else None)
         if reason:
             yield Violation(("budget",), f"missing: an experiment with {reason} needs one")
-
-
-def _conditional_rules(spec: ExperimentSpec) -> Iterator[Violation]:
-    choices = {one.name: one.values for one in spec.conditionals or []}
-    for place, choice in enumerate(spec.conditionals or []):
-        if choice.name in {one.name for one in spec.parameters}:
-            yield Violation(("conditionals", place, "name"), f"{choice.name!r} is the name of a parameter too; names must differ")
-        if len(set(choice.values)) < len(choice.values):
-            yield Violation(("conditionals", place, "values"), "the same value twice; values must differ")
-    wrong = False
-    for place, one in enumerate(spec.parameters):
-        for name, values in one.conditions.items():
-            at = ("parameters", place, "conditions", name)
-            if name not in choices:
-                wrong = True
-                yield Violation(at, f"there is no conditional {name!r}" + (f"; there are {', '.join(choices)}" if choices else ""))
-            elif unknown := [value for value in values if value not in choices[name]]:
-                wrong = True
-                yield Violation(at, f"{unknown[0]!r} is no value of {name!r}; it has {', '.join(choices[name])}")
-    if choices and not wrong and prod(map(len, choices.values())) <= MOST_COMBINATIONS:
-        for combination in product(*choices.values()):
-            chosen = dict(zip(choices, combination, strict=True))
-            if not any(all(chosen[name] in values for name, values in one.conditions.items()) for one in spec.parameters):
-                text = ", ".join(f"{name}={value}" for name, value in chosen.items())
-                yield Violation(("conditionals",), f"with {text} no parameter is active; at least one must be")
-                return
 
 
 def _kind_rules(spec: ExperimentSpec) -> Iterator[Violation]:

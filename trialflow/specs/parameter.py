@@ -131,7 +131,7 @@ def _grid_rules(one: ParameterSpec, grid: list[int | float]) -> Iterator[Violati
         yield Violation(("grid",), f"{len(set(grid))} different values of {len(grid)}; at least 2 are needed, all different")
     if one.type == "int" and any(not float(value).is_integer() for value in grid):
         yield Violation(("grid",), "an int parameter has whole numbers only")
-    if one.is_log and min(grid, default=1) <= 0:
+    if one.is_log and one.type == "double" and min(grid, default=1) <= 0:
         yield Violation(("grid",), "with transformation log all values must be above 0")
 
 
@@ -142,7 +142,7 @@ def _bounds_rules(one: ParameterSpec, bounds: BoundsSpec) -> Iterator[Violation]
         yield Violation(("bounds",), f"max {bounds.max} is too far from min {bounds.min}")
     if one.type == "int" and not (float(bounds.min).is_integer() and float(bounds.max).is_integer()):
         yield Violation(("bounds",), "the bounds of an int parameter must be whole numbers")
-    if one.is_log and bounds.min <= 0:
+    if one.is_log and one.type == "double" and bounds.min <= 0:
         yield Violation(("bounds", "min"), f"{bounds.min}; with transformation log it must be above 0")
 
 

@@ -20,7 +20,8 @@ HIDDEN = "**********"
 class Strict(BaseModel):
     """A mapping whose keys are all known. The key `object`, which API clients echo back, is passed over; null is the same as not given."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+    # Built at first use: commands that read no file need not wait for it.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
