@@ -55,8 +55,17 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     finally:
         for process in (worker, server):
             if process is not None:
-                process.terminate()
-                process.wait(30)
+                end(process)
+
+
+def end(process: subprocess.Popen) -> None:
+    """End a process, by force if it takes its time: what was asked of it is done."""
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def wait_for(address: str) -> None:
