@@ -51,8 +51,8 @@ def read_run(run_file: str, command: Sequence[str], *, directory: Path, needs_co
         run = load_run(run_file)
     else:
         run = RunSpec()
-    if command:
-        run = run.model_copy(update={"run": list(command)})
+    # AWS keys are for clusters. Here they would be shown among a flow's parameters, and written into files.
+    run = run.model_copy(update={"aws": None, **({"run": list(command)} if command else {})})
     if not needs_command:
         return run
     if not run.run:
