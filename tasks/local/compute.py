@@ -1,12 +1,12 @@
 """Training runs on this machine: launch or adopt, follow, stop."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import trialflow.launcher
@@ -14,9 +14,12 @@ from tasks.compute import Exit, Launch, Report
 from tasks.local.folder import AttemptFolder, JournalTail, Tail
 from tasks.local.following import Bell
 from tasks.local.leftovers import kill_leftovers
+from trialflow.errors import TrialflowError
 
 LAUNCH = Path(trialflow.launcher.__file__).with_name("launch.py")
 START_SECONDS = 60.0
+ENDING_SECONDS = 3.0
+"""What a launcher takes at most, after its model has been killed, to write down how it ended."""
 OURS = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME", "PREFECT__FLOW_RUN_ID", "PREFECT__FLOW_ENTRYPOINT")
 """Variables that trialflow or Prefect set for themselves in the process that launches; they are no part of the user's environment."""
 
@@ -28,7 +31,7 @@ class LocalCompute:
     """
 
     def __init__(self, root: Path, *, api_url: str, api_token: str) -> None:
-        self.root = root
+        self.root = root.absolute()
         self._upstream = {"TRIALFLOW_UPSTREAM_URL": api_url, "TRIALFLOW_UPSTREAM_TOKEN": api_token}
         self._started: dict[Path, subprocess.Popen[bytes]] = {}
 
@@ -39,10 +42,11 @@ class LocalCompute:
     async def launch(self, work: Launch) -> None:
         """Start the attempt's launcher unless it has ever had one."""
         folder = self.folder(work)
-        folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.make()
         if folder.was_launched() or folder.is_alive():
             return
-        folder.write_launch(
+        folder.write(
+            "launch.json",
             {
                 "training_run": dict(work.training_run),
                 "attempt": work.attempt,
@@ -52,7 +56,7 @@ class LocalCompute:
                 "patterns": dict(work.patterns),
                 "timeout": work.timeout,
                 "experiment_id": work.experiment_id,
-            }
+            },
         )
         await self._start(folder, work)
 
@@ -70,11 +74,12 @@ class LocalCompute:
         async def take_news() -> None:
             while on_log and (chunk := log.read()):
                 on_log(chunk)
+                await asyncio.sleep(0)  # a model may print as fast as this reads
             if reports := journal.read():
                 await on_reports(reports)
 
         if folder.is_alive():
-            with Bell(folder.bell) as bell:
+            with Bell(folder.path) as bell:
                 if not folder.is_alive():  # it ended before the bell could be heard
                     bell.end()
                 while not bell.is_over:
@@ -85,18 +90,18 @@ class LocalCompute:
         return folder.outcome() or await self._lost(folder)
 
     async def stop(self, work: Launch, *, grace: float = 10.0) -> None:
-        """End the attempt: its launcher is asked, and killed if it takes longer than `grace`."""
+        """End the attempt: the launcher is asked to end the model within `grace`, and killed if it cannot do that."""
         folder = self.folder(work)
         if folder.is_alive():
-            with Bell(folder.bell) as bell:
+            folder.write("stop", grace)
+            with Bell(folder.path) as bell:
                 self._signal(folder, signal.SIGTERM)
-                try:
-                    async with asyncio.timeout(grace + 1):
-                        while not bell.is_over and folder.is_alive():
-                            await bell.ring()
-                except TimeoutError:
+                if not await self._is_over(bell, folder, grace + ENDING_SECONDS):
                     self._signal(folder, signal.SIGKILL)
-        self._reap(folder)
+                    await self._is_over(bell, folder, ENDING_SECONDS)
+        elif (process := self._started.get(folder.path)) is not None:
+            process.terminate()  # it was started a moment ago and has not got to its lock yet
+        await asyncio.to_thread(self._reap, folder)
         if folder.was_launched() and folder.outcome() is None:
             await asyncio.to_thread(kill_leftovers, folder)
 
@@ -119,45 +124,71 @@ class LocalCompute:
     async def _start(self, folder: AttemptFolder, work: Launch) -> None:
         reader, writer = os.pipe()
         environment = {name: value for name, value in os.environ.items() if name not in OURS}
-        with open(folder.path / "launcher.log", "ab") as said:
-            self._started[folder.path] = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(LAUNCH), str(folder.path), str(writer)],
-                env={**environment, **work.environment, **self._upstream},
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                pass_fds=[writer],
-                start_new_session=True,
-                cwd="/",
-            )
-        os.close(writer)
-        await self._until_started(reader)
+        try:
+            with open(folder.launcher_log, "ab") as said:
+                self._started[folder.path] = subprocess.Popen(
+                    [sys.executable, "-I", "-S", str(LAUNCH), str(folder.path), str(writer)],
+                    env={**environment, **work.environment, **self._upstream},
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=said,
+                    pass_fds=[writer],
+                    start_new_session=True,
+                    cwd="/",
+                )
+        except OSError as error:
+            os.close(reader)
+            raise TrialflowError(
+                f"the launcher of training run {work.training_run_id} could not be started: {error.strerror}",
+                hint="this machine may be out of memory, processes or open files; a lower `parallel_bandwidth` needs less of them",
+            ) from error
+        finally:
+            os.close(writer)
+        await self._until_started(reader, work)
 
-    async def _until_started(self, reader: int) -> None:
+    async def _until_started(self, reader: int, work: Launch) -> None:
         """Wait for the launcher's word that it holds its lock and the model runs, or for its end."""
         loop = asyncio.get_running_loop()
         told = loop.create_future()
         loop.add_reader(reader, lambda: told.done() or told.set_result(None))
         try:
             await asyncio.wait_for(told, START_SECONDS)
+        except TimeoutError as error:
+            raise TrialflowError(
+                f"the launcher of training run {work.training_run_id} has not started its model for {START_SECONDS:.0f} seconds",
+                hint=f"the machine may be overloaded; see {self.folder(work).launcher_log}",
+            ) from error
         finally:
             loop.remove_reader(reader)
             os.close(reader)
 
+    async def _is_over(self, bell: Bell, folder: AttemptFolder, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                while not bell.is_over and folder.is_alive():
+                    await bell.ring()
+        except TimeoutError:
+            return False
+        return True
+
     async def _lost(self, folder: AttemptFolder) -> Exit:
         started = folder.launcher()
         if not started:
-            said = (folder.path / "launcher.log").read_text(errors="replace").strip() if (folder.path / "launcher.log").exists() else ""
-            return Exit(lost=f"its launcher did not start{': ' + said.splitlines()[-1] if said else ''}")
+            said = folder.last_words()
+            return Exit(lost=f"its launcher did not start{': ' + said if said else ''}")
         if started.get("boot_id") != boot_id():
             return Exit(lost="this machine was restarted", started=started.get("started"))
         await asyncio.to_thread(kill_leftovers, folder)
         # A launcher may have written its outcome in the last moment of its life.
-        return folder.outcome() or replace(Exit(lost="its launcher was killed"), started=started.get("started"))
+        if ended := folder.outcome():
+            return ended
+        said = folder.last_words()
+        return Exit(lost=f"its launcher broke off: {said}" if said else "its launcher was killed", started=started.get("started"))
 
     def _signal(self, folder: AttemptFolder, number: int) -> None:
         if (pid := folder.launcher().get("pid")) is not None and folder.is_alive():
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _reap(self, folder: AttemptFolder) -> None:
         if (process := self._started.pop(folder.path, None)) is not None:

@@ -1,5 +1,6 @@
 """The folder of one attempt: the launcher's files, and what they say. See `docs/local.md`."""
 
+import errno
 import fcntl
 import json
 import os
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.compute import Exit, Report
+from trialflow.errors import TrialflowError
 
 EXIT_FIELDS = {field.name for field in fields(Exit)}
 
@@ -24,9 +26,18 @@ class AttemptFolder:
         return self.path / "log"
 
     @property
-    def bell(self) -> Path:
-        """The named pipe that its launcher rings."""
-        return self.path / "bell"
+    def launcher_log(self) -> Path:
+        """What its launcher had to say: nothing, unless something is wrong."""
+        return self.path / "launcher.log"
+
+    def make(self) -> None:
+        """Create it, and the folders above it that are missing, readable by the user alone."""
+        try:
+            for folder in (self.path.parent.parent, self.path.parent, self.path):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            hint = "make room on that disk" if error.errno == errno.ENOSPC else "set TRIALFLOW_HOME to a folder that you can write to"
+            raise TrialflowError(f"the folder {self.path} could not be made: {error.strerror}", hint=hint) from error
 
     def is_alive(self) -> bool:
         """Whether its launcher runs: proof against reused process ids, restarts of the machine and kill -9."""
@@ -59,12 +70,24 @@ class AttemptFolder:
         facts = self._read("outcome.json")
         return None if facts is None else Exit(**{name: value for name, value in facts.items() if name in EXIT_FIELDS})
 
-    def write_launch(self, plan: dict[str, Any]) -> None:
-        """Write what the launcher is to do, whole or not at all."""
-        temporary = self.path / f"launch.json.{os.getpid()}"
-        temporary.touch(mode=0o600)
-        temporary.write_text(json.dumps(plan))
-        temporary.rename(self.path / "launch.json")
+    def last_words(self) -> str:
+        """The last line that its launcher said; empty if it said nothing."""
+        try:
+            said = self.launcher_log.read_text(errors="replace").strip()
+        except FileNotFoundError:
+            return ""
+        return said.splitlines()[-1] if said else ""
+
+    def write(self, name: str, content: Any) -> None:
+        """Write a file for the launcher as JSON, whole or not at all."""
+        temporary = self.path / f"{name}.{os.getpid()}"
+        try:
+            temporary.touch(mode=0o600)
+            temporary.write_text(json.dumps(content))
+            temporary.rename(self.path / name)
+        except OSError as error:
+            hint = "make room on that disk" if error.errno == errno.ENOSPC else None
+            raise TrialflowError(f"{self.path / name} could not be written: {error.strerror}", hint=hint) from error
 
     def _read(self, name: str) -> Any:
         try:

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import secrets
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -9,17 +11,31 @@ EAR = 1 << 16
 
 
 class Bell:
-    """Listens to the bell of one attempt while it is open (`with`). `ring` is awaited for news; `is_over` once the launcher is gone."""
+    """Listens to the bell of one attempt while it is open (`with`). `ring` is awaited for news; `is_over` once the launcher is gone.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Any number can listen to one attempt: each has a pipe of its own in the attempt's `ears`, and sees the end of the pipe `bell`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._news = asyncio.Event()
-        self._pipe: int | None = None
+        self._pipes: list[int] = []
+        self._ear: Path | None = None
         self.is_over = False
 
     def __enter__(self) -> "Bell":
-        self._pipe = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
-        asyncio.get_running_loop().add_reader(self._pipe, self._hear)
+        self._listen(os.open(self._folder / "bell", os.O_RDONLY | os.O_NONBLOCK), self._hear_end)
+        name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        # Opened under another name first: a pipe in `ears` that nobody has open belonged to somebody who was killed, and is taken away.
+        temporary = self._folder / f".ear-{name}"
+        os.mkfifo(temporary, 0o600)
+        try:
+            self._listen(os.open(temporary, os.O_RDONLY | os.O_NONBLOCK), self._hear)
+            self._ear = temporary.rename(self._folder / "ears" / name)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            self._close()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -32,22 +48,35 @@ class Bell:
 
     def end(self) -> None:
         """The launcher is known to be gone."""
+        self._close()
         self.is_over = True
         self._news.set()
 
-    def _hear(self) -> None:
-        assert self._pipe is not None
-        try:
-            heard = os.read(self._pipe, EAR)
-        except BlockingIOError:
-            return
-        if not heard:  # the launcher's end is closed: it has ended
-            self._close()
-            self.is_over = True
+    def _listen(self, pipe: int, hear: Callable[[int], None]) -> None:
+        self._pipes.append(pipe)
+        asyncio.get_running_loop().add_reader(pipe, hear, pipe)
+
+    def _hear_end(self, pipe: int) -> None:
+        if not _read(pipe, b"!"):  # the launcher's end is closed: it has ended
+            self.end()
+
+    def _hear(self, pipe: int) -> None:
+        if not _read(pipe, b"!"):
+            asyncio.get_running_loop().remove_reader(pipe)
         self._news.set()
 
     def _close(self) -> None:
-        if self._pipe is not None:
-            asyncio.get_running_loop().remove_reader(self._pipe)
-            os.close(self._pipe)
-            self._pipe = None
+        for pipe in self._pipes:
+            asyncio.get_running_loop().remove_reader(pipe)
+            os.close(pipe)
+        self._pipes.clear()
+        if self._ear is not None:
+            self._ear.unlink(missing_ok=True)
+            self._ear = None
+
+
+def _read(pipe: int, otherwise: bytes) -> bytes:
+    try:
+        return os.read(pipe, EAR)
+    except BlockingIOError:
+        return otherwise

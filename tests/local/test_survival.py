@@ -74,7 +74,7 @@ async def test_a_folder_whose_launcher_never_came_up_is_used(bench: Bench) -> No
     work = bench.work("sh", "-c", "echo up")
     folder = bench.compute.folder(work)
     folder.path.mkdir(parents=True)
-    folder.write_launch({"half": "made"})
+    folder.write("launch.json", {"half": "made"})
     await bench.compute.launch(work)
     assert (await bench.follow(work)).code == 0 and bench.printed() == "up\n"
 

@@ -1,49 +1,10 @@
-"""What the model logged, written down line by line, and the bell that tells who follows it."""
+"""What the model logged, written down line by line."""
 
 import errno
 import json
 import os
-import threading
 import time
-
-QUIET_SECONDS = 0.05
-"""The bell rings at most this often for what is printed; journal lines ring at once."""
-
-
-class Bell:
-    """A named pipe that is rung with a byte. Rings that nobody hears are lost, and that is all right: who comes later reads the files."""
-
-    def __init__(self, path):
-        # Read and write: ringing never blocks or fails for want of a listener, and its end of the pipe closes with this process.
-        self.pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-        self.rung = 0.0
-        self.due = False
-
-    def ring(self):
-        """Ring now."""
-        self.due = False
-        self.rung = time.monotonic()
-        try:
-            os.write(self.pipe, b"!")
-        except OSError as error:
-            if error.errno != errno.EAGAIN:
-                raise
-
-    def soon(self):
-        """Ring now, or a little later if it was just rung."""
-        if time.monotonic() - self.rung >= QUIET_SECONDS:
-            self.ring()
-        else:
-            self.due = True
-
-    def is_due(self):
-        """Whether a ring was put off."""
-        return self.due
-
-    def tick(self):
-        """Ring if one was put off long enough."""
-        if self.due:
-            self.soon()
+from _thread import allocate_lock
 
 
 class Journal:
@@ -52,7 +13,7 @@ class Journal:
     def __init__(self, path, bell):
         self.path = path
         self.bell = bell
-        self.lock = threading.Lock()
+        self.lock = allocate_lock()
         self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self.number = 0
         self.waiting = []
@@ -60,6 +21,7 @@ class Journal:
     def add(self, kind, body):
         """Write one report. Raises OSError if it could not be written: then it is as if it had not been."""
         with self.lock:
+            self._write_waiting()
             self._write(kind, body)
         self.bell.ring()
 
@@ -79,9 +41,7 @@ class Journal:
             return
         with self.lock:
             try:
-                while self.waiting:
-                    self._write(*self.waiting[0])
-                    del self.waiting[0]
+                self._write_waiting()
             except OSError:
                 return
         self.bell.ring()
@@ -93,6 +53,11 @@ class Journal:
         while self.waiting and time.monotonic() < until:
             time.sleep(0.2)
             self.retry()
+
+    def _write_waiting(self):
+        while self.waiting:
+            self._write(*self.waiting[0])
+            del self.waiting[0]
 
     def _write(self, kind, body):
         line = (json.dumps({"number": self.number + 1, "kind": kind, "body": body}) + "\n").encode()

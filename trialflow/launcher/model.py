@@ -1,18 +1,23 @@
 """The model's process: in a session of its own, with its context in the environment, and nothing of it left at the end."""
 
-import base64
+import binascii
+import errno
 import json
 import os
 import signal
 import sys
 
-SECRETS = ("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY", "PREFECT_SERVER_API_AUTH_STRING", "SIGOPT_API_TOKEN")
+SECRETS = ("SIGOPT_API_TOKEN", "TRIALFLOW_DATABASE_URL")
+SECRET_WORDS = ("KEY", "AUTH", "PASSWORD", "SECRET", "TOKEN", "CONNECTION_URL", "HEADERS")
+HEAVY = ("logs", "source_code", "files", "values", "metadata", "dev_metadata", "sys_metadata", "datasets", "model", "tags")
+"""What may grow large in a training run, and is not needed to know it by: one variable holds 128 KB at most."""
+CONTEXT_BYTES = 64 << 10
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def variables(plan, folder, port, token):
     """The model's environment: this process's, which is the user's, with the training run's facts and without what is not the model's business."""
-    environment = {name: value for name, value in os.environ.items() if name not in SECRETS and not name.startswith("TRIALFLOW_UPSTREAM_")}
+    environment = {name: value for name, value in os.environ.items() if not is_secret(name)}
     run = plan["training_run"]
     assignments = run.get("assignments") or {}
     facts = {
@@ -25,11 +30,10 @@ def variables(plan, folder, port, token):
     context_file = os.path.join(folder, "context.json")
     with open(context_file, "w") as file:
         json.dump(facts, file)
-    context = {"global_run_context": {"run": run}, "user_agent_info": ["trialflow"]}
     shim = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shim")
     environment.update(
         {
-            "SIGOPT_CONTEXT": base64.b64encode(json.dumps(context).encode()).decode(),
+            "SIGOPT_CONTEXT": context(run),
             "SIGOPT_API_URL": "http://127.0.0.1:%d" % port,
             "SIGOPT_API_TOKEN": token,
             "SIGOPT_PROJECT": plan["project"],
@@ -45,9 +49,29 @@ def variables(plan, folder, port, token):
     )
     environment.setdefault("PYTHONUNBUFFERED", "1")
     for name, value in assignments.items():
-        key = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in name) if hasattr(str, "isascii") else name
-        environment["TRIALFLOW_PARAM_" + key.upper()] = repr(value) if isinstance(value, float) else str(value)
+        environment[variable_of(name)] = repr(value) if isinstance(value, float) else str(value)
     return environment
+
+
+def is_secret(name):
+    """Whether a variable is for this process or for trialflow's own servers, and not for the model."""
+    if name in SECRETS or name.startswith("TRIALFLOW_UPSTREAM_"):
+        return True
+    return name.startswith("PREFECT_") and any(word in name for word in SECRET_WORDS)
+
+
+def context(run):
+    """What the `sigopt` client learns its training run from: base64 of JSON. Large things in `run` are left out if the whole is too large."""
+    for shown in (run, {name: value for name, value in run.items() if name not in HEAVY}):
+        text = json.dumps({"global_run_context": {"run": shown}, "user_agent_info": ["trialflow"]}).encode()
+        if len(text) <= CONTEXT_BYTES:
+            break
+    return binascii.b2a_base64(text, newline=False).decode()
+
+
+def variable_of(parameter):
+    """The variable that holds a parameter's value: TRIALFLOW_PARAM_ and its name, upper-cased, other characters as _."""
+    return "TRIALFLOW_PARAM_" + "".join(letter if letter.isalnum() and ord(letter) < 128 else "_" for letter in parameter).upper()
 
 
 class Model:
@@ -78,11 +102,15 @@ class Model:
         if problem:
             os.waitpid(self.pid, 0)
             return problem
-        with open(os.path.join(folder, "model.json"), "w") as file:
-            json.dump({"pid": self.pid}, file)
+        try:
+            with open(os.path.join(folder, "model.json"), "w") as file:
+                json.dump({"pid": self.pid}, file)
+        except OSError:
+            pass  # it is for people who look: a full disk is no reason to end the model
         return None
 
     def _become_model(self, prctl, parent, printed, failing):
+        what = "%s could not be started" % self.command[0]
         try:
             os.setsid()
             if prctl:
@@ -90,19 +118,28 @@ class Model:
                 if os.getppid() != parent:
                     os._exit(1)
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
                 signal.signal(number, signal.SIG_DFL)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(printed, 1)
             os.dup2(printed, 2)
-            what = "the folder %s could not be entered" % self.directory
             if self.directory:
+                what = "the folder %s could not be entered" % self.directory
                 os.chdir(self.directory)
-            what = "%s could not be started" % self.command[0]
+                what = "%s could not be started" % self.command[0]
             os.execvpe(self.command[0], self.command, self.environment)
         except BaseException as error:
-            os.write(failing, ("%s: %s" % (what, getattr(error, "strerror", None) or error)).encode())
-        os._exit(127)
+            why = "%s: %s%s" % (what, getattr(error, "strerror", None) or error, self._advice(error))
+            os.write(failing, why.encode("utf-8", "replace"))
+        finally:
+            os._exit(127)  # whatever happens: there must not be two launchers
+
+    def _advice(self, error):
+        if getattr(error, "errno", None) == errno.ENOEXEC:
+            return " (its first line must name its interpreter, as in `#!/usr/bin/env python3`)"
+        if getattr(error, "errno", None) == errno.ENOENT and os.path.isfile(self.command[0]):
+            return " (the file is there, the interpreter that its first line names is not)"
+        return ""
 
     @staticmethod
     def _prctl():
@@ -168,15 +205,3 @@ class Model:
                 return [int(pid) for pid in file.read().split()]
         except (OSError, ValueError):
             return []
-
-
-def oom_kills():
-    """How many processes this machine's kernel has killed for want of memory since it started; 0 where it does not say."""
-    try:
-        with open("/proc/vmstat") as file:
-            for line in file:
-                if line.startswith("oom_kill "):
-                    return int(line.split()[1])
-    except OSError:
-        pass
-    return 0

@@ -6,13 +6,17 @@ What the model logs about its own training run goes to the journal. What else it
 import base64
 import hmac
 import json
+import os
+import socket
 import socketserver
 import threading
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 LARGEST = 32 << 20
+REDIRECTS = 3
+UPSTREAM_SECONDS = 140
 BUSY = 429
 """The one answer that the client tries again after, for up to 150 seconds."""
 PASSED_ON = ("Content-Type", "Accept", "User-Agent", "X-Response-Content", "X-SigOpt-Python-Version")
@@ -24,10 +28,10 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
 
     def __init__(self, listener, token, run, journal, upstream):
-        socketserver.TCPServer.__init__(self, listener.getsockname(), Handler, bind_and_activate=False)
+        socketserver.TCPServer.__init__(self, ("127.0.0.1", 0), Handler, bind_and_activate=False)
         self.socket.close()
-        self.socket = listener
-        self.authorization = "Basic " + base64.b64encode((token + ":").encode()).decode()
+        self.socket = socket.socket(fileno=listener)
+        self.authorization = basic(token)
         self.run_id = str(run["id"])
         self.mirror = dict(run, state=run.get("state") or "active")
         self.journal = journal
@@ -40,10 +44,15 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self.journal.add(kind, body)
             if kind == "merge":
                 self.mirror = merged(self.mirror, body)
+                for name, value in self.mirror.get("values", {}).items():
+                    if isinstance(value, dict):
+                        value.setdefault("name", name)
+            else:
+                self.mirror["checkpoint_count"] = (self.mirror.get("checkpoint_count") or 0) + 1
 
 
 def serve(listener, token, run, journal, upstream):
-    """Serve in threads of this process, for its life."""
+    """Serve in threads of this process, for its life. `listener` is the descriptor of a socket that listens."""
     server = Server(listener, token, run, journal, upstream)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 3600}, daemon=True).start()
 
@@ -58,6 +67,32 @@ def merged(first, second):
         else:
             result[key] = merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
     return result
+
+
+def replacing(first, second):
+    """What has to be merged into `first` so that each field that `second` has is as it is there, with nothing left of what it was."""
+    result = {}
+    for key, value in second.items():
+        before = first.get(key)
+        gone = set(before) - set(value) if isinstance(before, dict) and isinstance(value, dict) else ()
+        result[key] = dict(value, **{name: None for name in gone}) if gone else value
+    return result
+
+
+def basic(token):
+    """The header `Authorization` for a token."""
+    return "Basic " + base64.b64encode((token + ":").encode()).decode()
+
+
+def trust():
+    """How the real service's certificate is judged: as the `sigopt` client would, by the same two variables."""
+    import ssl
+
+    trusted = ssl.create_default_context(cafile=os.environ.get("SIGOPT_API_VERIFY_SSL_CERTS") or None)
+    if os.environ.get("SIGOPT_API_NO_VERIFY_SSL_CERTS"):
+        trusted.check_hostname = False
+        trusted.verify_mode = ssl.CERT_NONE
+    return trusted
 
 
 class Refusal(Exception):
@@ -77,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer_request(self):
         """Any request."""
         try:
-            if not hmac.compare_digest(self.headers.get("Authorization") or "", self.server.authorization):
+            if not hmac.compare_digest((self.headers.get("Authorization") or "").encode(), self.server.authorization.encode()):
                 raise Refusal(403, "this address is for the training run %s alone" % self.server.run_id)
             body = self.read_body()
             path = urlsplit(self.path).path.strip("/").split("/")
@@ -95,9 +130,11 @@ class Handler(BaseHTTPRequestHandler):
         """Answer what concerns the own training run. Returns False for what is not for this server."""
         if self.command == "GET" and not rest:
             self.answer(200, self.server.mirror)
-        elif self.command == "MERGE" and not rest:
-            self.server.log("merge", self.checked(body))
-            self.answer(204, None)
+        elif self.command in ("MERGE", "PUT") and not rest:
+            data = self.checked(body)
+            if data:
+                self.server.log("merge", replacing(self.server.mirror, data) if self.command == "PUT" else data)
+            self.answer(*((204, None) if self.headers.get("X-Response-Content") == "skip" else (200, self.server.mirror)))
         elif self.command == "POST" and rest == ["checkpoints"]:
             self.server.log("checkpoint", self.checked(body))
             self.answer(204, None)
@@ -124,11 +161,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def read_body(self):
         """The request's body."""
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > LARGEST:
+        length = self.headers.get("Content-Length") or "0"
+        if not length.isdigit() or int(length) > LARGEST:
             self.close_connection = True
-            raise Refusal(400, "The body has %d bytes; at most %d are taken" % (length, LARGEST))
-        return self.rfile.read(length)
+            raise Refusal(400, "The body has %s bytes; at most %d are taken" % (length, LARGEST))
+        return self.rfile.read(int(length))
 
     def pass_on(self, body):
         """Have the real service answer."""
@@ -137,16 +174,32 @@ class Handler(BaseHTTPRequestHandler):
                 return self.answer(200, {"object": "token", "client": "1", "token_type": "client"})
             message = "%s %s cannot be answered here: a training run on this cluster reaches its own data only" % (self.command, self.path)
             raise Refusal(404, message)
-        url = urlsplit(self.server.upstream["url"])
-        connect = HTTPSConnection if url.scheme == "https" else HTTPConnection
+        url = self.server.upstream["url"].rstrip("/") + self.path
+        status, kind, place, answer = self.ask(url, body)
+        for _ in range(REDIRECTS):
+            if self.command != "GET" or status not in (301, 302, 307, 308) or not place:
+                break
+            url = urljoin(url, place)
+            if urlsplit(url).netloc != urlsplit(self.server.upstream["url"]).netloc:
+                break  # the token is for one service alone
+            status, kind, place, answer = self.ask(url, body)
+        self.answer_bytes(status, answer, kind)
+
+    def ask(self, address, body):
+        """Ask the real service. Returns status, content type, where it points to if it points elsewhere, and body; OSError if it is away."""
+        url = urlsplit(address)
         headers = {name: self.headers[name] for name in PASSED_ON if self.headers.get(name)}
-        token = self.server.upstream["token"] or ""
-        headers["Authorization"] = "Basic " + base64.b64encode((token + ":").encode()).decode()
-        connection = connect(url.hostname, url.port, timeout=140)
+        headers["Authorization"] = basic(self.server.upstream["token"] or "")
+        if url.scheme == "https":
+            from http.client import HTTPSConnection  # not there in a Python without TLS
+
+            connection = HTTPSConnection(url.hostname, url.port, timeout=UPSTREAM_SECONDS, context=trust())
+        else:
+            connection = HTTPConnection(url.hostname, url.port, timeout=UPSTREAM_SECONDS)
         try:
-            connection.request(self.command, url.path.rstrip("/") + self.path, body, headers)
+            connection.request(self.command, url.path + ("?" + url.query if url.query else ""), body, headers)
             response = connection.getresponse()
-            self.answer_bytes(response.status, response.read(), response.getheader("Content-Type"))
+            return response.status, response.getheader("Content-Type"), response.getheader("Location"), response.read()
         except HTTPException as error:
             raise OSError("the service broke off: %s" % error) from error
         finally:

@@ -8,7 +8,7 @@ import os
 import sys
 
 
-def _execute_the_users_own():
+def _find_the_users_own():
     import importlib.machinery
     import importlib.util
 
@@ -16,10 +16,8 @@ def _execute_the_users_own():
     path = [entry for entry in sys.path if os.path.abspath(entry or ".") != here]
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize", path)
     if spec is None or spec.loader is None:
-        return
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["sitecustomize"] = module
-    spec.loader.exec_module(module)
+        return None
+    return spec, importlib.util.module_from_spec(spec)
 
 
 class _Finder:
@@ -66,8 +64,9 @@ def _patch(sigopt):
         return params[name]
 
     def set_parameters(values):
-        """Set parameters that nothing was suggested for."""
-        params.setdefaults(dict(values))
+        """Set parameters; what was suggested stays as it was suggested."""
+        given = _suggested()
+        params.update({name: value for name, value in dict(values).items() if name not in given})
 
     def set_parameter(name, value):
         """Set one parameter that nothing was suggested for."""
@@ -78,6 +77,14 @@ def _patch(sigopt):
             setattr(sigopt, function.__name__, function)
 
 
+def _suggested():
+    import base64
+    import json
+
+    context = json.loads(base64.b64decode(os.environ.get("SIGOPT_CONTEXT") or "e30=").decode("utf-8"))
+    return (context.get("global_run_context") or {}).get("run", {}).get("assignments") or {}
+
+
 def _complain():
     if os.environ.get("TRIALFLOW_DEBUG"):
         import traceback
@@ -85,8 +92,12 @@ def _complain():
         traceback.print_exc()
 
 
+_own = None
 try:
     sys.meta_path.insert(0, _Finder)
+    _own = _find_the_users_own()
 except Exception:
     _complain()
-_execute_the_users_own()
+if _own is not None:  # what goes wrong in there is the user's to see, as without this file
+    sys.modules["sitecustomize"] = _own[1]
+    _own[0].loader.exec_module(_own[1])

@@ -1,0 +1,211 @@
+"""One attempt of one training run: the model is started, its output copied, its relay served, its end written down.
+
+Everything that a training run may not need (HTTP, regular expressions, threads) is imported when it is needed: this process is started once for each.
+"""
+
+import _socket  # what `socket` is built on, without the enumerations that take longer to make than the model to start
+import errno
+import json
+import os
+import select
+import signal
+import time
+
+from bell import Bell
+from ending import describe, end_of, may_be_a_shutdown, oom_kills
+from journal import Journal
+from model import Model, variables
+
+CHUNK = 1 << 16
+DRAIN_SECONDS = 0.5
+GRACE_SECONDS = 10.0
+SHUTDOWN_SECONDS = 0.3
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL_SECONDS = 60
+
+
+class Attempt:
+    """From the start of the model to `outcome.json`."""
+
+    def __init__(self, folder, plan):
+        self.folder = folder
+        self.plan = plan
+        self.bell = Bell(folder)
+        self.journal = Journal(os.path.join(folder, "journal.jsonl"), self.bell)
+        self.log = os.open(os.path.join(folder, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.facts = {"started": time.time()}
+        self.deadline = None
+        self.kill_at = None
+        self.patterns = None
+        self.is_asked_to_stop = False
+        self.wakeup, wakeup_writer = os.pipe()
+        for descriptor in (self.wakeup, wakeup_writer):
+            os.set_blocking(descriptor, False)
+        signal.set_wakeup_fd(wakeup_writer)
+        signal.signal(signal.SIGTERM, self.take_note)
+        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+    def take_note(self, *_):
+        """Somebody asks for the end. What follows from it is done where the model is watched."""
+        self.is_asked_to_stop = True
+
+    def make(self, ready):
+        """Execute the model and write the outcome. `ready` is told when the model runs."""
+        listener = _socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        token = os.urandom(16).hex()
+        environment = variables(self.plan, self.folder, listener.getsockname()[1], token)
+        upstream = {name: os.environ.pop("TRIALFLOW_UPSTREAM_" + name.upper(), None) for name in ("url", "token")}
+        kills_before = oom_kills()
+        self.model = Model(self.plan["command"], self.plan["directory"], environment)
+        problem = self.model.start(self.folder)
+        self.tell(ready)
+        if problem:
+            return self.finish({"problem": problem})
+        if self.plan["timeout"]:
+            self.deadline = time.monotonic() + self.plan["timeout"]
+        if self.plan["patterns"]:
+            from patterns import Patterns
+
+            self.patterns = Patterns(self.plan["patterns"], self.journal, self.write_log)
+        status = self.watch(listener, token, upstream)
+        self.drain()
+        self.model.end_leftovers()
+        if self.patterns:
+            self.patterns.close()
+        ended = describe(status, lambda: oom_kills() > kills_before, lambda: end_of(os.path.join(self.folder, "log")))
+        if self.kill_at is not None:
+            ended["out_of_memory"] = False  # the kill was ours
+        elif may_be_a_shutdown(ended) and not ended["out_of_memory"] and self.is_asked_soon():
+            ended["stopped"] = True
+        self.finish(ended)
+
+    @staticmethod
+    def tell(ready):
+        """Tell whoever launched that the model runs. If they are gone meanwhile, others will adopt it."""
+        if ready is not None:
+            try:
+                os.write(ready, b"1")
+            except OSError:
+                pass
+            os.close(ready)
+
+    def watch(self, listener, token, upstream):
+        """Copy output and serve the relay until the model has ended. Returns its wait status."""
+        sources = [self.model.output, self.wakeup, listener]
+        while True:
+            readable = select.select(sources, [], [], self.patience())[0]
+            if listener in readable:
+                from relay import serve
+
+                sources.remove(listener)
+                serve(listener.detach(), token, self.plan["training_run"], self.journal, upstream)
+            if self.model.output in readable and not self.copy():
+                sources.remove(self.model.output)
+            if self.wakeup in readable:
+                self.wake()
+            status = self.model.poll()
+            if status is not None:
+                return status
+            now = time.monotonic()
+            if self.kill_at is None and self.is_asked_to_stop:
+                self.end_model("stopped")
+            elif self.kill_at is None and self.deadline is not None and now >= self.deadline:
+                self.end_model("timed_out")
+            elif self.kill_at is not None and now >= self.kill_at:
+                self.model.signal(signal.SIGKILL)
+                self.kill_at = now + 1
+            self.bell.tick()
+            self.journal.retry()
+
+    def wake(self):
+        """Take the signals' bytes."""
+        try:
+            os.read(self.wakeup, CHUNK)
+        except BlockingIOError:
+            pass
+
+    def patience(self):
+        """Seconds until something is due though nothing happens; None if nothing is."""
+        waits = []
+        due = self.deadline if self.kill_at is None else self.kill_at
+        if due is not None:
+            waits.append(max(0.0, due - time.monotonic()))
+        if self.bell.is_due():
+            waits.append(0.05)
+        if self.journal.is_behind():
+            waits.append(1.0)
+        return min(waits) if waits else None
+
+    def end_model(self, why):
+        """Ask the model to end; it is killed if it has not after the grace."""
+        self.facts[why] = True
+        self.model.signal(signal.SIGTERM)
+        self.kill_at = time.monotonic() + self.grace()
+
+    def grace(self):
+        """Seconds between asking and killing: what the file `stop` says, for whoever asks to be obeyed sooner."""
+        try:
+            with open(os.path.join(self.folder, "stop")) as file:
+                return float(file.read())
+        except (OSError, ValueError):
+            return GRACE_SECONDS
+
+    def copy(self):
+        """Copy what the model printed. Returns whether there may be more."""
+        try:
+            chunk = os.read(self.model.output, CHUNK)
+        except BlockingIOError:
+            return True
+        if not chunk:
+            return False
+        self.write_log(chunk)
+        if self.patterns:
+            self.patterns.feed(chunk)
+        return True
+
+    def write_log(self, chunk):
+        """Append to the log; a full disk costs the log, not the model."""
+        try:
+            written = os.write(self.log, chunk)
+            if written < len(chunk):
+                os.write(self.log, chunk[written:])
+        except OSError as error:
+            self.facts["log_problem"] = "the log is incomplete: " + (error.strerror or str(error))
+        self.bell.soon()
+
+    def drain(self):
+        """Take what is still in the pipe; something left behind by the model may hold it open, and is not waited for."""
+        os.set_blocking(self.model.output, False)
+        until = time.monotonic() + DRAIN_SECONDS
+        while time.monotonic() < until:
+            wait = 0 if self.model.is_alone() else max(0.0, until - time.monotonic())
+            if not select.select([self.model.output], [], [], wait)[0] or not self.copy():
+                return
+
+    def is_asked_soon(self):
+        """Whether this process is, or within a moment will be, asked to stop: a machine that shuts down signals one process after another."""
+        until = time.monotonic() + SHUTDOWN_SECONDS
+        while not self.is_asked_to_stop and time.monotonic() < until:
+            select.select([self.wakeup], [], [], max(0.0, until - time.monotonic()))
+            self.wake()
+        return self.is_asked_to_stop
+
+    def finish(self, ended):
+        """Write the outcome, whole or not at all, and ring."""
+        self.journal.flush(10.0)
+        path = os.path.join(self.folder, "outcome.json")
+        for attempts_left in reversed(range(DISK_FULL_SECONDS)):
+            try:
+                with open(path + ".new", "w") as file:
+                    json.dump(dict(self.facts, ended=time.time(), **ended), file)
+                os.rename(path + ".new", path)
+                break
+            except OSError as error:
+                if error.errno not in DISK_FULL or not attempts_left:
+                    raise
+                time.sleep(1.0)
+        self.bell.ring()
