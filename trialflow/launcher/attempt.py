@@ -4,35 +4,32 @@ Everything that a training run may not need (HTTP, regular expressions, threads)
 """
 
 import _socket  # what `socket` is built on, without the enumerations that take longer to make than the model to start
-import errno
-import json
 import os
 import select
 import signal
 import time
 
-from bell import Bell
-from ending import describe, end_of, may_be_a_shutdown, oom_kills
-from journal import Journal
+from ending import describe, may_be_a_shutdown, oom_kills
 from model import Model, variables
 
 CHUNK = 1 << 16
 DRAIN_SECONDS = 0.5
 GRACE_SECONDS = 10.0
 SHUTDOWN_SECONDS = 0.3
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-DISK_FULL_SECONDS = 60
 
 
 class Attempt:
-    """From the start of the model to `outcome.json`."""
+    """From the start of the model to the word of how it ended.
 
-    def __init__(self, folder, plan):
+    `records` is where it is written down: a `journal` for what the model logs, `log(chunk)` for what it prints and `last_words()` for the end of that,
+    `finish(facts)` for how it ended; `tick()` and `patience()` for what had to be put off.
+    """
+
+    def __init__(self, folder, plan, records):
         self.folder = folder
         self.plan = plan
-        self.bell = Bell(folder)
-        self.journal = Journal(os.path.join(folder, "journal.jsonl"), self.bell)
-        self.log = os.open(os.path.join(folder, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.records = records
+        self.journal = records.journal
         self.facts = {"started": time.time()}
         self.deadline = None
         self.kill_at = None
@@ -52,7 +49,7 @@ class Attempt:
         self.is_asked_to_stop = True
 
     def make(self, ready):
-        """Execute the model and write the outcome. `ready` is told when the model runs."""
+        """Execute the model and write the outcome. `ready` is told when the model runs. Returns the facts of its end."""
         listener = _socket.socket()
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
@@ -70,18 +67,18 @@ class Attempt:
         if self.plan["patterns"]:
             from patterns import Patterns
 
-            self.patterns = Patterns(self.plan["patterns"], self.journal, self.write_log)
+            self.patterns = Patterns(self.plan["patterns"], self.journal, self.records.log)
         status = self.watch(listener, token, upstream)
         self.drain()
         self.model.end_leftovers()
         if self.patterns:
             self.patterns.close()
-        ended = describe(status, lambda: oom_kills() > kills_before, lambda: end_of(os.path.join(self.folder, "log")))
+        ended = describe(status, lambda: oom_kills() > kills_before, self.records.last_words)
         if self.kill_at is not None:
             ended["out_of_memory"] = False  # the kill was ours
         elif may_be_a_shutdown(ended) and not ended["out_of_memory"] and self.is_asked_soon():
             ended["stopped"] = True
-        self.finish(ended)
+        return self.finish(ended)
 
     @staticmethod
     def tell(ready):
@@ -118,8 +115,7 @@ class Attempt:
             elif self.kill_at is not None and now >= self.kill_at:
                 self.model.signal(signal.SIGKILL)
                 self.kill_at = now + 1
-            self.bell.tick()
-            self.journal.retry()
+            self.records.tick()
 
     def wake(self):
         """Take the signals' bytes."""
@@ -130,15 +126,9 @@ class Attempt:
 
     def patience(self):
         """Seconds until something is due though nothing happens; None if nothing is."""
-        waits = []
         due = self.deadline if self.kill_at is None else self.kill_at
-        if due is not None:
-            waits.append(max(0.0, due - time.monotonic()))
-        if self.bell.is_due():
-            waits.append(0.05)
-        if self.journal.is_behind():
-            waits.append(1.0)
-        return min(waits) if waits else None
+        waits = [self.records.patience(), None if due is None else max(0.0, due - time.monotonic())]
+        return min((wait for wait in waits if wait is not None), default=None)
 
     def end_model(self, why):
         """Ask the model to end; it is killed if it has not after the grace."""
@@ -162,20 +152,10 @@ class Attempt:
             return True
         if not chunk:
             return False
-        self.write_log(chunk)
+        self.records.log(chunk)
         if self.patterns:
             self.patterns.feed(chunk)
         return True
-
-    def write_log(self, chunk):
-        """Append to the log; a full disk costs the log, not the model."""
-        try:
-            written = os.write(self.log, chunk)
-            if written < len(chunk):
-                os.write(self.log, chunk[written:])
-        except OSError as error:
-            self.facts["log_problem"] = "the log is incomplete: " + (error.strerror or str(error))
-        self.bell.soon()
 
     def drain(self):
         """Take what is still in the pipe; something left behind by the model may hold it open, and is not waited for."""
@@ -195,17 +175,7 @@ class Attempt:
         return self.is_asked_to_stop
 
     def finish(self, ended):
-        """Write the outcome, whole or not at all, and ring."""
-        self.journal.flush(10.0)
-        path = os.path.join(self.folder, "outcome.json")
-        for attempts_left in reversed(range(DISK_FULL_SECONDS)):
-            try:
-                with open(path + ".new", "w") as file:
-                    json.dump(dict(self.facts, ended=time.time(), **ended), file)
-                os.rename(path + ".new", path)
-                break
-            except OSError as error:
-                if error.errno not in DISK_FULL or not attempts_left:
-                    raise
-                time.sleep(1.0)
-        self.bell.ring()
+        """Write down how it ended. Returns the facts."""
+        facts = dict(self.facts, ended=time.time(), **ended)
+        self.records.finish(facts)
+        return facts
