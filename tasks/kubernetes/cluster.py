@@ -9,7 +9,7 @@ from trialflow.errors import InvalidInput
 
 DEFAULT_NAMESPACE = "orchestrate"
 """SigOpt's, so that clusters that were set up for it go on as they are."""
-NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,98}[a-z0-9])?", re.IGNORECASE)
+NAME = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,98}[a-zA-Z0-9])?")
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 PROVIDERS = ("custom", "aws")
 Provider = Literal["custom", "aws"]
@@ -66,7 +66,7 @@ def check_name(name: str) -> str:
     """Return `name` if a cluster may have it: it names a file, and a Prefect block. Raises `InvalidInput`."""
     if not NAME.fullmatch(name):
         raise InvalidInput(
-            f"{name!r} cannot be the name of a cluster: expected 1 to 100 letters, digits, dashes and dots, beginning with a letter or digit"
+            f"{name!r} cannot be the name of a cluster", hint="expected 1 to 100 letters, digits and dashes, with a letter or digit at both ends"
         )
     return name
 
