@@ -1,6 +1,5 @@
 """What the API server, aiohttp and TLS answer becomes an error for people, here alone."""
 
-import asyncio
 import json
 import re
 import ssl
@@ -19,7 +18,7 @@ RECONNECT = "`trialflow cluster connect` with a new kubeconfig"
 
 
 class ClusterError(TrialflowError):
-    """The cluster did not do what was asked. `status` is the HTTP status if there was an answer, `reason` Kubernetes' word for it, such as `Expired`."""
+    """The cluster did not do what was asked. `status` is the HTTP status of an answer, `reason` Kubernetes' word for it (`Expired`)."""
 
     def __init__(self, message: str, *, hint: str | None = None, status: int | None = None, reason: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -59,7 +58,7 @@ async def explained(what: str, *, server: str = "") -> AsyncIterator[None]:
         if not error.status:
             raise Unreachable(f"could not {what}: {error.reason}") from error
         raise explain_answer(what, error.status, error.body, error.reason or "") from error
-    except (aiohttp.ClientError, ssl.SSLError, OSError, asyncio.TimeoutError) as error:
+    except (aiohttp.ClientError, OSError) as error:
         raise explain_failure(what, error, server) from error
 
 
@@ -96,7 +95,7 @@ def explain_failure(what: str, error: BaseException, server: str = "") -> Cluste
             else f"get a new certificate, then {RECONNECT}"
         )
         return Refused(f"could not {what}: the API server{at} ended the TLS connection: {told}", hint=hint)
-    if isinstance(error, asyncio.TimeoutError):
+    if isinstance(error, TimeoutError):
         return Unreachable(f"could not {what}: the API server{at} did not answer in time", hint="is a VPN or a firewall in the way?")
     if type(error).__name__ == "ClientConnectorDNSError":
         return Unreachable(f"could not {what}: the name of the API server{at} is not known", hint="check `server` in the kubeconfig; is a VPN off?")
