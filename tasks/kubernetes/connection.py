@@ -3,13 +3,10 @@
 import base64
 import os
 import ssl
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from kubernetes_asyncio.client import ApiClient, Configuration
@@ -19,9 +16,9 @@ from multidict import CIMultiDict
 
 from tasks.kubernetes.cluster import Cluster
 from tasks.kubernetes.credentials import Credential, Credentials, fixed_credential, plugin_credential, pod_credential
-from tasks.kubernetes.errors import RECONNECT, Refused
 from tasks.kubernetes.kubeconfig import cluster_of, user_of
 from tasks.kubernetes.kubeconfig_files import SERVICE_ACCOUNT, is_in_cluster
+from tasks.kubernetes.tls import check_dates, load_certificate, tls_context
 from trialflow import __version__
 from trialflow.errors import InvalidInput
 
@@ -54,14 +51,14 @@ class Connection:
 
 
 class Requests(RESTClientObject):
-    """As the library's, over our session: counted, with time limits, and signed in again once if the API server refuses a credential that can be renewed."""
+    """As the library's, over our session: counted, with time limits, and signed in again once if a credential that can be renewed is refused."""
 
     def __init__(self, configuration: Configuration, session: aiohttp.ClientSession, sign_in: "SignIn") -> None:
         # Not super's __init__: it would make a session of its own, whose TLS context can only be made from files.
         self.pool_manager = session
-        self.server_hostname = configuration.tls_server_name
-        self.proxy = configuration.proxy
-        self.proxy_headers = None
+        self.server_hostname = cast(Any, configuration.tls_server_name)
+        self.proxy = cast(Any, configuration.proxy)
+        self.proxy_headers = {}
         self.count = 0
         self._sign_in = sign_in
 
@@ -126,7 +123,8 @@ async def connected(
         facts, user = _pod_cluster(cluster, environ), {}
     context = tls_context(facts) if facts["server"].startswith("https://") else None
     sign_in = _sign_in(user, facts, context, bool(cluster.kubeconfig), clock)
-    configuration = Configuration(host=facts["server"].rstrip("/"))
+    server = facts["server"].rstrip("/")
+    configuration = Configuration(host=server)
     configuration.tls_server_name = facts.get("tls-server-name") if context else None
     configuration.proxy = facts.get("proxy-url")
     connector = aiohttp.TCPConnector(limit=pool, ssl=context or False)
@@ -138,58 +136,7 @@ async def connected(
         await api.rest_client.close()
         api.rest_client = requests
         api.user_agent = f"trialflow/{__version__}"
-        yield Connection(cluster, api, configuration.host, requests)
-
-
-def tls_context(facts: Mapping[str, Any]) -> ssl.SSLContext:
-    """The TLS context for the `cluster` entry of a self-contained kubeconfig. Raises `InvalidInput` if its authority is no certificate."""
-    data = facts.get("certificate-authority-data")
-    try:
-        context = ssl.create_default_context(cadata=base64.b64decode(data).decode() if data else None)
-    except (ssl.SSLError, ValueError) as error:
-        raise InvalidInput(f"`certificate-authority` of the kubeconfig is no certificate: {error}", hint="get a new kubeconfig") from error
-    # Python 3.13 asks for extensions that the authorities of many clusters lack. Kubernetes' own clients do not.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if facts.get("insecure-skip-tls-verify"):
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def load_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    """Have `context` show a client certificate (PEM). Python takes one only from files: they are the user's alone, and deleted at once."""
-    with tempfile.TemporaryDirectory(prefix="trialflow-") as folder:
-        paths = [Path(folder) / name for name in ("certificate", "key")]
-        for path, text in zip(paths, (certificate, key), strict=True):
-            path.touch(mode=0o600)
-            path.write_text(text)
-        try:
-            # Without a password the library would ask for one at the terminal.
-            context.load_cert_chain(*paths, password=_no_password)
-        except (ssl.SSLError, OSError) as error:
-            told = getattr(error, "reason", None) or str(error)
-            raise Refused(f"could not use the client certificate of the kubeconfig: {told}", hint=RECONNECT) from error
-
-
-def check_dates(certificate: str, now: float) -> None:
-    """Raise `Refused` if a client certificate (PEM) has expired or is not valid yet: the API server would only say 401. `now` is in epoch seconds."""
-    from cryptography.x509 import load_pem_x509_certificate
-
-    try:
-        facts = load_pem_x509_certificate(certificate.encode())
-    except ValueError as error:
-        raise InvalidInput(f"`client-certificate` of the kubeconfig is no certificate: {error}", hint="get a new kubeconfig") from error
-    at = datetime.fromtimestamp(now, UTC)
-    if facts.not_valid_after_utc < at:
-        raise Refused(
-            f"could not sign in: the client certificate of the kubeconfig expired on {facts.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
-            hint=f"get a new kubeconfig from whoever runs the cluster, then {RECONNECT}",
-        )
-    if facts.not_valid_before_utc > at:
-        raise Refused(
-            f"could not sign in: the client certificate of the kubeconfig is not valid before {facts.not_valid_before_utc:%Y-%m-%d %H:%M} UTC",
-            hint="is this machine's clock right?",
-        )
+        yield Connection(cluster, api, server, requests)
 
 
 def _sign_in(user: Mapping[str, Any], facts: Mapping[str, Any], context: ssl.SSLContext | None, has_user: bool, clock: Callable[[], float]) -> SignIn:
@@ -229,7 +176,3 @@ def _impersonation(user: Mapping[str, Any]) -> CIMultiDict[str]:
         for value in values:
             headers.add(f"Impersonate-Extra-{key}", str(value))
     return headers
-
-
-def _no_password() -> str:
-    raise ssl.SSLError("its key is encrypted, and there is nobody to ask for the password")
