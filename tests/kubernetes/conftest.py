@@ -1,0 +1,39 @@
+"""A real cluster for the tests of this room, each in a namespace of its own."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tasks.kubernetes.cluster import Cluster
+
+
+@pytest.fixture
+def kubeconfig() -> Path:
+    """The kubeconfig of an administrator of the cluster that tests may use."""
+    path = os.environ.get("TRIALFLOW_TEST_KUBECONFIG")
+    if not path:
+        pytest.skip("TRIALFLOW_TEST_KUBECONFIG names no kubeconfig: there is no cluster to test on")
+    return Path(path)
+
+
+@pytest.fixture
+async def cluster(kubeconfig: Path) -> AsyncIterator[Cluster]:
+    """The cluster with a new namespace, which is deleted at the end with all that is in it."""
+    from kubernetes_asyncio.client import CoreV1Api
+
+    from tasks.kubernetes.connection import connected
+    from tasks.kubernetes.kubeconfig_files import load_kubeconfig
+
+    document, context = load_kubeconfig(str(kubeconfig), None, environ={})
+    registry = os.environ.get("TRIALFLOW_TEST_REGISTRY")
+    made = Cluster("test", namespace=f"trialflow-test-{secrets.token_hex(4)}", kubeconfig=document, context=context, registry=registry)
+    async with connected(made) as connection:
+        await CoreV1Api(connection.api).create_namespace({"metadata": {"name": made.namespace}})
+    try:
+        yield made
+    finally:
+        async with connected(made) as connection:
+            await CoreV1Api(connection.api).delete_namespace(made.namespace)
