@@ -88,7 +88,7 @@ def explain_failure(what: str, error: BaseException, server: str = "") -> Cluste
             f"could not {what}: the certificate of the API server{at} is not accepted: {tls.verify_message}", hint=_verify_hint(tls.verify_message)
         )
     if tls is not None:
-        told = (tls.reason or str(tls)).replace("_", " ").lower()
+        told = (getattr(tls, "reason", None) or str(tls)).replace("_", " ").lower()
         hint = (
             "the server speaks no TLS: is `server` an http:// address?"
             if "wrong version number" in told
@@ -148,9 +148,9 @@ def _verify_hint(told: str) -> str:
 
 
 def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
-    """The TLS error in a chain of causes: aiohttp wraps it in several ways."""
+    """The TLS error in a chain of causes: aiohttp wraps it in several ways. A connection that was cut is none."""
     for candidate in (error, getattr(error, "certificate_error", None), getattr(error, "os_error", None), getattr(error, "__cause__", None)):
-        if isinstance(candidate, ssl.SSLError):
+        if isinstance(candidate, ssl.SSLError) and not isinstance(candidate, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return candidate
     return None
 

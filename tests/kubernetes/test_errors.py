@@ -26,6 +26,7 @@ def status(message: str, reason: str = "") -> str:
 NO_RIGHT = (
     'jobs.batch is forbidden: User "system:serviceaccount:a:b" cannot create resource "jobs" in API group "batch" in the namespace "orchestrate"'
 )
+RULE = '{apiGroups: ["batch"], resources: ["jobs"], verbs: ["create"]} in a Role of namespace orchestrate, bound to jane'
 NO_NODES = 'nodes is forbidden: User "jane" cannot list resource "nodes" in API group "" at the cluster scope'
 
 
@@ -33,7 +34,7 @@ NO_NODES = 'nodes is forbidden: User "jane" cannot list resource "nodes" in API 
     ("code", "body", "kind", "hint"),
     [
         (401, status("Unauthorized", "Unauthorized"), Refused, "has expired"),
-        (403, status(NO_RIGHT, "Forbidden"), Refused, 'apiGroups: ["batch"], resources: ["jobs"], verbs: ["create"]} in a Role of namespace orchestrate, bound to'),
+        (403, status(NO_RIGHT, "Forbidden"), Refused, RULE),
         (403, status(NO_NODES, "Forbidden"), Refused, 'apiGroups: [""], resources: ["nodes"], verbs: ["list"]} in a ClusterRole, bound to jane'),
         (403, status('pods "x" is forbidden: exceeded quota: q, requested: pods=1', "Forbidden"), Refused, "ResourceQuota"),
         (403, status('unable to create in namespace x because it is being terminated: forbidden'), Refused, "being deleted"),
@@ -77,6 +78,7 @@ def verify_error(told: str) -> ssl.SSLCertVerificationError:
         (verify_error("unable to get local issuer certificate"), Refused, "belongs to another cluster"),
         (verify_error("certificate has expired"), Refused, "renewed by whoever runs the cluster"),
         (verify_error("IP address mismatch, certificate is not valid for '10.0.0.1'"), Refused, "tls-server-name"),
+        (ssl.SSLEOFError(8, "EOF occurred in violation of protocol"), Unreachable, "EOF"),
         (ssl.SSLError(1, "tlsv1 alert unknown ca"), Refused, "new certificate"),
     ],
 )
