@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 from trialflow.service.errors import BadRequest
 from trialflow.service.store.schema import observations, queued_suggestions, suggestions
 from trialflow.service.store.thread import StoreThread
+from trialflow.service.tasks import task_costing
 
 if TYPE_CHECKING:
     from trialflow.optimizer import Observation, Space
@@ -52,7 +53,7 @@ class Advisor:
         """Assignments and the method that found them, for an experiment's row. Raises `BadRequest` when its space is exhausted."""
         queued, rows, pending = await self._store.do(lambda connection: self._read(connection, experiment))
         if queued is not None:
-            return {"assignments": queued, "method": "queued"}
+            return {**queued, "method": "queued"}
         memory = self._remember(experiment, rows)
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, experiment, list(memory.observed), pending)
 
@@ -75,7 +76,7 @@ class Advisor:
         first = connection.execute(select(queued_suggestions).where(queued_suggestions.c.experiment == experiment["id"]).limit(1)).mappings().first()
         if first is not None:
             connection.execute(queued_suggestions.delete().where(queued_suggestions.c.id == first["id"]))
-            return first["assignments"], [], []
+            return {"assignments": first["assignments"], "task": first["task"]}, [], []
         memory = self._memory.get(experiment["id"])
         known = memory.last if memory and memory.history == experiment["history"] else 0
         table = observations.c
@@ -102,6 +103,7 @@ class Advisor:
         from trialflow.optimizer import SpaceExhausted, suggest
 
         body = experiment["body"]
+        tasks = body.get("tasks") or []
         try:
             found = suggest(
                 space_of(body),
@@ -110,14 +112,15 @@ class Advisor:
                 pending,
                 seed=int(experiment["id"]),
                 kind=body.get("type") or "offline",
-                budget=body.get("budget") and int(body["budget"]),
+                budget=body.get("budget"),
                 parallel_bandwidth=body.get("parallel_bandwidth") or 1,
                 num_solutions=body.get("num_solutions") or 1,
+                task_costs=tuple(one["cost"] for one in tasks),
             )
         except SpaceExhausted as exhausted:
             raise BadRequest(exhausted.message) from exhausted
         logger.debug("experiment %s: %s", experiment["id"], found.method)
-        return {"assignments": found.assignments, "method": found.method}
+        return {"assignments": found.assignments, "method": found.method, "task": task_costing(tasks, found.task_cost) if tasks else None}
 
 
 def space_of(body: Row) -> "Space":

@@ -110,13 +110,13 @@ def suggestion(row: Row) -> dict[str, Any]:
         "created": row["created"],
         "deleted": row["deleted"],
         "metadata": row["metadata"],
-        "task": row["task"],
+        "task": task(row["task"]),
     }
 
 
 def queued_suggestion(row: Row) -> dict[str, Any]:
     """A suggestion that waits to be given out."""
-    kept = {"assignments": row["assignments"], "created": row["created"], "task": row["task"]}
+    kept = {"assignments": row["assignments"], "created": row["created"], "task": task(row["task"])}
     return {"object": "queued_suggestion", "id": str(row["id"]), "experiment": str(row["experiment"]), **kept}
 
 
@@ -136,7 +136,7 @@ def observation(row: Row) -> dict[str, Any]:
         "created": row["created"],
         "deleted": row["deleted"],
         "metadata": row["metadata"],
-        "task": row["task"],
+        "task": task(row["task"]),
     }
 
 
@@ -166,7 +166,12 @@ def experiment(row: Row, progress: Mapping[str, Any]) -> dict[str, Any]:
     if row["kind"] == "ai":
         return {**shown, "runs_only": True, "budget": body.get("budget")}
     core = {"observation_budget": body.get("budget"), "development": False, "runs_only": False, "metric": shown["metrics"][0]}
-    return {**shown, **core}
+    return {**shown, **core, **({"tasks": [task(one) for one in body["tasks"]]} if body.get("tasks") else {})}
+
+
+def task(one: Row | None) -> dict[str, Any] | None:
+    """A task, or none."""
+    return None if one is None else {"object": "task", **one}
 
 
 def parameter(one: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The core API: experiments with suggestions and observations that the caller makes itself."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from trialflow.service import advisor, checking, shapes
+from trialflow.service import advisor, checking, shapes, tasks
 from trialflow.service.best import best_of
 from trialflow.service.errors import BadRequest, Forbidden, NotFound
 from trialflow.service.routes import experiments as ai
@@ -26,8 +27,6 @@ METRIC = "metric"
 def body_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """A core experiment's body in the form that AI experiments have."""
     body = {key: value for key, value in ai.without_tags(given).items() if value is not None}
-    if body.pop("tasks", None):
-        raise BadRequest("not supported yet: tasks")
     body.pop("development", None)
     body.pop("project", None)
     if body.get("runs_only"):
@@ -40,6 +39,33 @@ def body_of(given: Mapping[str, Any]) -> dict[str, Any]:
     metrics = body.get("metrics") or [{}]
     body["metrics"] = [{"name": one} if isinstance(one, str) else {"name": METRIC, **one} for one in metrics]
     return body
+
+
+def validated(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A core experiment's body as it is kept. With tasks, whose cost counts, its budget may be a fraction of whole observations."""
+    given = {key: value for key, value in body.items() if key != "tasks"}
+    if not body.get("tasks"):
+        return validate_experiment_body(given).to_api()
+    asked, budget = tasks.tasks_of(body["tasks"]), given.pop("budget", None)
+    if budget is not None and checking.finite(budget, ".observation_budget") <= 0:
+        raise BadRequest(f".observation_budget must be above 0, not {budget}")
+    whole = {} if budget is None else {"budget": math.ceil(budget)}  # what else there is of rules about it is about whole observations
+    kept = {**validate_experiment_body({**given, **whole}).to_api(), "tasks": asked, **({} if budget is None else {"budget": budget})}
+    tasks.check_together(kept)
+    return kept
+
+
+def updated(body: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A core experiment's body after an update; fields that stay may be sent along. Raises `BadRequest` for tasks that change."""
+    given = {key: value for key, value in fields.items() if key not in ("development", "metric", "runs_only", "progress")}
+    if "tasks" in given and (given.pop("tasks") or []) != (body.get("tasks") or []):
+        raise BadRequest("tasks cannot be changed once the experiment exists")
+    if not body.get("tasks"):
+        return check_update(validate_experiment_body(body), given).to_api()
+    kept = {key: value for key, value in body.items() if key not in ("tasks", "budget")}
+    budget = given.pop("budget", body["budget"])
+    changed = check_update(validate_experiment_body(kept), given).to_api() if given else kept
+    return validated({**changed, "tasks": body["tasks"], "budget": budget})
 
 
 def _shown(connection: Connection, row: Row) -> dict[str, Any]:
@@ -56,8 +82,8 @@ async def create(call: Call) -> Answer:
     """POST /experiments."""
     check_client(call)
     project = call.path.get("project") or call.body.get("project")
-    body = validate_experiment_body(body_of(call.body)).to_api()
-    advisor.check_supported(body)
+    body = validated(body_of(call.body))
+    advisor.check_supported(body, tasks="tasks" in body)
     return await call.service.store.do(lambda connection: _shown(connection, store.create(connection, kind="core", project=project, body=body)))
 
 
@@ -94,7 +120,8 @@ async def put(call: Call) -> Answer:
 
     def write(connection: Connection) -> dict:
         row = store.get(connection, call.path["id"])
-        body = check_update(validate_experiment_body(row["body"]), fields).to_api() if fields else row["body"]
+        change = updated if row["kind"] == "core" else ai.updated
+        body = change(row["body"], fields) if fields else row["body"]
         row = store.set_body(connection, row, body, state=state)
         return ai.shown(connection, row) if row["kind"] == "ai" else _shown(connection, row)
 
@@ -116,12 +143,15 @@ async def create_suggestion(call: Call) -> Answer:
         raise BadRequest(f"Experiment {experiment['id']} is archived: it gives no suggestions")
     given = call.body.get("assignments")
     metadata = None if call.body.get("metadata") is None else checking.metadata(call.body["metadata"])
+    choices = experiment["body"].get("tasks")
+    task, full = tasks.task_named(choices, call.body.get("task")), tasks.task_costing(choices, 1.0) if choices else None
     async with call.service.advisor.turn(experiment["id"]):
         if given:
-            found = {"assignments": check_assignments(experiment, given), "method": "explicit"}
+            found = {"assignments": check_assignments(experiment, given), "method": "explicit", "task": task or full}
         else:
             found = await call.service.advisor.suggest(experiment)
-        values = {"experiment": experiment["id"], **found, "state": "open", "created": now(), "deleted": False, "metadata": metadata, "task": None}
+            found = {**found, "task": task or found["task"] or full}
+        values = {"experiment": experiment["id"], **found, "state": "open", "created": now(), "deleted": False, "metadata": metadata}
         identifier = await call.service.store.do(lambda connection: add(connection, suggestions, values))
     return shapes.suggestion({"id": identifier, **values})
 
@@ -191,6 +221,9 @@ def _observe(connection: Connection, experiment: Row, body: Mapping[str, Any]) -
         assignments = suggestion["assignments"]
     else:
         assignments = check_assignments(experiment, body["assignments"])
+    task = tasks.task_named(experiment["body"].get("tasks"), body.get("task")) or (suggestion or {}).get("task")
+    if task is None and experiment["body"].get("tasks"):
+        raise BadRequest("An observation of an experiment with tasks needs a task or a suggestion")
     values = {
         "experiment": experiment["id"],
         "suggestion": suggestion["id"] if suggestion else None,
@@ -200,7 +233,7 @@ def _observe(connection: Connection, experiment: Row, body: Mapping[str, Any]) -
         "created": now(),
         "deleted": False,
         "metadata": None if body.get("metadata") is None else checking.metadata(body["metadata"]),
-        "task": None,
+        "task": task,
     }
     identifier = add(connection, observations, values)
     if suggestion is not None:
@@ -319,6 +352,8 @@ async def update_observation(call: Call) -> Answer:
             values["assignments"] = check_assignments(experiment, call.body["assignments"])
         if call.body.get("metadata") is not None:
             values["metadata"] = checking.metadata(call.body["metadata"])
+        if (task := tasks.task_named(experiment["body"].get("tasks"), call.body.get("task"))) is not None:
+            values["task"] = task
         if values:
             change(connection, observations, row["id"], values)
             store.touch_history(connection, experiment["id"])
@@ -334,7 +369,8 @@ async def create_queued(call: Call) -> Answer:
     def write(connection: Connection) -> Row:
         experiment = store.get(connection, call.path["experiment"])
         assignments = check_assignments(experiment, call.body.get("assignments"))
-        values = {"experiment": experiment["id"], "assignments": assignments, "created": now(), "task": None}
+        task = tasks.task_named(experiment["body"].get("tasks"), call.body.get("task"))
+        values = {"experiment": experiment["id"], "assignments": assignments, "created": now(), "task": task}
         return {"id": add(connection, queued_suggestions, values), **values}
 
     return shapes.queued_suggestion(await call.service.store.do(write))
@@ -347,7 +383,7 @@ def _succeeded(connection: Connection, experiment: Row) -> list[Row]:
 
 
 def _best(connection: Connection, experiment: Row) -> Sequence[Row]:
-    rows = _succeeded(connection, experiment)
+    rows = [row for row in _succeeded(connection, experiment) if tasks.is_full(row)]
     return best_of(experiment["body"]["metrics"], [(row, {one["name"]: one["value"] for one in row["values"]}) for row in rows])
 
 
@@ -363,7 +399,7 @@ async def stopping_criteria(call: Call) -> Answer:
     def read(connection: Connection) -> dict:
         row = store.get(connection, call.path["experiment"])
         progress = store.progress(connection, row)
-        done = progress.get("observation_count", progress.get("finished_run_count", 0))
+        done = progress.get("observation_budget_consumed", progress.get("finished_run_count", 0))
         budget = row["body"].get("budget")
         spent = budget is not None and done >= budget
         return {"object": "stopping_criteria", "should_stop": spent, "reasons": ["observation_budget_reached"] if spent else []}

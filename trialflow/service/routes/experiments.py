@@ -1,5 +1,6 @@
 """AI experiments: create, list, read, update, archive, and their best training runs. Also reached by the older path /experiments/{id}."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -88,10 +89,15 @@ async def update(call: Call) -> Answer:
         row = store.get(connection, call.path["id"], kind="ai")
         if not fields:
             return shown(connection, store.set_body(connection, row, row["body"], state=state))
-        body = check_update(validate_experiment_body(row["body"]), fields).to_api()
+        body = updated(row["body"], fields)
         return shown(connection, store.set_body(connection, row, body, state=state))
 
     return await call.service.store.do(write)
+
+
+def updated(body: Mapping[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """An AI experiment's body after an update."""
+    return check_update(validate_experiment_body(body), fields).to_api()
 
 
 async def delete(call: Call) -> Answer:

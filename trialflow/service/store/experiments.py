@@ -65,7 +65,17 @@ def progress(connection: Connection, row: Row) -> dict[str, Any]:
 def _core_progress(connection: Connection, row: Row, budget: float | None) -> dict[str, Any]:
     of_it = (observations.c.experiment == row["id"]) & observations.c.deleted.is_(False)
     count, first, last = connection.execute(select(func.count(), func.min(observations.c.id), func.max(observations.c.id)).where(of_it)).one()
-    return {"object": "progress", "observation_count": count, "observation_budget_consumed": float(count), "first": first, "last": last}
+    consumed = float(count)
+    if row["body"].get("tasks"):
+        consumed = float(sum((task or {}).get("cost", 1.0) for task in connection.execute(select(observations.c.task).where(of_it)).scalars()))
+    return {
+        "object": "progress",
+        "observation_count": count,
+        "observation_budget": budget,
+        "observation_budget_consumed": consumed,
+        "first": first,
+        "last": last,
+    }
 
 
 def page(
