@@ -14,6 +14,7 @@ from trialflow.specs.parameter import BoundsSpec, ParameterSpec, PriorSpec
 from trialflow.specs.problem import Problem, SpecError
 from trialflow.specs.run import AwsKeys, RunSpec
 from trialflow.specs.schema import json_schema
+from trialflow.specs.stopping import EarlyStoppingSpec, early_stopping_of
 from trialflow.specs.update import check_update
 from trialflow.specs.writing import to_yaml
 
@@ -22,6 +23,7 @@ __all__ = [
     "BoundsSpec",
     "ClusterSpec",
     "ConditionalSpec",
+    "EarlyStoppingSpec",
     "ExperimentSpec",
     "LinearConstraintSpec",
     "MetricSpec",
@@ -32,6 +34,7 @@ __all__ = [
     "SpecError",
     "TermSpec",
     "check_update",
+    "early_stopping_of",
     "json_schema",
     "load_cluster",
     "load_experiment",

@@ -1,5 +1,6 @@
 """`experiment.yml`: parameters, metrics and budget of an experiment, with the rules that SigOpt's server had."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from math import prod
@@ -11,6 +12,7 @@ from trialflow.specs.conditional import ConditionalSpec, conditional_rules
 from trialflow.specs.constraint import LinearConstraintSpec, constraint_rules
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.parameter import ParameterSpec
+from trialflow.specs.stopping import METADATA_KEY, EarlyStoppingSpec, stopping_rules
 from trialflow.specs.strict import Name, Number, Positive, Strict, Text, Violation, refuse
 
 MOST_METRICS, MOST_OPTIMIZED, MOST_CONSTRAINTS = 50, 2, 4
@@ -30,6 +32,7 @@ class ExperimentSpec(Strict):
         default=None, description="Sums of parameters that have to stay within a threshold."
     )
     num_solutions: Positive | None = Field(default=None, description="How many different good solutions are looked for.")
+    early_stopping: EarlyStoppingSpec | None = Field(default=None, description="Ends training runs that promise nothing; off by default.")
     metadata: dict[str, Number | Text | None] | None = Field(default=None, description="Facts of your own, kept with the experiment.")
 
     @model_validator(mode="after")
@@ -41,6 +44,7 @@ class ExperimentSpec(Strict):
                 *conditional_rules(self.conditionals or [], self.parameters),
                 *constraint_rules(self.linear_constraints or [], self.parameters),
                 *_kind_rules(self),
+                *stopping_rules(self.early_stopping, self.metrics),
                 *_metadata_rules(self.metadata or {}),
             ]
         )
@@ -63,11 +67,13 @@ class ExperimentSpec(Strict):
 
     def to_api(self) -> dict[str, Any]:
         """The body for `POST aiexperiments`."""
-        body = self.model_dump(mode="json", exclude_none=True, exclude={"parameters", "metrics", "budget"})
+        body = self.model_dump(mode="json", exclude_none=True, exclude={"parameters", "metrics", "budget", "early_stopping"})
         body["parameters"] = [one.to_api() for one in self.parameters]
         body["metrics"] = [one.to_api() for one in self.metrics]
         if self.full_budget is not None:
             body["budget"] = self.full_budget
+        if self.early_stopping is not None:
+            body["metadata"] = {**(self.metadata or {}), METADATA_KEY: json.dumps(self.early_stopping.model_dump())}
         return body
 
 

@@ -60,7 +60,8 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _integer(value: Any) -> Any:
+def as_integer(value: Any) -> Any:
+    """A whole number as an int, `60.0` too; for fields with bounds of their own, in `Annotated`."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -109,9 +110,9 @@ Hidden = WrapValidator(_secretly)
 """For fields that hold secrets, in `Annotated`: what is wrong with them is told without the value."""
 Number = Annotated[int | float, BeforeValidator(_number)]
 """A finite number; whole ones stay whole. Truth values and quoted numbers are refused."""
-Positive = Annotated[int, Field(gt=0), BeforeValidator(_integer)]
+Positive = Annotated[int, Field(gt=0), BeforeValidator(as_integer)]
 """A whole number above 0; `60.0` is one."""
-Count = Annotated[int, Field(ge=0), BeforeValidator(_integer)]
+Count = Annotated[int, Field(ge=0), BeforeValidator(as_integer)]
 """A whole number, 0 or more."""
 Text = Annotated[str, BeforeValidator(_string)]
 """A string; numbers and truth values are refused with the advice to quote them."""
