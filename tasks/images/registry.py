@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.images.engine import listed_insecure
 from tasks.images.errors import ImageMissing, RegistryRefused, RegistryUnavailable
 from tasks.images.facts import ImageFacts
 from tasks.images.login import Login
 from tasks.images.references import Reference, parse
 from tasks.images.session import RegistrySession, as_json, what_it_said
+from tasks.images.transport import is_listed
 from trialflow.errors import InvalidInput
 
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
@@ -182,4 +184,4 @@ def _digest(body: bytes) -> str:
 
 
 def _session(name: Reference, login: Login | None, insecure: bool | None, actions: str = "pull") -> RegistrySession:
-    return RegistrySession(name, login=login, insecure=insecure, actions=actions)
+    return RegistrySession(name, login=login, insecure=insecure, actions=actions, listed_insecure=lambda host: is_listed(host, listed_insecure()))

@@ -1,0 +1,140 @@
+"""The flow `image`: make the image of a directory and push it, unless the registry has one of the same contents."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from pydantic import BaseModel, Field
+
+from blocks.registry import ImageRegistry
+from tasks.images import building
+from tasks.images.building import Order, Plan
+from tasks.images.errors import RegistryUnavailable
+from tasks.images.events import ImageEvent, tell
+from tasks.images.login import Login, docker_login
+from tasks.images.references import DOCKER_HUB, HUB_ALIASES
+from tasks.images.repository import repository_of
+from trialflow.errors import InvalidInput
+
+RETRY_DELAYS = [2.0, 8.0, 30.0]
+
+
+class ImageSource(BaseModel):
+    """What an image is made of and where it goes."""
+
+    directory: str | None = Field(default=None, title="Directory", description="The model's folder; by default the one that the flow runs in.")
+    dockerfile: str | None = Field(default=None, title="Dockerfile", description="Relative to the directory, or absolute; by default `Dockerfile`.")
+    name: str | None = Field(default=None, title="Name", description="Name of the image below the registry; by default the directory's name.")
+    repository: str | None = Field(default=None, title="Repository", description="The whole repository, instead of registry and name.")
+    platform: str | None = Field(
+        default=None,
+        title="Platform",
+        description="Such as `linux/amd64`; by default that of the Docker engine.",
+        pattern="^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$",
+    )
+    target: str | None = Field(default=None, title="Stage", description="The stage of the Dockerfile to build; by default the last.")
+    fresh: bool = Field(default=False, title="Build anew", description="Even if nothing has changed, with the newest base image and no cache.")
+    leave_out: list[str] = Field(default_factory=list, title="Leave out", description="Paths that do not belong into the image.")
+
+
+@flow(name="image", flow_run_name="image {source.name}", persist_result=False)
+async def image(source: ImageSource = ImageSource(), registry: str | None = None) -> str:  # noqa: B008 - Prefect shows it as the default
+    """Make the image of a directory and push it. Returns `repository@sha256:...`; unchanged contents build and push nothing.
+
+    Args:
+        source: The directory, its Dockerfile, and the image's name.
+        registry: Name of a `trialflow image registry` block; by default Docker Hub, with the login of `docker login`.
+    """
+    if registry is None:
+        return await make_image(source)
+    try:
+        kept = await ImageRegistry.aload(registry)
+    except ValueError as error:
+        hint = "`prefect block ls` shows those there are"
+        raise InvalidInput(f"there is no image registry block called {registry!r} on this Prefect server", hint=hint) from error
+    password = kept.password.get_secret_value()
+    login = Login(kept.username, password) if kept.username and password else None
+    return await make_image(source, registry=kept.registry, login=login, insecure=kept.insecure or None)
+
+
+async def make_image(source: ImageSource, *, registry: str | None = None, login: Login | None = None, insecure: bool | None = None) -> str:
+    """The same inside another flow: the steps as tasks of the flow that calls. `registry` is host[:port][/path]; `login` never becomes a parameter.
+
+    Returns `repository@sha256:...`. Raises the errors of `tasks.images.errors` and `InvalidInput`.
+    """
+    directory = Path(source.directory or os.getcwd()).expanduser().absolute()
+    order = Order(
+        directory=directory,
+        repository=source.repository or _repository(source.name or directory.name, registry, login),
+        dockerfile=source.dockerfile,
+        platform=source.platform,
+        target=source.target,
+        leave_out=tuple(directory / path for path in source.leave_out),
+        fresh=source.fresh,
+        insecure=insecure,
+    )
+    planned = await building.plan(order)
+    logger = get_run_logger()
+    if found := await building.find_image(planned, login=login):
+        logger.info("unchanged: %s", found)
+        return found
+    await build(str(planned.name), planned)
+    reference = await push(str(planned.name), planned, _Kept(login))
+    logger.info("pushed %s", reference)
+    return reference
+
+
+class _Kept:
+    """Carries a login into a task: Prefect shows and stores a task's plain values, of this it knows the type alone."""
+
+    def __init__(self, login: Login | None) -> None:
+        self.login = login
+
+
+async def _is_worth_retrying(task: Any, run: Any, state: Any) -> bool:
+    try:
+        await state.aresult()
+    except RegistryUnavailable:
+        return True
+    except Exception:  # noqa: BLE001 - Prefect raises it again; only the kind of error is asked here
+        return False
+    return False
+
+
+def _step(name: str) -> Any:
+    return task(
+        name=name,
+        task_run_name=name + " {name}",
+        retries=len(RETRY_DELAYS),
+        retry_delay_seconds=RETRY_DELAYS,
+        retry_condition_fn=_is_worth_retrying,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+
+
+@_step("build")
+async def build(name: str, planned: Plan) -> str:
+    """Build the image, or find it in the engine from an earlier try. Returns its id there. The steps are in the task's log."""
+    logger = get_run_logger()
+
+    def on_event(event: ImageEvent) -> None:
+        if event.kind == "step":
+            logger.info("step %s/%s: %s", event.number, event.steps, event.text)
+        tell(event)
+
+    return await building.build_image(planned, on_event=on_event)
+
+
+@_step("push")
+async def push(name: str, planned: Plan, kept: _Kept) -> str:
+    """Push the image; what an earlier try has sent is not sent again. Returns `repository@sha256:...`."""
+    return await building.push_image(planned, login=kept.login)
+
+
+def _repository(name: str, registry: str | None, login: Login | None) -> str:
+    to_hub = registry is None or registry.strip().rstrip("/") in HUB_ALIASES
+    return repository_of(name, registry=registry, hub_login=(login or docker_login(DOCKER_HUB)) if to_hub else None)

@@ -1,0 +1,170 @@
+"""A user's directory as a build context: which files are sent, what they are together, and what makes them heavy.
+
+The rules of `.dockerignore` are those of Docker's SDK. What trialflow leaves out stands before the user's own lines: `!run.yml` takes that file in.
+"""
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from docker.utils.build import create_archive, exclude_paths
+
+from trialflow.errors import InvalidInput, TrialflowError
+
+SECRET = (".git", ".env", ".env.*", ".aws", ".ssh", ".kube", ".docker", ".netrc", ".trialflow")
+"""Files and folders that hold keys and tokens, or a history that may; left out in every folder of the context."""
+HARMLESS = (".env.example", ".env.sample", ".env.template")
+SPECS = ("run.yml", "experiment.yml", "cluster.yml")
+"""Left out because they may hold AWS keys, and because another budget does not make another image."""
+HEAVY = 50 * 1000 * 1000
+"""Bytes from which on a context is worth a word."""
+JUNK = (".venv", "venv", "node_modules", "__pycache__", ".ipynb_checkpoints", "wandb", "mlruns", ".mypy_cache", ".tox", "lightning_logs")
+
+
+@dataclass(frozen=True)
+class Context:
+    """The files of a build, found but not yet read.
+
+    `paths` are relative to `root`, sorted, folders among them; `dockerfile` is its name inside the context, `text` what is in it, and `outside` says
+    that it comes from elsewhere. `sizes` are those of the files in bytes. `ignore` are the lines that were heeded.
+    """
+
+    root: Path
+    paths: tuple[str, ...]
+    dockerfile: str
+    text: str
+    outside: bool
+    sizes: dict[str, int]
+    ignore: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(self.sizes.values())
+
+    def digest(self, *facts: Any) -> str:
+        """A SHA-256 over names, modes, contents, the Dockerfile, and `facts` that change the image too. Reads every file."""
+        total = hashlib.sha256(b"trialflow context 1\0")
+        for fact in (*map(repr, facts), self.dockerfile, self.text):
+            total.update(fact.encode() + b"\0")
+        for path in self.paths:
+            full = self.root / path
+            try:
+                seen = full.lstat()
+                total.update(f"{path}\0{seen.st_mode:o}\0".encode(errors="surrogateescape"))
+                if stat.S_ISLNK(seen.st_mode):
+                    total.update(os.readlink(full).encode(errors="surrogateescape"))
+                elif stat.S_ISREG(seen.st_mode):
+                    with full.open("rb") as file:
+                        total.update(hashlib.file_digest(file, "sha256").digest())
+            except OSError as error:
+                raise _unreadable(full, error) from error
+        return total.hexdigest()
+
+    def archive(self) -> IO[bytes]:
+        """The files as a tar archive in a temporary file, to be closed by the caller."""
+        extra = []
+        if self.outside:
+            extra = [(".dockerignore", "\n".join((*self.ignore, self.dockerfile))), (self.dockerfile, self.text)]
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+        try:
+            create_archive(str(self.root), files=list(self.paths), fileobj=file, extra_files=extra)
+        except OSError as error:
+            file.close()
+            reason = error.__cause__ if isinstance(error.__cause__, OSError) else error
+            raise _unreadable(Path(str(reason.filename or self.root)), reason) from error
+        return file
+
+
+def read_context(directory: Path, dockerfile: str | None = None, *, leave_out: Sequence[Path] = ()) -> Context:
+    """The context of a directory. `dockerfile` is relative to it, or absolute, and may be elsewhere; by default `Dockerfile`.
+
+    `leave_out` are further paths that never belong into an image, such as the files given to a command. Raises `InvalidInput`.
+    """
+    root = directory.expanduser().absolute()
+    if not root.is_dir():
+        raise InvalidInput(f"the directory {root} that the image should be made of does not exist")
+    path = root / Path(dockerfile or "Dockerfile").expanduser()
+    text = _dockerfile(path, root)
+    inside = _inside(path, root)
+    name = inside or f".dockerfile.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    ignore = (*left_out(root, leave_out), *_ignored(root, path))
+    try:
+        # Docker's function keeps the list it is given and adds to it.
+        paths = tuple(sorted(exclude_paths(str(root), list(ignore), dockerfile=inside or name)))
+        sizes = {one: seen.st_size for one in paths if stat.S_ISREG((seen := (root / one).lstat()).st_mode)}
+    except OSError as error:
+        raise _unreadable(Path(error.filename or root), error) from error
+    return Context(root, paths, name, text, inside is None, sizes, ignore)
+
+
+def left_out(root: Path, further: Sequence[Path] = ()) -> list[str]:
+    """The lines that stand before those of the user's `.dockerignore`."""
+    lines = []
+    for name in SECRET:
+        # The second line is for Docker's SDK: where any `!` line begins like a folder's name it looks inside and takes only whole paths for matches.
+        lines += [f"**/{name}", f"**/{name}/**"]
+    lines += [f"!**/{name}" for name in HARMLESS]
+    lines += list(SPECS)
+    for path in further:
+        if (inside := _inside(path.expanduser().absolute(), root)) and inside != ".":
+            lines += [inside, f"{inside}/**"]
+    return lines
+
+
+def advice(context: Context, most: int = 10) -> list[tuple[int, str, str]]:
+    """The largest files of a heavy context: bytes, path, and the line for `.dockerignore` that would drop it. Empty if it is not heavy."""
+    if context.size <= HEAVY:
+        return []
+    largest = sorted(context.sizes.items(), key=lambda one: (-one[1], one[0]))[:most]
+    folders = [os.path.dirname(path) for path, _ in largest]
+    return [(size, path, _line(path, folders)) for path, size in largest]
+
+
+def _line(path: str, folders: Sequence[str]) -> str:
+    parts = path.split("/")
+    for number, part in enumerate(parts[:-1]):
+        if part in JUNK:
+            return "/".join(parts[: number + 1])
+    folder = os.path.dirname(path)
+    return folder if folder and folders.count(folder) > 1 else path
+
+
+def _dockerfile(path: Path, root: Path) -> str:
+    try:
+        return path.read_text()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path} is no Dockerfile: it is not text") from error
+    except OSError as error:
+        near = sorted(one.name for one in root.iterdir() if "dockerfile" in one.name.lower() and one.is_file() and one != path)
+        hint = f"there is {', '.join(near)}: name it with `--dockerfile`" if near else "write one, or `trialflow init` writes one to start from"
+        raise InvalidInput(f"there is no Dockerfile at {path}: {error.strerror}", hint=hint) from error
+
+
+def _ignored(root: Path, dockerfile: Path) -> list[str]:
+    """The lines of `NAME.dockerignore` beside the Dockerfile, else of `.dockerignore`, as Docker reads them."""
+    for path in (dockerfile.with_name(dockerfile.name + ".dockerignore"), root / ".dockerignore"):
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"{path} cannot be read: {error}") from error
+        return [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
+    return []
+
+
+def _inside(path: Path, root: Path) -> str | None:
+    relative = os.path.relpath(path, root)
+    return None if relative == ".." or relative.startswith("../") else relative.replace(os.sep, "/")
+
+
+def _unreadable(path: Path, error: OSError) -> TrialflowError:
+    return InvalidInput(
+        f"{path} belongs to the image's files but cannot be read: {error.strerror}", hint="make it readable, or add it to .dockerignore"
+    )
