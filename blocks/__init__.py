@@ -1,4 +1,6 @@
-"""What Prefect keeps for trialflow: where the service is and its token, clusters, AWS credentials. This room knows Prefect's blocks and nothing of flows or tasks."""
+"""What Prefect keeps for trialflow: where the service is and its token, clusters, AWS credentials, registries.
+
+This room knows Prefect's blocks and nothing of flows or tasks."""
 
 from blocks.cluster import TrialflowCluster
 from blocks.service import TrialflowService

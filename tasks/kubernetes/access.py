@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kubernetes_asyncio.client import AuthorizationV1Api
 
@@ -56,8 +57,9 @@ async def _is_allowed(connection: Connection, right: Right) -> bool:
         asked["subresource"] = subresource
     if right.in_namespace:
         asked["namespace"] = connection.namespace
+    body: Any = {"spec": {"resourceAttributes": asked}}
     async with explained("ask which rights there are", server=connection.server):
-        review = await AuthorizationV1Api(connection.api).create_self_subject_access_review({"spec": {"resourceAttributes": asked}})
+        review = await AuthorizationV1Api(connection.api).create_self_subject_access_review(body)
     return bool(review.status.allowed)
 
 

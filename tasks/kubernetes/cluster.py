@@ -11,6 +11,7 @@ DEFAULT_NAMESPACE = "orchestrate"
 """SigOpt's, so that clusters that were set up for it go on as they are."""
 NAME = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,98}[a-zA-Z0-9])?")
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+REGISTRY = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*", re.IGNORECASE)
 PROVIDERS = ("custom", "aws")
 Provider = Literal["custom", "aws"]
 
@@ -38,6 +39,11 @@ class Cluster:
             raise InvalidInput(f"the namespace {self.namespace!r} is not one: expected 1 to 63 lower-case letters, digits and dashes")
         if self.provider not in PROVIDERS:
             raise InvalidInput(f"the provider {self.provider!r} of cluster {self.name} is none of {', '.join(PROVIDERS)}")
+
+        if self.registry is not None and not REGISTRY.fullmatch(self.registry):
+            raise InvalidInput(f"the registry {self.registry!r} is not one", hint="expected host[:port][/path], without https://")
+        if self.api_url is not None and not self.api_url.startswith(("http://", "https://")):
+            raise InvalidInput(f"the address {self.api_url!r} of the service is not one", hint="expected http:// or https://")
 
     @property
     def server(self) -> str:

@@ -56,7 +56,7 @@ class Clusters:
         except (OSError, ValueError, InvalidInput) as error:
             told = error.strerror if isinstance(error, OSError) else "it is no JSON" if isinstance(error, ValueError) else str(error)
             raise TrialflowError(
-                f"the file {path}, which describes the cluster {name}, cannot be used: {told}",
+                f"the file {path}, the cluster {name}, cannot be used: {told}",
                 hint=f"connect it again ({CONNECT}), or delete the file",
             ) from None
 
@@ -64,9 +64,7 @@ class Clusters:
         """Keep a cluster and make it the current one. Raises `InvalidInput` if another has the same name but for upper and lower case."""
         for name in self.names():
             if name != cluster.name and name.lower() == cluster.name.lower():
-                raise InvalidInput(
-                    f"there is a cluster {name!r} already, whose name differs only in upper and lower case", hint="choose another name"
-                )
+                raise InvalidInput(f"there is a cluster {name!r} already, which differs only in case", hint="choose another name")
         self.home.make(self.folder)
         self._write(f"{cluster.name}.json", json.dumps(cluster.to_json(), indent=2) + "\n")
         self._write("current", cluster.name + "\n")
@@ -86,9 +84,7 @@ class Clusters:
             os.replace(aside, self.folder / name)
         except OSError as error:
             Path(aside).unlink(missing_ok=True)
-            raise TrialflowError(
-                f"the file {self.folder / name} could not be written: {error.strerror}", hint="make room, or set TRIALFLOW_HOME"
-            ) from error
+            raise TrialflowError(f"the file {self.folder / name} could not be written: {error.strerror}", hint="make room") from error
 
 
 def block_name(cluster_name: str) -> str:

@@ -41,7 +41,16 @@ class Installed:
 
 async def install(connection: Connection) -> list[Installed]:
     """Have everything there, in order. What is not allowed is told in the result, not raised. Raises `ClusterError` for anything else."""
-    return [await ensure(connection, manifest) for manifest in manifests(connection.namespace)]
+    made = []
+    for manifest in manifests(connection.namespace):
+        try:
+            made.append(await ensure(connection, manifest))
+        except Missing as error:
+            raise Refused(
+                f"the namespace {connection.namespace} does not exist, and could not be made: {made[0].why if made else error.message}",
+                hint=f"ask an administrator for `kubectl create namespace {connection.namespace}`, or use another with `--namespace`",
+            ) from error
+    return made
 
 
 def manifests(namespace: str) -> list[dict[str, Any]]:

@@ -23,9 +23,7 @@ def status(message: str, reason: str = "") -> str:
     return json.dumps({"kind": "Status", "message": message, "reason": reason})
 
 
-NO_RIGHT = (
-    'jobs.batch is forbidden: User "system:serviceaccount:a:b" cannot create resource "jobs" in API group "batch" in the namespace "orchestrate"'
-)
+NO_RIGHT = 'jobs.batch is forbidden: User "jane" cannot create resource "jobs" in API group "batch" in the namespace "orchestrate"'
 RULE = '{apiGroups: ["batch"], resources: ["jobs"], verbs: ["create"]} in a Role of namespace orchestrate, bound to jane'
 NO_NODES = 'nodes is forbidden: User "jane" cannot list resource "nodes" in API group "" at the cluster scope'
 
