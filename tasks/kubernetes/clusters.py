@@ -36,8 +36,8 @@ class Clusters:
             return None
         return name if name in self.names() else None
 
-    def load(self, name: str | None = None) -> Cluster:
-        """The cluster of that name, the current one if None. Raises `InvalidInput` if there is none, `TrialflowError` for a mangled file."""
+    def require(self, name: str | None) -> str:
+        """The name of a cluster that is known: `name`, or the current one if None. Raises `InvalidInput` if there is none."""
         names = self.names()
         if name is None:
             name = self.current() or (names[0] if len(names) == 1 else None)
@@ -50,6 +50,11 @@ class Clusters:
             close = difflib.get_close_matches(name, names, 1)
             more = f"did you mean {close[0]!r}? " if close else ""
             raise InvalidInput(f"no cluster {name!r} is connected", hint=f"{more}connected: {', '.join(names)}" if names else CONNECT)
+        return name
+
+    def load(self, name: str | None = None) -> Cluster:
+        """The cluster of that name, the current one if None. Raises `InvalidInput` if there is none, `TrialflowError` for a mangled file."""
+        name = self.require(name)
         path = self.folder / f"{name}.json"
         try:
             return Cluster.from_json(json.loads(path.read_text()))
@@ -60,12 +65,16 @@ class Clusters:
                 hint=f"connect it again ({CONNECT}), or delete the file",
             ) from None
 
+    def check_new(self, name: str) -> None:
+        """Raise if a cluster of this name cannot be kept: another differs only in case (Prefect and some disks see no difference), or no folder."""
+        for known in self.names():
+            if known != name and known.lower() == name.lower():
+                raise InvalidInput(f"there is a cluster {known!r} already, which differs only in case", hint="choose another name")
+        self.home.make(self.folder)
+
     def save(self, cluster: Cluster) -> None:
         """Keep a cluster and make it the current one. Raises `InvalidInput` if another has the same name but for upper and lower case."""
-        for name in self.names():
-            if name != cluster.name and name.lower() == cluster.name.lower():
-                raise InvalidInput(f"there is a cluster {name!r} already, which differs only in case", hint="choose another name")
-        self.home.make(self.folder)
+        self.check_new(cluster.name)
         self._write(f"{cluster.name}.json", json.dumps(cluster.to_json(), indent=2) + "\n")
         self._write("current", cluster.name + "\n")
 

@@ -3,11 +3,11 @@
 Each thing is looked for first, then made or put right; so it can be done again at any time, by several at once, and goes on after a crash.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tasks.kubernetes.access import FLOWS, RIGHTS, role
+from tasks.kubernetes.access import FLOWS, RIGHTS, Right, role, role_for
 from tasks.kubernetes.connection import Connection
 from tasks.kubernetes.errors import Exists, Missing, Refused, explained
 from tasks.kubernetes.labels import MANAGED_BY, TRIALFLOW
@@ -51,6 +51,36 @@ async def install(connection: Connection) -> list[Installed]:
                 hint=f"ask an administrator for `kubectl create namespace {connection.namespace}`, or use another with `--namespace`",
             ) from error
     return made
+
+
+async def has_model_account(connection: Connection) -> bool:
+    """Whether the service account of training runs is there; taken to be if we may not look."""
+    try:
+        await _request(connection, f"read ServiceAccount {MODEL}", "GET", f"{PATHS['ServiceAccount'].format(namespace=connection.namespace)}/{MODEL}")
+    except Missing:
+        return False
+    except Refused as error:
+        if error.status != 403:
+            raise
+    return True
+
+
+def refuse_without(missing: Sequence[Right], installed: Sequence[Installed], namespace: str) -> None:
+    """Raise `Refused` if training runs cannot do with what there is, with what to ask an administrator for.
+
+    A namespace that we may not look at is there if something could be found or made in it.
+    """
+    needed = [right for right in missing if right.is_needed]
+    if needed:
+        raise Refused(
+            f"could not set up namespace {namespace}: these rights are missing: {', '.join(map(str, needed))}",
+            hint=f"ask an administrator for this Role, bound to you, or use another namespace with `--namespace`:\n{role_for(missing, namespace)}",
+        )
+    if any(one.outcome == "not allowed" and one.name == MODEL for one in installed):
+        raise Refused(
+            f"could not set up namespace {namespace}: its service account {MODEL}, which training runs need, may not be looked at or made",
+            hint=f"ask an administrator for `kubectl --namespace {namespace} create serviceaccount {MODEL}` and connect with `--no-install`",
+        )
 
 
 def manifests(namespace: str) -> list[dict[str, Any]]:

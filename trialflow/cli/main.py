@@ -1,22 +1,21 @@
 """The entry point: which commands there are, and how an error is told."""
 
-import difflib
 import os
 import sys
 import traceback
-from collections.abc import Mapping
-from importlib import import_module
 
 import click
 
 from trialflow import __version__
+from trialflow.cli.lazy import Commands, Table
 from trialflow.cli.talk import error, hint
 from trialflow.errors import TrialflowError
 
-COMMANDS: Mapping[str, tuple[str, str]] = {
+COMMANDS: Table = {
     "init": ("trialflow.cli.init:init", "Write run.yml, experiment.yml, cluster.yml, a Dockerfile and a small model to start from."),
     "run": ("trialflow.cli.run:run", "Execute one training run, tracked."),
     "optimize": ("trialflow.cli.optimize:optimize", "Work on the experiment of experiment.yml; the same command again goes on with it."),
+    "cluster": ("trialflow.cli.cluster:cluster", "Connect Kubernetes clusters, and run and optimize models on them."),
     "experiment": ("trialflow.cli.experiment:experiment", "List, show, export or stop experiments, and get the best training run."),
     "logs": ("trialflow.cli.logs:logs", "Print what a training run printed."),
     "create": ("trialflow.cli.create:create", "Create an experiment or a project."),
@@ -30,36 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-class Commands(click.Group):
-    """A group whose commands are imported when they are called: `trialflow --help` stays fast."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names in the order of use."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return the command, None if there is none of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[cmd_name][0].split(":")
-        return getattr(import_module(module), attribute)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with a suggestion for a mistyped name."""
-        name = args[0]
-        if name not in COMMANDS:
-            close = difflib.get_close_matches(name, COMMANDS, 1)
-            more = f"; did you mean `trialflow {close[0]}`?" if close else "; `trialflow --help` lists them"
-            raise click.UsageError(f"there is no command {name!r}{more}")
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Commands, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="trialflow", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show tracebacks and the log of flows.")
 @click.pass_context

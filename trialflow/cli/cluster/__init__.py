@@ -1,0 +1,29 @@
+"""`trialflow cluster`: connect Kubernetes clusters, look after them, and work on them. No logic of its own."""
+
+import click
+
+from trialflow.cli.lazy import Commands, Table
+
+COMMANDS: Table = {
+    "connect": ("trialflow.cli.cluster.connect:connect", "Get to know a cluster, and set up what trialflow needs on it."),
+    "test": ("trialflow.cli.cluster.test:test", "Find out whether a cluster is fit to work on, with the fix for what is not."),
+    "run": ("trialflow.cli.cluster.run:run", "Execute one training run on the cluster."),
+    "test-run": ("trialflow.cli.cluster.test_run:test_run", "Execute one training run and show what it prints."),
+    "optimize": ("trialflow.cli.cluster.optimize:optimize", "Work on the experiment of experiment.yml on the cluster."),
+    "status": ("trialflow.cli.cluster.status:status", "Show what runs on the cluster, and what room there is."),
+    "stop": ("trialflow.cli.cluster.stop:stop", "Stop experiments or training runs."),
+    "stop-all": ("trialflow.cli.cluster.stop:stop_all", "Stop everything of trialflow's on the cluster."),
+    "clean": ("trialflow.cli.cluster.clean:clean", "Delete what is left over on the cluster."),
+    "list": ("trialflow.cli.cluster.list:list_", "List the clusters that are connected."),
+    "disconnect": ("trialflow.cli.cluster.disconnect:disconnect", "Forget a cluster. Nothing on it is touched."),
+    "kubectl": ("trialflow.cli.cluster.kubectl:kubectl", "Call kubectl with the cluster's kubeconfig and namespace."),
+    "install-plugins": ("trialflow.cli.cluster.install_plugins:install_plugins", "Set up again what trialflow needs on the cluster."),
+}
+
+
+@click.group(cls=Commands, table=COMMANDS)
+def cluster() -> None:
+    """Connect Kubernetes clusters, and run and optimize models on them.
+
+    Start with `trialflow cluster connect`, then `trialflow cluster test`.
+    """

@@ -1,0 +1,106 @@
+"""`trialflow cluster connect`."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trialflow.cli.talk import next_commands, say, warn
+from trialflow.errors import InvalidInput
+from trialflow.home import Home
+
+if TYPE_CHECKING:
+    from tasks.kubernetes.cluster import Cluster
+
+
+@click.command()
+@click.option("-n", "--cluster-name", metavar="NAME", help="The name it gets here.")
+@click.option("--provider", type=click.Choice(["custom", "aws"]), help="Where it is; custom is any cluster with a kubeconfig.")
+@click.option("--kubeconfig", metavar="FILE", help="Its kubeconfig; by default KUBECONFIG, else ~/.kube/config.")
+@click.option("--context", metavar="NAME", help="The context of the kubeconfig; by default its current one.")
+@click.option("--registry", metavar="HOST:PORT/PATH", help="Where images for it go.")
+@click.option("--namespace", metavar="NAME", help="The namespace of training runs; orchestrate by default.")
+@click.option("--api-url", metavar="URL", help="A service that pods can reach; without one they need none.")
+@click.option("-f", "--filename", metavar="FILE", help="A cluster.yml with all this; options come before what it says.")
+@click.option("--no-install", is_flag=True, help="Make nothing on the cluster.")
+def connect(filename: str | None, no_install: bool, **options: str | None) -> None:
+    """Get to know a cluster and make it the current one. Once more is the same as once.
+
+    Makes a namespace, two service accounts and the rights of one of them, unless told not to; says what it may not make.
+    """
+    wanted = _wanted(filename, options)
+    if wanted["provider"] == "aws":
+        raise InvalidInput(
+            "clusters on AWS are not supported yet",
+            hint="`aws eks update-kubeconfig --name NAME` writes a kubeconfig; connect with that and `--provider custom`",
+        )
+    if not wanted["cluster_name"]:
+        raise InvalidInput("the cluster needs a name", hint="give it with `--cluster-name`, or a cluster.yml with `-f`")
+    cluster = _described(wanted)
+    asyncio.run(_set_up(cluster, install_too=not no_install))
+    _keep(cluster)
+    say(f"connected cluster {cluster.name}; it is the current one")
+    next_commands(["trialflow cluster test", "trialflow cluster optimize"])
+
+
+def _wanted(filename: str | None, options: dict[str, str | None]) -> dict[str, Any]:
+    wanted: dict[str, Any] = dict(options)
+    if filename is None:
+        return wanted | {"provider": wanted["provider"] or "custom"}
+    from trialflow.specs import load_cluster
+
+    spec = load_cluster(filename)
+    if spec.provider == "local":
+        raise InvalidInput("the provider of this file is local: this machine needs no connection", hint="`trialflow optimize` works on it")
+    found = {name: wanted[name] or getattr(spec, name) for name in wanted}
+    if not options["kubeconfig"] and spec.kubeconfig:
+        found["kubeconfig"] = str(Path(filename).absolute().parent / Path(spec.kubeconfig).expanduser())
+    return found
+
+
+def _described(wanted: dict[str, Any]) -> "Cluster":
+    from tasks.kubernetes.cluster import DEFAULT_NAMESPACE, Cluster
+    from tasks.kubernetes.kubeconfig_files import load_kubeconfig
+
+    document, context = load_kubeconfig(wanted["kubeconfig"], wanted["context"], environ=os.environ)
+    return Cluster(
+        name=wanted["cluster_name"],
+        provider="custom",
+        namespace=wanted["namespace"] or DEFAULT_NAMESPACE,
+        kubeconfig=document,
+        context=context,
+        registry=wanted["registry"].rstrip("/") if wanted["registry"] else None,
+        api_url=wanted["api_url"],
+    )
+
+
+async def _set_up(cluster: "Cluster", *, install_too: bool) -> None:
+    from tasks.kubernetes.access import missing_rights
+    from tasks.kubernetes.checks import api_server
+    from tasks.kubernetes.connection import connected
+    from tasks.kubernetes.installation import install, refuse_without
+
+    async with connected(cluster) as connection:
+        version, _ = await api_server(connection)
+        say(f"Kubernetes {version} answers at {connection.server}")
+        installed = await install(connection) if install_too else []
+        for one in installed:
+            (say if one.outcome != "not allowed" else warn)(str(one))
+        missing = await missing_rights(connection)
+        refuse_without(missing, installed, cluster.namespace)
+        if missing:
+            warn(f"without the right to {', '.join(map(str, missing))} less can be told about what is pending or lost")
+
+
+def _keep(cluster: "Cluster") -> None:
+    """Keep it in Prefect first: if that fails nothing is kept. The file is written in one step."""
+    from tasks.kubernetes.clusters import Clusters, save_block
+    from trialflow.cli.session import flow_session
+
+    clusters = Clusters(Home.from_environment())
+    clusters.check_new(cluster.name)
+    with flow_session():
+        asyncio.run(save_block(cluster))
+        clusters.save(cluster)
