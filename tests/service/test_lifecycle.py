@@ -173,6 +173,9 @@ def test_importances_say_which_parameter_matters(service: Running) -> None:
         service.end(run, number / 11)
     (found,) = service.call("GET", f"aiexperiments/{experiment['id']}/metric_importances")["data"]
     assert found["metric"] == "m" and found["importances"]["x"] > 0.8
+    (believed,) = service.call("GET", f"aiexperiments/{experiment['id']}/beliefs")["data"]
+    assert believed["metric"] == "m" and believed["best"]["x"] > 0.8 and abs(believed["value"] - 1) < 0.2
+    assert believed["importances"] == found["importances"] and set(believed["length_scales"]) == {"x", "k"}
 
 
 def test_conditionals_are_part_of_the_assignments_and_inactive_parameters_are_not(service: Running) -> None:

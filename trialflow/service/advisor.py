@@ -1,30 +1,31 @@
-"""The optimizer for the service: rows become its types, and a suggestion comes back. Never inside a transaction, nor in the way of others.
+"""The optimizer for the service: what it has to know is read, and a suggestion comes back. Never inside a transaction, nor in the way of others.
 
-One suggestion at a time for each experiment, in a thread; what was observed is kept in memory and only what is new is read.
+The optimizer computes in a process of its own. The next suggestion is computed ahead where it is likely to be asked for before anything is
+observed; what was observed is kept in memory, and only what is new is read.
 """
 
 import asyncio
 import logging
-import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, select
 
-from trialflow.service.errors import BadRequest
+from trialflow.service.ahead import Basis, is_worth_it, why_not
+from trialflow.service.computing import AHEAD, Computer
+from trialflow.service.errors import ApiError
+from trialflow.service.store import experiments as experiment_store
+from trialflow.service.store.rows import Row
 from trialflow.service.store.schema import observations, queued_suggestions, suggestions
 from trialflow.service.store.thread import StoreThread
-from trialflow.service.tasks import task_costing
-
-if TYPE_CHECKING:
-    from trialflow.optimizer import Observation, Space
 
 logger = logging.getLogger(__name__)
-Row = Mapping[str, Any]
+ASKING = "trialflow.service.asking:"
+"""It is named, not imported: numpy and scipy are needed in the process for computing only."""
 MOST_REMEMBERED = 64
-"""Experiments whose observations are kept in memory."""
+"""Experiments whose observations, or whose next suggestion, are kept in memory."""
 
 
 @dataclass
@@ -33,171 +34,124 @@ class Memory:
 
     history: int
     last: int = 0
-    observed: "list[Observation]" = field(default_factory=list)
+    observed: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a suggestion follows from, and what was read for it."""
+
+    basis: Basis
+    experiment: Row
+    observed: list[Row]
+    pending: list[dict]
 
 
 class Advisor:
     """Suggests assignments for experiments of the store."""
 
-    def __init__(self, store: StoreThread) -> None:
+    def __init__(self, store: StoreThread, *, is_ahead: bool = True) -> None:
         self._store = store
+        self._is_ahead = is_ahead
+        self._computer = Computer()
         self._memory: dict[int, Memory] = {}
+        self._ready: dict[int, tuple[Basis, Future]] = {}
         self._turns: dict[int, asyncio.Lock] = {}
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="advisor")
+        self._preparing: dict[int, asyncio.Task] = {}
+
+    def start(self) -> None:
+        """Get ready for the first question, beside the start of the service."""
+        self._computer.start()
 
     def turn(self, experiment: int) -> asyncio.Lock:
         """The lock to hold from suggesting until the suggestion is stored: nobody else is given the same point."""
         return self._turns.setdefault(experiment, asyncio.Lock())
 
-    async def suggest(self, experiment: Row) -> dict[str, Any]:
-        """Assignments and the method that found them, for an experiment's row. Raises `BadRequest` when its space is exhausted."""
-        queued, rows, pending = await self._store.do(lambda connection: self._read(connection, experiment))
+    async def suggest(self, experiment: Mapping[str, Any]) -> dict[str, Any]:
+        """Assignments, the method that found them and their task, for one whose `turn` is held. Raises `BadRequest` when there are none left."""
+        queued = await self._store.do(lambda connection: _take_queued(connection, experiment["id"]))
         if queued is not None:
             return {**queued, "method": "queued"}
-        memory = self._remember(experiment, rows)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, experiment, list(memory.observed), pending)
+        known = await self._know(experiment["id"])
+        basis, ready = self._ready.pop(experiment["id"], (None, None))
+        if basis is not None and ready is not None:
+            reason = why_not(basis, known.basis)
+            # What waits for its turn behind others is asked for anew, as urgent.
+            if reason is None and not ready.cancel():
+                return await asyncio.wrap_future(ready)
+            ready.cancel()
+        return await asyncio.wrap_future(self._ask(known))
 
-    async def importances(self, experiment: Row, rows: Sequence[Row]) -> dict[str, dict[str, float]]:
-        """Metric -> parameter -> its share of what moves the metric; empty for a metric of which too little is known."""
+    def prepare(self, experiment: int) -> None:
+        """Compute the next suggestion ahead, if that is worth it. Returns at once; what goes wrong is found out again when it is asked for."""
+        if self._is_ahead and experiment not in self._preparing:
+            task = asyncio.get_running_loop().create_task(self._prepare(experiment))
+            self._preparing[experiment] = task
 
-        def ask() -> dict[str, dict[str, float]]:
-            from trialflow.optimizer import importances
-
-            return importances(space_of(experiment["body"]), metrics_of(experiment["body"]), [observation_of(row) for row in rows])
-
-        return await asyncio.get_running_loop().run_in_executor(self._thread, ask)
+    async def ask(self, function: str, *arguments: Any) -> Any:
+        """What a function of `asking` answers. Raises what it raises."""
+        return await asyncio.wrap_future(self._computer.submit(ASKING + function, *arguments))
 
     def close(self) -> None:
-        """End once the suggestion under way is done."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """End at once: suggestions under way are given up."""
+        self._computer.close()
 
-    def _read(self, connection: Connection, experiment: Row) -> tuple[dict | None, Sequence[Row], list[dict]]:
-        """What the optimizer needs to know and does not remember."""
-        first = connection.execute(select(queued_suggestions).where(queued_suggestions.c.experiment == experiment["id"]).limit(1)).mappings().first()
-        if first is not None:
-            connection.execute(queued_suggestions.delete().where(queued_suggestions.c.id == first["id"]))
-            return {"assignments": first["assignments"], "task": first["task"]}, [], []
-        memory = self._memory.get(experiment["id"])
-        known = memory.last if memory and memory.history == experiment["history"] else 0
-        table = observations.c
-        columns = (table.id, table.assignments, table["values"], table.failed, table.task)
-        wanted = (table.experiment == experiment["id"]) & table.deleted.is_(False) & (table.id > known)
-        rows = [dict(row) for row in connection.execute(select(*columns).where(wanted).order_by(table.id)).mappings()]
-        table = suggestions.c
-        is_pending = (table.experiment == experiment["id"]) & table.deleted.is_(False) & (table.state == "open")
-        return None, rows, list(connection.execute(select(table.assignments).where(is_pending).order_by(table.id)).scalars())
+    def _ask(self, known: Known, **more: Any) -> Future:
+        return self._computer.submit(ASKING + "suggest", known.experiment["id"], known.experiment["body"], known.observed, known.pending, **more)
 
-    def _remember(self, experiment: Row, rows: Sequence[Row]) -> Memory:
-        memory = self._memory.pop(experiment["id"], None)
-        if memory is None or memory.history != experiment["history"]:
-            memory = Memory(experiment["history"])
-        memory.observed += [observation_of(row) for row in rows]
+    async def _prepare(self, experiment: int) -> None:
+        try:
+            async with self.turn(experiment):
+                self._preparing.pop(experiment, None)  # what happens from here on is not seen by this one
+                known = await self._know(experiment)
+                basis, ready = self._ready.get(experiment, (None, None))
+                if basis is not None and why_not(basis, known.basis) is None:
+                    return
+                if ready is not None:
+                    ready.cancel()
+                    del self._ready[experiment]
+                body = known.experiment["body"]
+                spent = sum((one["task"] or {}).get("cost", 1.0) for one in known.observed)
+                bandwidth = body.get("parallel_bandwidth") or 1
+                if is_worth_it(pending=len(known.pending), bandwidth=bandwidth, observed=spent, budget=body.get("budget")):
+                    self._ready[experiment] = (known.basis, self._ask(known, urgency=AHEAD))
+                while len(self._ready) > MOST_REMEMBERED:
+                    self._ready.pop(next(iter(self._ready)))[1].cancel()
+        except ApiError as error:
+            logger.warning("the next suggestion of experiment %s was not computed ahead: %s", experiment, error.message)
+
+    async def _know(self, experiment: int) -> Known:
+        """What the optimizer needs to know, read where it is not remembered. The experiment's `turn` is held."""
+        row, rows, pending = await self._store.do(lambda connection: self._read(connection, experiment))
+        memory = self._memory.pop(experiment, None)
+        if memory is None or memory.history != row["history"]:
+            memory = Memory(row["history"])
+        memory.observed += rows
         memory.last = rows[-1]["id"] if rows else memory.last
-        self._memory[experiment["id"]] = memory
+        self._memory[experiment] = memory
         while len(self._memory) > MOST_REMEMBERED:
             del self._memory[next(iter(self._memory))]
-        return memory
+        basis = Basis(row["history"], memory.last, tuple(identifier for identifier, _ in pending))
+        return Known(basis, row, list(memory.observed), [assignments for _, assignments in pending])
 
-    @staticmethod
-    def _ask(experiment: Row, observed: "list[Observation]", pending: list[dict]) -> dict[str, Any]:
-        from trialflow.optimizer import SpaceExhausted, suggest
-
-        body = experiment["body"]
-        tasks = body.get("tasks") or []
-        try:
-            found = suggest(
-                space_of(body),
-                metrics_of(body),
-                observed,
-                pending,
-                seed=int(experiment["id"]),
-                kind=body.get("type") or "offline",
-                budget=body.get("budget"),
-                parallel_bandwidth=body.get("parallel_bandwidth") or 1,
-                num_solutions=body.get("num_solutions") or 1,
-                task_costs=tuple(one["cost"] for one in tasks),
-            )
-        except SpaceExhausted as exhausted:
-            raise BadRequest(exhausted.message) from exhausted
-        logger.debug("experiment %s: %s", experiment["id"], found.method)
-        return {"assignments": found.assignments, "method": found.method, "task": task_costing(tasks, found.task_cost) if tasks else None}
+    def _read(self, connection: Connection, experiment: int) -> tuple[Row, list[Row], list[tuple[int, dict]]]:
+        row = experiment_store.get(connection, experiment)
+        memory = self._memory.get(experiment)
+        last = memory.last if memory and memory.history == row["history"] else 0
+        table = observations.c
+        columns = (table.id, table.assignments, table["values"], table.failed, table.task)
+        wanted = (table.experiment == experiment) & table.deleted.is_(False) & (table.id > last)
+        rows = [dict(one) for one in connection.execute(select(*columns).where(wanted).order_by(table.id)).mappings()]
+        table = suggestions.c
+        is_pending = (table.experiment == experiment) & table.deleted.is_(False) & (table.state == "open")
+        pending = connection.execute(select(table.id, table.assignments).where(is_pending).order_by(table.id)).all()
+        return row, rows, [(identifier, assignments) for identifier, assignments in pending]
 
 
-def space_of(body: Row) -> "Space":
-    """The optimizer's space of an experiment's body."""
-    from trialflow.optimizer import BetaPrior, Conditional, LinearConstraint, NormalPrior, Parameter, Space
-
-    def prior(one: Row | None) -> "NormalPrior | BetaPrior | None":
-        if one is None:
-            return None
-        return NormalPrior(one["mean"], one["scale"]) if one["name"] == "normal" else BetaPrior(one["shape_a"], one["shape_b"])
-
-    parameters = [
-        Parameter(
-            name=one["name"],
-            type=one["type"],
-            bounds=(one["bounds"]["min"], one["bounds"]["max"]) if one.get("bounds") else None,
-            grid=tuple(one["grid"]) if one.get("grid") else None,
-            categories=tuple(one["categorical_values"]) if one.get("categorical_values") else None,
-            log=one.get("transformation") == "log",
-            prior=prior(one.get("prior")),
-            conditions={name: tuple(values) for name, values in (one.get("conditions") or {}).items()},
-        )
-        for one in body["parameters"]
-    ]
-    conditionals = tuple(Conditional(one["name"], tuple(one["values"])) for one in body.get("conditionals") or [])
-    constraints = tuple(
-        LinearConstraint(one["type"], one["threshold"], tuple((term["name"], term["weight"]) for term in one["terms"]))
-        for one in body.get("linear_constraints") or []
-    )
-    return Space(tuple(parameters), conditionals, constraints)
-
-
-def metrics_of(body: Row) -> list:
-    """The optimizer's metrics of an experiment's body."""
-    from trialflow.optimizer import Metric
-
-    return [
-        Metric(one["name"], one.get("objective") or "maximize", one.get("strategy") or "optimize", one.get("threshold")) for one in body["metrics"]
-    ]
-
-
-def observation_of(row: Row) -> "Observation":
-    """The optimizer's observation of a row."""
-    from trialflow.optimizer import Observation, Value
-
-    values = {one["name"]: Value(one["value"], one.get("value_stddev")) for one in row["values"]}
-    return Observation(row["assignments"], values, failed=row["failed"], task_cost=(row["task"] or {}).get("cost", 1.0))
-
-
-def different(body: Row, ranked: Sequence[Row]) -> list[int]:
-    """Of good assignments, best first, the places of `num_solutions` that are far from each other."""
-    import numpy as np
-
-    from trialflow.optimizer.encoding import Encoder
-    from trialflow.optimizer.solutions import far_apart
-
-    rows = Encoder(space_of(body)).encode(ranked)
-    return sorted(int(place) for place in far_apart(rows, -np.arange(len(ranked), dtype=float), min(int(body["num_solutions"]), len(ranked))))
-
-
-def check_supported(body: Row, *, tasks: bool = False) -> None:
-    """Refuse an experiment whose kind the optimizer cannot do (400)."""
-    from trialflow.optimizer import UnsupportedExperiment
-    from trialflow.optimizer import check_supported as check
-
-    try:
-        check(space_of(body), metrics_of(body), body.get("type") or "offline", num_solutions=body.get("num_solutions") or 1, tasks=tasks)
-    except UnsupportedExperiment as refused:
-        raise BadRequest(refused.message) from refused
-
-
-def warm_up() -> None:
-    """Import what the first suggestion needs, beside the start of the service."""
-
-    def load() -> None:
-        import scipy.stats.qmc  # noqa: F401
-
-        import trialflow.optimizer  # noqa: F401
-
-    threading.Thread(target=load, name="warm-up", daemon=True).start()
+def _take_queued(connection: Connection, experiment: int) -> dict[str, Any] | None:
+    query = select(queued_suggestions).where(queued_suggestions.c.experiment == experiment).order_by(queued_suggestions.c.id).limit(1)
+    first = connection.execute(query).mappings().first()
+    if first is None:
+        return None
+    connection.execute(queued_suggestions.delete().where(queued_suggestions.c.id == first["id"]))
+    return {"assignments": first["assignments"], "task": first["task"]}

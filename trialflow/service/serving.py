@@ -61,8 +61,6 @@ def run(service: Service, listener: socket.socket, url: str) -> None:
     """Answer requests on `listener` until SIGINT or SIGTERM."""
     import uvicorn
 
-    from trialflow.service.advisor import warm_up
-
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = uvicorn.Config(create_app(service), access_log=False, log_config=None, log_level="warning", timeout_graceful_shutdown=5)
     server = uvicorn.Server(settings)
@@ -71,7 +69,7 @@ def run(service: Service, listener: socket.socket, url: str) -> None:
     async def startup(sockets: list[socket.socket] | None = None) -> None:
         await started(sockets)
         announce(url)
-        warm_up()
+        service.advisor.start()
 
     server.startup = startup
     server.run(sockets=[listener])

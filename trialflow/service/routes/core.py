@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from trialflow.service import advisor, checking, shapes, tasks
+from trialflow.service import checking, shapes, tasks
 from trialflow.service.best import best_of
 from trialflow.service.errors import BadRequest, Forbidden, NotFound
 from trialflow.service.routes import experiments as ai
@@ -83,7 +83,7 @@ async def create(call: Call) -> Answer:
     check_client(call)
     project = call.path.get("project") or call.body.get("project")
     body = validated(body_of(call.body))
-    advisor.check_supported(body, tasks="tasks" in body)
+    await call.service.advisor.ask("check_supported", body)
     return await call.service.store.do(lambda connection: _shown(connection, store.create(connection, kind="core", project=project, body=body)))
 
 
@@ -153,6 +153,7 @@ async def create_suggestion(call: Call) -> Answer:
             found = {**found, "task": task or found["task"] or full}
         values = {"experiment": experiment["id"], **found, "state": "open", "created": now(), "deleted": False, "metadata": metadata}
         identifier = await call.service.store.do(lambda connection: add(connection, suggestions, values))
+    call.service.advisor.prepare(experiment["id"])
     return shapes.suggestion({"id": identifier, **values})
 
 
@@ -187,6 +188,8 @@ def _check_assignment(one: Mapping[str, Any], value: Any) -> None:
 async def create_observation(call: Call) -> Answer:
     """POST /experiments/{experiment}/observations."""
     row = await call.service.store.do(lambda connection: _observe(connection, _experiment(connection, call), call.body))
+    if not call.body.get("no_optimize"):
+        call.service.advisor.prepare(row["experiment"])
     return shapes.observation(row)
 
 
@@ -203,6 +206,8 @@ async def create_observations(call: Call) -> Answer:
         return [_observe(connection, experiment, body) for body in bodies]
 
     rows = await call.service.store.do(write)
+    if rows:
+        call.service.advisor.prepare(rows[0]["experiment"])
     return shapes.pagination([shapes.observation(row) for row in rows], count=len(rows))
 
 
@@ -415,7 +420,7 @@ async def metric_importances(call: Call) -> Answer:
         return row, _succeeded(connection, row)
 
     experiment, rows = await call.service.store.do(read)
-    found = await call.service.advisor.importances(experiment, rows)
+    found = await call.service.advisor.ask("importances", experiment["body"], rows)
     data = [{"object": "metric_importances", "metric": metric, "importances": shares} for metric, shares in sorted(found.items())]
     return shapes.pagination(data, count=len(data))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from trialflow.service import advisor, shapes
+from trialflow.service import shapes
 from trialflow.service.best import best_of, best_share
 from trialflow.service.errors import BadRequest
 from trialflow.service.routes.paging import Paging
@@ -29,7 +29,7 @@ async def create(call: Call) -> Answer:
     check_client(call)
     spec = validate_experiment_body(without_tags(call.body))
     body = spec.to_api()
-    advisor.check_supported(body)
+    await call.service.advisor.ask("check_supported", body)
 
     def write(connection: Connection) -> dict:
         project = find(connection, projects, call.path["project"])
@@ -110,7 +110,7 @@ async def delete(call: Call) -> Answer:
 async def best_training_runs(call: Call) -> Answer:
     """GET /aiexperiments/{id}/best_training_runs."""
 
-    def read(connection: Connection) -> list[Row]:
+    def read(connection: Connection) -> tuple[Row, list[int], list[dict]]:
         row = store.get(connection, call.path["id"], kind="ai")
         columns = training_runs.c
         wanted = (columns.experiment == row["id"]) & columns.deleted.is_(False) & (columns.state == "completed")
@@ -119,12 +119,13 @@ async def best_training_runs(call: Call) -> Answer:
         if (wanted_solutions := row["body"].get("num_solutions") or 1) > 1:
             good = best_share(row["body"]["metrics"], candidates, least=wanted_solutions)
             assignments = {identifier: data["assignments"] for identifier, data in rows}
-            best = [good[place] for place in advisor.different(row["body"], [assignments[one] for one in good])] if good else []
-        else:
-            best = best_of(row["body"]["metrics"], candidates)
-        return [find(connection, training_runs, identifier) for identifier in best]
+            return row, good, [assignments[one] for one in good]
+        return row, best_of(row["body"]["metrics"], candidates), []
 
-    rows = await call.service.store.do(read)
+    experiment, best, ranked = await call.service.store.do(read)
+    if ranked:
+        best = [best[place] for place in await call.service.advisor.ask("different", experiment["body"], ranked)]
+    rows = await call.service.store.do(lambda connection: [find(connection, training_runs, identifier) for identifier in best])
     return shapes.pagination([shapes.training_run(row) for row in rows], count=len(rows))
 
 

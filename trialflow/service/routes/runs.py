@@ -123,6 +123,8 @@ async def put(call: Call) -> Answer:
 async def _change(call: Call, *, replace: bool) -> Answer:
     body = checking.training_run(call.body, is_new=False)
     row = await call.service.store.do(lambda connection: run_store.merge(connection, call.path["id"], body, replace=replace))
+    if body.get("state") is not None and row["observation"] is not None:
+        call.service.advisor.prepare(row["experiment"])
     return shapes.training_run(row)
 
 
@@ -218,7 +220,10 @@ async def of_experiment(call: Call) -> Answer:
         def write(connection: Connection) -> dict:
             return run_store.create(connection, project=experiment["project"], experiment=experiment, body=body, suggestion=suggestion)
 
-        return shapes.training_run(await store.do(write))
+        row = await store.do(write)
+    if suggestion is not None:
+        advisor.prepare(experiment["id"])
+    return shapes.training_run(row)
 
 
 HOT_ROUTES = [
