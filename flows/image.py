@@ -7,6 +7,7 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 from pydantic import BaseModel, Field
 
 from blocks.registry import ImageRegistry
@@ -40,7 +41,20 @@ class ImageSource(BaseModel):
     leave_out: list[str] = Field(default_factory=list, title="Leave out", description="Paths that do not belong into the image.")
 
 
-@flow(name="image", flow_run_name="image {source.name}", persist_result=False)
+class Work:
+    """What the tasks work with, as it is: Prefect neither searches nor shows what is in it, and there may be a password."""
+
+    def __init__(self, planned: Plan, login: Login | None) -> None:
+        self.planned = planned
+        self.login = login
+
+
+def _flow_run_name() -> str:
+    source = flow_run.parameters.get("source") or ImageSource()
+    return f"image {source.name or source.repository or Path(source.directory or os.getcwd()).name}"
+
+
+@flow(name="image", flow_run_name=_flow_run_name, persist_result=False)
 async def image(source: ImageSource = ImageSource(), registry: str | None = None) -> str:  # noqa: B008 - Prefect shows it as the default
     """Make the image of a directory and push it. Returns `repository@sha256:...`; unchanged contents build and push nothing.
 
@@ -81,17 +95,11 @@ async def make_image(source: ImageSource, *, registry: str | None = None, login:
     if found := await building.find_image(planned, login=login):
         logger.info("unchanged: %s", found)
         return found
-    await build(str(planned.name), planned)
-    reference = await push(str(planned.name), planned, _Kept(login))
+    work = Work(planned, login)
+    await build(str(planned.name), work)
+    reference = await push(str(planned.name), work)
     logger.info("pushed %s", reference)
     return reference
-
-
-class _Kept:
-    """Carries a login into a task: Prefect shows and stores a task's plain values, of this it knows the type alone."""
-
-    def __init__(self, login: Login | None) -> None:
-        self.login = login
 
 
 async def _is_worth_retrying(task: Any, run: Any, state: Any) -> bool:
@@ -117,7 +125,7 @@ def _step(name: str) -> Any:
 
 
 @_step("build")
-async def build(name: str, planned: Plan) -> str:
+async def build(name: str, work: Work) -> str:
     """Build the image, or find it in the engine from an earlier try. Returns its id there. The steps are in the task's log."""
     logger = get_run_logger()
 
@@ -126,13 +134,13 @@ async def build(name: str, planned: Plan) -> str:
             logger.info("step %s/%s: %s", event.number, event.steps, event.text)
         tell(event)
 
-    return await building.build_image(planned, on_event=on_event)
+    return await building.build_image(work.planned, on_event=on_event)
 
 
 @_step("push")
-async def push(name: str, planned: Plan, kept: _Kept) -> str:
+async def push(name: str, work: Work) -> str:
     """Push the image; what an earlier try has sent is not sent again. Returns `repository@sha256:...`."""
-    return await building.push_image(planned, login=kept.login)
+    return await building.push_image(work.planned, login=work.login)
 
 
 def _repository(name: str, registry: str | None, login: Login | None) -> str:

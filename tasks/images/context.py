@@ -1,8 +1,9 @@
 """A user's directory as a build context: which files are sent, what they are together, and what makes them heavy.
 
-The rules of `.dockerignore` are those of Docker's SDK. What trialflow leaves out stands before the user's own lines: `!run.yml` takes that file in.
+The rules of `.dockerignore` are those of Docker's SDK. What trialflow leaves out is taken in by a line that names it, such as `!run.yml`.
 """
 
+import fnmatch
 import hashlib
 import os
 import stat
@@ -93,7 +94,9 @@ def read_context(directory: Path, dockerfile: str | None = None, *, leave_out: S
     text = _dockerfile(path, root)
     inside = _inside(path, root)
     name = inside or f".dockerfile.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    ignore = (*left_out(root, leave_out), *_ignored(root, path))
+    ours, theirs = left_out(root, leave_out), _ignored(root, path)
+    # Ours come last, since `!src` must not take src/.env in; but what names one of these itself has the last word.
+    ignore = (*theirs, *ours, *(line for line in theirs if _names(line, ours)))
     try:
         # Docker's function keeps the list it is given and adds to it.
         paths = tuple(sorted(exclude_paths(str(root), list(ignore), dockerfile=inside or name)))
@@ -104,7 +107,7 @@ def read_context(directory: Path, dockerfile: str | None = None, *, leave_out: S
 
 
 def left_out(root: Path, further: Sequence[Path] = ()) -> list[str]:
-    """The lines that stand before those of the user's `.dockerignore`."""
+    """The lines for what trialflow leaves out."""
     lines = []
     for name in SECRET:
         # The second line is for Docker's SDK: where any `!` line begins like a folder's name it looks inside and takes only whole paths for matches.
@@ -115,6 +118,16 @@ def left_out(root: Path, further: Sequence[Path] = ()) -> list[str]:
         if (inside := _inside(path.expanduser().absolute(), root)) and inside != ".":
             lines += [inside, f"{inside}/**"]
     return lines
+
+
+def _names(line: str, ours: Sequence[str]) -> bool:
+    """Whether a line of the user's is about something that one of ours leaves out, and not merely about a folder that it is in."""
+    line = line.removeprefix("!").strip().strip("/").removeprefix("./")
+    bare = [one.removeprefix("**/").removesuffix("/**") for one in ours if not one.startswith("!")]
+    parts = line.split("/")
+    return any(fnmatch.fnmatchcase(part, one) for one in bare if "/" not in one for part in parts) or any(
+        line == one or line.startswith(f"{one}/") for one in bare
+    )
 
 
 def advice(context: Context, most: int = 10) -> list[tuple[int, str, str]]:

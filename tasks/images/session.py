@@ -6,6 +6,7 @@ Source: the OCI distribution specification 1.1 and Docker's token authentication
 import asyncio
 import base64
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -87,9 +88,12 @@ class RegistrySession:
                 await client.aclose()
                 # What was wrong with https says more than what is wrong with http after it, unless nothing listens at all.
                 trouble = trouble if trouble is not None and is_tls_trouble(trouble) else error
-                if not tries and self._insecure is None and way == ways(host)[-1] and await asyncio.to_thread(self._listed_insecure, host):
-                    self._insecure = True
-                    tries = list(ways(host, told_insecure=True))
+                if isinstance(is_tls_trouble(error), ssl.SSLCertVerificationError):
+                    # It speaks TLS and may be an impostor: plain http would be the wrong answer to that.
+                    tries = []
+                if not tries and self._insecure is None:
+                    self._insecure = await asyncio.to_thread(self._listed_insecure, host)
+                    tries = list(ways(host, told_insecure=True)) if self._insecure else []
                 continue
             self._client, self._way = client, way
             return client

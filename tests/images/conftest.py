@@ -1,0 +1,124 @@
+"""Real registries beside the shared one: with a login, with tokens, with TLS, each a process on this machine for one module."""
+
+import base64
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+USER, PASSWORD = "ada", "correct horse"
+HTPASSWD = "ada:$2b$04$H151R5sulbMda6LXuWwWb.fRrwyY/D5mGqGAFM37RXtKBfCf.Xu5q"
+
+
+@pytest.fixture(scope="session")
+def shared_registry() -> str:
+    """The registry without TLS and login."""
+    if not (registry := os.environ.get("TRIALFLOW_TEST_REGISTRY")):
+        pytest.skip("TRIALFLOW_TEST_REGISTRY is not set")
+    return registry
+
+
+@pytest.fixture
+def repository(shared_registry: str) -> str:
+    """A repository of one's own in the shared registry."""
+    return f"{shared_registry}/images-{secrets.token_hex(4)}/model"
+
+
+@pytest.fixture(scope="module")
+def start_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Starts a registry with more lines of configuration; returns its `host:port`."""
+    program = shutil.which("docker-registry")
+    if program is None:
+        pytest.skip("docker-registry is not installed")
+    started = []
+
+    def start(*, host: str = "127.0.0.1", tls: tuple[Path, Path] | None = None, auth: dict | None = None) -> str:
+        folder = tmp_path_factory.mktemp("registry")
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+            port = probe.getsockname()[1]
+        http: dict = {"addr": f"{host}:{port}", "secret": "x"}
+        if tls:
+            http["tls"] = {"certificate": str(tls[0]), "key": str(tls[1])}
+        storage = {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}}
+        configuration = {"version": 0.1, "log": {"level": "error"}, "storage": storage, "http": http}
+        if auth:
+            configuration["auth"] = auth
+        (folder / "config.yml").write_text(json.dumps(configuration))
+        with (folder / "log").open("wb") as log:
+            started.append(subprocess.Popen([program, "serve", str(folder / "config.yml")], stdout=log, stderr=log))
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and started[-1].poll() is None:
+            try:
+                with socket.create_connection((host, port), timeout=1):
+                    return f"{host}:{port}"
+            except OSError:
+                time.sleep(0.02)
+        raise RuntimeError((folder / "log").read_text())
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def locked_registry(start_registry: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A registry that asks for a name and a password (`Basic`)."""
+    file = tmp_path_factory.mktemp("htpasswd") / "htpasswd"
+    file.write_text(HTPASSWD + "\n")
+    return start_registry(auth={"htpasswd": {"realm": "tests", "path": str(file)}})
+
+
+@pytest.fixture
+def docker_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict], Path]:
+    """Writes Docker's config.json into a folder of its own and points Docker at it."""
+    folder = tmp_path / "docker-config"
+    folder.mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+
+    def write(configuration: dict) -> Path:
+        (folder / "config.json").write_text(json.dumps(configuration))
+        return folder / "config.json"
+
+    return write
+
+
+def logged_in(registry: str, user: str = USER, password: str = PASSWORD) -> dict:
+    """A config.json with one login."""
+    return {"auths": {registry: {"auth": base64.b64encode(f"{user}:{password}".encode()).decode()}}}
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate for loopback and the cluster's gateway, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    made = (folder / "ca.crt", folder / "tls.key")
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=tests"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1,IP:10.89.0.1,DNS:localhost"]
+    subprocess.run([*words, *names, "-out", str(made[0]), "-keyout", str(made[1])], check=True, capture_output=True)
+    return made
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A directory with a model, unlike any that was built before."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text('FROM python:3.11-slim\nWORKDIR /model\nCOPY . .\nENTRYPOINT ["python"]\nCMD ["model.py"]\nENV DEPTH=3\n')
+    (folder / "model.py").write_text(f"print({secrets.token_hex(8)!r})\n")
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A TRIALFLOW_HOME of one's own."""
+    monkeypatch.setenv("TRIALFLOW_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
