@@ -71,15 +71,29 @@ async def _show(identifier: str | None, project: str | None, output: str) -> Non
         runs = await client.runs(one["project"], experiment_id=one["id"])
         best = await client.best_runs(one["id"])
         owner = current_owner(home, client.url, one["id"])
-        data = {**one, "best": [facts.run_fact(run) for run in best], "training_runs": [facts.run_fact(run) for run in runs]}
+        believed = await _beliefs(client, one["id"])
+        data = {**one, "best": [facts.run_fact(run) for run in best], "beliefs": believed, "training_runs": [facts.run_fact(run) for run in runs]}
         if output != "table":
             show(data, output=output, names=[one["id"]])
             return
         row = facts.experiment_row(one, runs=runs, best=best, owner=str(owner) if owner else None)
         show(None, output="table", names=[], columns=facts.EXPERIMENT_COLUMNS, rows=[row])
+        if words := facts.belief_lines(one, believed):
+            click.echo()
+            click.echo("\n".join(words))
         if runs:
             click.echo()
             _show_runs(runs, {run["id"] for run in best})
+
+
+async def _beliefs(client: Any, experiment_id: str) -> list[dict[str, Any]]:
+    """What the optimizer believes; nothing where the service has no such path, as SigOpt's."""
+    from tasks.experiments.client import NotFound, Refused
+
+    try:
+        return (await client.request("GET", "aiexperiments", experiment_id, "beliefs"))["data"]
+    except (NotFound, Refused):
+        return []
 
 
 def _show_runs(runs: list[dict[str, Any]], best: set[str]) -> None:

@@ -43,6 +43,28 @@ def experiment_row(experiment: Json, *, runs: Sequence[Json], best: Sequence[Jso
     ]
 
 
+FEWEST_SAID = 0.01
+"""A parameter with a smaller share of what moves a metric is not worth a word."""
+
+
+def belief_lines(experiment: Json, beliefs: Sequence[Json]) -> list[str]:
+    """What the optimizer believes, in words for a person: a paragraph for each metric that it has a model of."""
+    objectives = {one["name"]: one.get("objective") or "maximize" for one in experiment.get("metrics") or []}
+    lines = []
+    for one in beliefs:
+        name = one["metric"]
+        end = "highest" if objectives.get(name, "maximize") == "maximize" else "lowest"
+        point = ", ".join(f"{key}={value if isinstance(value, str) else format(value, '.5g')}" for key, value in one["best"].items())
+        lines.append(f"{name}: expected {end} at {point}")
+        lines.append(f"  there it should be {one['value']:.5g}, give or take {one['stddev']:.2g}; one measurement varies by {one['noise']:.2g}")
+        shares = sorted(one["importances"].items(), key=lambda share: -share[1])
+        said = [f"{key} {share:.0%}" for key, share in shares if share >= FEWEST_SAID]
+        rest = len(shares) - len(said)
+        others = f"; {rest} other{'s' if rest > 1 else ''} hardly at all" if rest else ""
+        lines.append(f"  what moves it: {', '.join(said)}{others}")
+    return lines
+
+
 EXPERIMENT_COLUMNS = ("ID", "NAME", "DONE/BUDGET", "RUNNING", "LOST", "FAILED", "BEST", "STATUS")
 
 

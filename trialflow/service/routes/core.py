@@ -425,6 +425,19 @@ async def metric_importances(call: Call) -> Answer:
     return shapes.pagination(data, count=len(data))
 
 
+async def beliefs(call: Call) -> Answer:
+    """GET /aiexperiments/{experiment}/beliefs: what the models say; not a path of SigOpt's."""
+
+    def read(connection: Connection) -> tuple[Row, list[Row]]:
+        row = store.get(connection, call.path["experiment"])
+        return row, _succeeded(connection, row)
+
+    experiment, rows = await call.service.store.do(read)
+    found = await call.service.advisor.ask("beliefs", experiment["body"], rows)
+    data = [{"object": "belief", "metric": metric, **one} for metric, one in sorted(found.items())]
+    return shapes.pagination(data, count=len(data))
+
+
 SUGGESTIONS, OBSERVATIONS, QUEUED = (f"/experiments/{{experiment}}/{name}" for name in ("suggestions", "observations", "queued_suggestions"))
 _suggestions = _collection(suggestions, shapes.suggestion, has_deleted=True)
 _observations = _collection(observations, shapes.observation, has_deleted=True)
@@ -455,4 +468,6 @@ ROUTES = [
     ("GET", "/experiments/{experiment}/stopping_criteria", stopping_criteria),
     ("GET", "/experiments/{experiment}/metric_importances", metric_importances),
     ("GET", "/aiexperiments/{experiment}/metric_importances", metric_importances),
+    ("GET", "/experiments/{experiment}/beliefs", beliefs),
+    ("GET", "/aiexperiments/{experiment}/beliefs", beliefs),
 ]
