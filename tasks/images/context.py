@@ -5,15 +5,17 @@ The rules of `.dockerignore` are those of Docker's SDK. What trialflow leaves ou
 
 import fnmatch
 import hashlib
+import io
 import os
 import stat
+import tarfile
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from docker.utils.build import create_archive, exclude_paths
+from docker.utils.build import exclude_paths
 
 from trialflow.errors import InvalidInput, TrialflowError
 
@@ -68,17 +70,21 @@ class Context:
         return total.hexdigest()
 
     def archive(self) -> IO[bytes]:
-        """The files as a tar archive in a temporary file, to be closed by the caller."""
-        extra = []
-        if self.outside:
-            extra = [(".dockerignore", "\n".join((*self.ignore, self.dockerfile))), (self.dockerfile, self.text)]
+        """The files as a tar archive in a temporary file, to be closed by the caller. As with Docker's own command all belong to root."""
         file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
         try:
-            create_archive(str(self.root), files=list(self.paths), fileobj=file, extra_files=extra)
+            # BuildKit looks at the first 512 bytes to see an archive: no extended header may come first, so the Dockerfile does, with a short name.
+            with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
+                if self.outside:
+                    _add_text(archive, self.dockerfile, self.text)
+                    _add_text(archive, ".dockerignore", "\n".join((*self.ignore, self.dockerfile)))
+                for path in sorted(self.paths, key=lambda one: (one != self.dockerfile, one)):
+                    if not (self.outside and path == ".dockerignore"):
+                        _add(archive, self.root / path, path)
         except OSError as error:
             file.close()
-            reason = error.__cause__ if isinstance(error.__cause__, OSError) else error
-            raise _unreadable(Path(str(reason.filename or self.root)), reason) from error
+            raise _unreadable(Path(error.filename or self.root), error) from error
+        file.seek(0)
         return file
 
 
@@ -137,6 +143,27 @@ def advice(context: Context, most: int = 10) -> list[tuple[int, str, str]]:
     largest = sorted(context.sizes.items(), key=lambda one: (-one[1], one[0]))[:most]
     folders = [os.path.dirname(path) for path, _ in largest]
     return [(size, path, _line(path, folders)) for path, size in largest]
+
+
+def _add(archive: tarfile.TarFile, full: Path, path: str) -> None:
+    entry = archive.gettarinfo(str(full), arcname=path)
+    if entry is None or not (entry.isreg() or entry.isdir() or entry.issym() or entry.islnk()):
+        return  # sockets, pipes and devices belong into no image
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mtime = int(entry.mtime)
+    if entry.isreg():
+        with full.open("rb") as contents:
+            archive.addfile(entry, contents)
+    else:
+        archive.addfile(entry)
+
+
+def _add_text(archive: tarfile.TarFile, name: str, text: str) -> None:
+    contents = text.encode()
+    entry = tarfile.TarInfo(name)
+    entry.size = len(contents)
+    archive.addfile(entry, io.BytesIO(contents))
 
 
 def _line(path: str, folders: Sequence[str]) -> str:

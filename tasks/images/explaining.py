@@ -22,6 +22,10 @@ AWAY = re.compile(
     re.IGNORECASE,
 )
 NOT_IN_CONTEXT = re.compile(r"(?:COPY|ADD) failed: (?:file not found in build context or excluded by \.dockerignore: )?(?:stat )?(?P<path>[^\s:]+)")
+NOT_IN_BUILDKITS = re.compile(r"(?:compute cache key|calculate checksum).*?\"(?P<path>[^\"]+)\":? not found")
+WRAPPED = re.compile(r"^(?:failed to (?:build|solve)(?: with frontend [\w.]+)?: |rpc error: code = \w+ desc = |failed to create LLB definition: )+")
+BASE = re.compile(r"failed to (?:do request|resolve source metadata|authorize|fetch)|failed commit on ref", re.IGNORECASE)
+"""BuildKit pulls base images before there are steps."""
 NO_NETWORK = re.compile(
     r"Temporary failure in name resolution|Could not resolve|Name or service not known|Network is unreachable|Failed to establish a new connection",
     re.IGNORECASE,
@@ -33,23 +37,23 @@ def build_error(said: str, *, step: str = "", printed: list[str] | tuple[str, ..
     """The error for a build that ended with the words `said`, in the Dockerfile's `step`, after `printed` lines of that step."""
     where = f" in {step}" if step else ""
     shown = "\n".join(["", *("  | " + line[:300] for line in list(printed)[-LAST_LINES:])]) if printed else ""
-    said = " ".join(said.split())
+    said = WRAPPED.sub("", " ".join(said.split()))
     everything = "\n".join((said, *printed))
     if NO_SPACE.search(everything):
         hint = "make room: `docker system df` shows what takes it, `docker system prune` removes what is not used"
         return BuildFailed(f"the image could not be built: no space is left on the Docker engine's disk{where}{shown}", hint=hint)
-    if match := NOT_IN_CONTEXT.search(said):
+    if match := NOT_IN_CONTEXT.search(said) or NOT_IN_BUILDKITS.search(said):
         return InvalidInput(
             f"the image could not be built: the Dockerfile copies a file that is not sent{where}: {said}", hint=_copy_hint(match["path"])
         )
-    if step.upper().partition(" ")[2].startswith("FROM") or re.search(r"\bFROM\b", step):
+    if re.search(r": FROM\b", step, re.IGNORECASE) or BASE.search(said):
         if PLAIN.search(said) or TLS.search(said) or AWAY.search(said):
             return RegistryUnavailable(f"the base image could not be pulled{where}: {said}", hint="check that its registry can be reached from here")
         if NO_BASE.search(said) or REFUSED.search(said):
             return BuildFailed(
                 f"the base image could not be had{where}: {said}", hint="check its name and tag, or log in to its registry: `docker login`"
             )
-    if re.search(r"dockerfile parse error|unknown instruction|unknown flag", said, re.IGNORECASE):
+    if re.search(r"dockerfile parse error|unknown instruction|unknown flag|cannot be empty|no build stage in current context", said, re.IGNORECASE):
         return InvalidInput(f"the Dockerfile is wrong: {said}", hint="mend that line")
     if re.search(r"exec format error", everything):
         hint = "build for the engine's own platform, or set up emulation: `docker run --privileged --rm tonistiigi/binfmt --install all`"

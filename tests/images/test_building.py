@@ -98,7 +98,7 @@ async def test_a_dockerfile_outside_the_directory_is_used_and_not_copied(model: 
 
 
 async def test_a_failing_step_is_named_with_what_it_printed(model: Path, repository: str) -> None:
-    (model / "Dockerfile").write_text("FROM python:3.11-slim\nRUN echo before; seq 40; echo oh no >&2; exit 7\n")
+    (model / "Dockerfile").write_text("FROM python:3.11-slim\nRUN echo before; seq 40; echo oh no; exit 7\n")
     with pytest.raises(BuildFailed) as caught:
         await made(Order(model, repository))
     lines = caught.value.message.splitlines()
@@ -188,6 +188,7 @@ async def test_without_an_engine_it_is_said_where_one_was_looked_for(model: Path
 def test_a_user_who_may_not_speak_to_the_engine_is_told_so() -> None:
     code = (
         "import os, asyncio\nfrom tasks.images.engine import check_engine\nfrom trialflow.errors import TrialflowError\n"
+        "asyncio.run(check_engine())\n"  # as root it answers, and every module that is needed is imported
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "try: asyncio.run(check_engine())\nexcept TrialflowError as error: print(error.message, '|', error.hint)"
     )

@@ -41,6 +41,10 @@ def test_what_a_push_s_end_means(said: str, kind: type, hint: str) -> None:
         ("manifest for python:9 not found: manifest unknown", "step 1/3: FROM python:9", BuildFailed, "name and tag"),
         ("pull access denied for a/b, repository does not exist or may require 'docker login'", "step 1/3: FROM a/b", BuildFailed, "log in"),
         ('Get "https://registry-1.docker.io/v2/": dial tcp: lookup x: no such host', "step 1/3: FROM python", RegistryUnavailable, "reached"),
+        ('failed to build: failed to solve: failed to compute cache key: "/run.yml" not found: not found', "step 2/2: COPY --link run.yml /",
+         InvalidInput, "`!run.yml`"),
+        ('failed to solve: rpc error: code = Unknown desc = failed to do request: Head "https://r/v2/python/manifests/9": dial tcp: no such host', "",
+         RegistryUnavailable, "reached"),
         ("dockerfile parse error line 3: unknown instruction: RUNN", "", InvalidInput, "mend that line"),
     ],
 )  # fmt: skip
@@ -129,7 +133,8 @@ def test_buildkit_s_plain_progress_becomes_steps_output_and_the_failing_step() -
     for line in (
         "#1 [internal] load build definition from Dockerfile", "#1 transferring dockerfile: 100B done",
         "#5 [1/2] FROM docker.io/library/python",
-        "#5 CACHED", "#6 [stage-0 2/2] RUN false", "#6 0.321 hello", '#6 ERROR: process "/bin/sh -c false" did not complete successfully: exit code: 1',
+        "#5 CACHED", "#6 [stage-0 2/2] RUN false", "#6 0.321 hello",
+        '#6 ERROR: process "/bin/sh -c false" did not complete successfully: exit code: 1',
         'ERROR: failed to solve: process "/bin/sh -c false" did not complete successfully: exit code: 1',
     ):  # fmt: skip
         follower.take(line)
