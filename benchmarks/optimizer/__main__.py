@@ -1,56 +1,64 @@
-"""Compare optimizers: `python -m benchmarks.optimizer [--set proving|development] [--seeds N] [--budget N] [--open N] [--peers a,b] [--output DIR]`.
+"""Compare optimizers: `python -m benchmarks.optimizer [--set show|develop] [--seeds N] [--budget N] [--open N] [--peers a,b] [--results FILE]`.
 
-Prints the tables and writes `traces.json` and `curves.svg`. Optuna is compared with where it is installed. One process, one thread.
+Searches that are in the results file already are not done again, so that it can be interrupted, and peers be added from another environment. Prints
+the tables of all that the file has, and writes a picture of the curves beside it. Peers that are not installed are left out. One process, one thread.
 """
 
 import argparse
-import importlib.util
-import json
 import os
 import sys
+import time
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # before numpy is imported
+MORE_OF_RANDOM = 5
+"""Random search costs next to nothing and is what all are measured by: it gets more seeds."""
 
 
 def main() -> None:
-    from benchmarks.optimizer.peers import PEERS
-    from benchmarks.optimizer.problems import DEVELOPMENT, PROVING
+    from benchmarks.optimizer.develop import DEVELOP
+    from benchmarks.optimizer.peers import PEERS, is_installed
     from benchmarks.optimizer.report import by_problem, curves, summary
+    from benchmarks.optimizer.results import Results, Search
     from benchmarks.optimizer.runner import search
+    from benchmarks.optimizer.show import SHOW
 
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--set", choices=("proving", "development"), default="proving")
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--set", choices=("show", "develop"), default="show")
     options.add_argument("--seeds", type=int, default=10)
     options.add_argument("--budget", type=int, default=60)
     options.add_argument("--open", type=int, default=4, help="suggestions open at all times")
     options.add_argument("--peers", default=",".join(PEERS))
-    options.add_argument("--problems", default="")
-    options.add_argument("--output", type=Path)
+    options.add_argument("--problems", default="", help="names, separated by commas; all of the set if empty")
+    options.add_argument("--results", type=Path, default=Path("optimizer-results.jsonl"))
+    options.add_argument("--tables-only", action="store_true", help="search nothing")
+    options.add_argument("--picture", type=Path, help="where to write the curves (SVG)")
     chosen = options.parse_args()
-    peers = {name: PEERS[name] for name in dict.fromkeys(["random", *chosen.peers.split(",")]) if name in PEERS}
-    if importlib.util.find_spec("optuna") is None:
-        peers.pop("optuna tpe", None)
-        print("optuna is not installed and is left out: `uv sync --group benchmarks` has it", file=sys.stderr)
-    problems = [one for one in (PROVING if chosen.set == "proving" else DEVELOPMENT) if not chosen.problems or one.name in chosen.problems.split(",")]
-    traces: dict[str, dict[str, list[list[float]]]] = {}
-    cpu: dict[str, float] = {}
-    for peer, make in peers.items():
-        # Random search costs next to nothing and is what all are measured by: it gets more seeds.
-        seeds = range(chosen.seeds * 5 if peer == "random" else chosen.seeds)
-        found = {problem.name: [search(make, problem, seed, chosen.budget, chosen.open) for seed in seeds] for problem in problems}
-        traces[peer] = {name: [trace.best for trace in every] for name, every in found.items()}
-        cpu[peer] = sum(trace.cpu for every in found.values() for trace in every) / sum(len(every) for every in found.values())
-    budgets = [at for at in (15, 30, 60, 120) if at <= chosen.budget] or [chosen.budget]
-    print(f"{len(problems)} {chosen.set} problems, {chosen.seeds} seeds, {chosen.open} open at all times; regret: random search = 1, optimum = 0\n")
-    print(summary(traces, budgets, cpu))
-    print()
+    problems = {one.name: one for one in (SHOW if chosen.set == "show" else DEVELOP)}
+    problems = {name: one for name, one in problems.items() if not chosen.problems or name in chosen.problems.split(",")}
+    results = Results(chosen.results)
+    peers = [] if chosen.tables_only else [peer for peer in dict.fromkeys(("random", *chosen.peers.split(","))) if peer in PEERS]
+    for peer in peers:
+        if not is_installed(peer):
+            print(f"{peer} is not installed and is left out", file=sys.stderr)
+            continue
+        before = time.monotonic()
+        for seed in range(chosen.seeds * (MORE_OF_RANDOM if peer == "random" else 1)):
+            for problem in problems.values():
+                one = Search(peer, problem.name, seed, chosen.budget, chosen.open)
+                if one not in results:
+                    results.add(one, search(PEERS[peer], problem, seed, chosen.budget, chosen.open))
+        print(f"{peer}: {time.monotonic() - before:.0f} s", file=sys.stderr)
+    traces = {
+        peer: {name: searches[name] for name in problems if name in searches} for peer, searches in results.traces(chosen.budget, chosen.open).items()
+    }
+    budgets = [at for at in (15, 30, 60, 120, 200) if at <= chosen.budget] or [chosen.budget]
+    print(f"{len(problems)} problems of the set `{chosen.set}`, {chosen.open} open at all times; regret: random search = 1, optimum = 0\n")
+    print(summary(traces, budgets), end="\n\n")
     print(by_problem(traces, budgets))
-    if chosen.output:
-        chosen.output.mkdir(parents=True, exist_ok=True)
-        (chosen.output / "traces.json").write_text(json.dumps({"traces": traces, "cpu": cpu}))
-        (chosen.output / "curves.svg").write_text(curves(traces))
+    if chosen.picture:
+        chosen.picture.write_text(curves(traces))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Who suggests: trialflow, random points, and Optuna's TPE. Each has `ask() -> (number, point)` and `tell(number, values or None)`."""
+"""Who suggests: trialflow, random points, Optuna's TPE and GP, Ax with BoTorch. Each has `ask()` and `tell(name, values)`."""
 
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from benchmarks.optimizer.ax_peer import Ax
+from benchmarks.optimizer.optuna_peer import OptunaGP, OptunaTPE
 from benchmarks.optimizer.problem import Problem
-from trialflow.optimizer import Observation, Parameter, Value, suggest
+from trialflow.optimizer import Observation, Value, suggest
 
 Asked = tuple[Any, Mapping[str, Any]]
 
@@ -45,66 +48,17 @@ class Ours:
         self._observations.append(Observation(point, {metric: Value(value) for metric, value in (values or {}).items()}, values is None))
 
 
-class Optuna:
-    """Optuna's TPE with the settings its documentation gives for parallel work; linear constraints and constraint metrics through its own way."""
-
-    def __init__(self, problem: Problem, seed: int) -> None:
-        import optuna
-
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        import warnings
-
-        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-        self._problem = problem
-        self._failed = optuna.trial.TrialState.FAIL
-        constrained = {"constraints_func": lambda trial: trial.user_attrs.get("c", (1.0,))} if self._limits else {}
-        sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True, multivariate=not problem.space.conditionals, **constrained)
-        self._study = optuna.create_study(sampler=sampler)
-
-    @property
-    def _limits(self) -> bool:
-        return bool(self._problem.constraint or self._problem.space.linear_constraints)
-
-    def ask(self) -> Asked:
-        """The next trial; one that breaks a linear constraint is told as such at once and asked again, as a user would."""
-        while True:
-            trial = self._study.ask()
-            point: dict[str, Any] = {one.name: trial.suggest_categorical(one.name, list(one.values)) for one in self._problem.space.conditionals}
-            for one in self._problem.space.parameters:
-                if self._problem.space.is_active(one, point):
-                    point[one.name] = _value(trial, one)
-            over = _over(self._problem, point)
-            if not over or over <= 0:
-                return trial, point
-            trial.set_user_attr("c", (over,))
-            self._study.tell(trial, 1e3)
-
-    def tell(self, name: Any, values: Mapping[str, float] | None) -> None:
-        """A finished trial."""
-        if values is None:
-            self._study.tell(name, state=self._failed)
-            return
-        if self._limits:
-            name.set_user_attr("c", (values.get("c", 0.0),))
-        self._study.tell(name, values["f"])
-
-
-def _value(trial: Any, one: Parameter) -> Any:
-    if one.values is not None:
-        return trial.suggest_categorical(one.name, list(one.values))
-    assert one.bounds is not None
-    if one.type == "int":
-        return trial.suggest_int(one.name, int(one.bounds[0]), int(one.bounds[1]))
-    return trial.suggest_float(one.name, *one.bounds, log=one.log)
-
-
-def _over(problem: Problem, point: Mapping[str, Any]) -> float:
-    """How far a point is over the worst linear constraint of kind less_than; 0 without any."""
-    return max([sum(weight * point[name] for name, weight in one.terms) - one.threshold for one in problem.space.linear_constraints], default=0.0)
-
-
-PEERS = {
-    "trialflow": Ours,
+PEERS: dict[str, Callable[[Problem, int], Peer]] = {
     "random": lambda problem, seed: Ours(problem, seed, "random"),
-    "optuna tpe": Optuna,
+    "trialflow": Ours,
+    "optuna tpe": OptunaTPE,
+    "optuna gp": OptunaGP,
+    "ax": Ax,
 }
+NEEDED = {"optuna tpe": ("optuna",), "optuna gp": ("optuna", "torch"), "ax": ("ax", "botorch")}
+"""What has to be installed for a peer."""
+
+
+def is_installed(peer: str) -> bool:
+    """Whether a peer can take part here."""
+    return all(importlib.util.find_spec(name) is not None for name in NEEDED.get(peer, ()))

@@ -1,8 +1,8 @@
-"""What a problem of the benchmark is, and the shapes that problems are made from."""
+"""What a problem of the benchmark is, and how good a search on it is after each observation."""
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -13,9 +13,11 @@ Point = Mapping[str, float | int | str]
 
 @dataclass(frozen=True)
 class Problem:
-    """One function to minimise. `true` gives its value without noise, None where it fails or breaks a constraint; `optimum` is the least of them.
+    """One function to minimise, or two.
 
-    `noise` is the standard deviation of measurements. `constraint` gives the value of a constraint metric that has to be at most 0.
+    `true` gives its value without noise, None where it fails; `optimum` is the least of them that satisfies the constraint. `noise` is the standard
+    deviation of measurements. `constraint` gives the value of a constraint metric that has to be at most 0. With a `second` function the area that
+    both dominate up to `corner` is what counts, and `optimum` is the largest one known.
     """
 
     name: str
@@ -24,27 +26,78 @@ class Problem:
     optimum: float
     noise: float = 0.0
     constraint: Callable[[Point], float] | None = None
+    second: Callable[[Point], float] | None = None
+    corner: tuple[float, float] = (0.0, 0.0)
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metric to minimise and the constraint, if there is one."""
-        constrained = [Metric("c", "minimize", "constraint", 0.0)] if self.constraint else []
-        return [Metric("f", "minimize"), *constrained]
+        """The metrics to minimise and the constraint, if there is one."""
+        found = [Metric("f", "minimize")]
+        if self.second:
+            found.append(Metric("g", "minimize"))
+        return [*found, Metric("c", "minimize", "constraint", 0.0)] if self.constraint else found
 
     def measure(self, point: Point, rng: np.random.Generator) -> dict[str, float] | None:
         """What a training run at `point` reports; None if it fails."""
         value = self.true(point)
         if value is None:
             return None
-        more = {"c": self.constraint(point)} if self.constraint else {}
-        return {"f": value + self.noise * float(rng.standard_normal()), **more}
+        found = {"f": value + self.noise * float(rng.standard_normal())}
+        if self.second:
+            found["g"] = self.second(point)
+        return found | ({"c": self.constraint(point)} if self.constraint else {})
 
-    def score(self, point: Point) -> float | None:
-        """How far above the optimum `point` is; None if it fails or breaks the constraint."""
-        value = self.true(point)
-        if value is None or (self.constraint is not None and self.constraint(point) > 0):
-            return None
-        return max(value - self.optimum, 0.0)
+    def judge(self) -> "Judge":
+        """What follows one search."""
+        return Front(self) if self.second else Named(self)
+
+
+class Judge(Protocol):
+    """Follows one search."""
+
+    def score(self, point: Point, values: Mapping[str, float] | None) -> float:
+        """How far from the optimum the search is, once it has measured this too; inf while there is nothing."""
+        ...
+
+
+@dataclass
+class Named:
+    """The point of the least measured value that satisfies the constraint is what a user would take; its value without noise is what it is worth."""
+
+    problem: Problem
+    least: float = np.inf
+    worth: float = np.inf
+
+    def score(self, point: Point, values: Mapping[str, float] | None) -> float:
+        """See `Judge`."""
+        if values is not None and values.get("c", 0.0) <= 0 and values["f"] < self.least:
+            true = self.problem.true(point)
+            assert true is not None
+            self.least, self.worth = values["f"], max(true - self.problem.optimum, 0.0)
+        return self.worth
+
+
+@dataclass
+class Front:
+    """The area dominated by what was measured."""
+
+    problem: Problem
+    found: list[tuple[float, float]] = field(default_factory=list)
+
+    def score(self, point: Point, values: Mapping[str, float] | None) -> float:
+        """See `Judge`."""
+        if values is not None:
+            self.found.append((values["f"], values["g"]))
+        return max(self.problem.optimum - area(self.found, self.problem.corner), 0.0)
+
+
+def area(points: list[tuple[float, float]], corner: tuple[float, float]) -> float:
+    """The area between `corner` and the points that are less than it in both."""
+    total, floor = 0.0, corner[1]
+    for first, second in sorted(points):
+        if first < corner[0] and second < floor:
+            total, floor = total + (corner[0] - first) * (floor - second), second
+    return total
 
 
 def box(count: int, low: float, high: float) -> tuple[Parameter, ...]:
@@ -58,62 +111,6 @@ def vector(point: Point) -> np.ndarray:
     return np.array([float(point[name]) for name in names])
 
 
-def branin(x: float, y: float) -> float:
-    """Least 0.397887 in [-5, 10] x [0, 15], at three places."""
-    return (y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6) ** 2 + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10
-
-
-HARTMANN_WEIGHTS = np.array([1.0, 1.2, 3.0, 3.2])
-HARTMANN_3 = (
-    np.array([[3.0, 10, 30], [0.1, 10, 35], [3, 10, 30], [0.1, 10, 35]]),
-    1e-4 * np.array([[3689, 1170, 2673], [4699, 4387, 7470], [1091, 8732, 5547], [381, 5743, 8828]]),
-)
-HARTMANN_6 = (
-    np.array([[10, 3, 17, 3.5, 1.7, 8], [0.05, 10, 17, 0.1, 8, 14], [3, 3.5, 1.7, 10, 17, 8], [17, 8, 0.05, 10, 0.1, 14]]),
-    1e-4
-    * np.array(
-        [
-            [1312, 1696, 5569, 124, 8283, 5886],
-            [2329, 4135, 8307, 3736, 1004, 9991],
-            [2348, 1451, 3522, 2883, 3047, 6650],
-            [4047, 8828, 8732, 5743, 1091, 381],
-        ]
-    ),
-)
-
-
-def hartmann(shape: tuple[np.ndarray, np.ndarray], x: np.ndarray) -> float:
-    """Least -3.86278 in 3 and -3.32237 in 6 dimensions of the unit cube."""
-    return -float(HARTMANN_WEIGHTS @ np.exp(-np.sum(shape[0] * (x - shape[1]) ** 2, axis=1)))
-
-
-def ackley(x: np.ndarray) -> float:
-    """Least 0 at the origin."""
-    return float(-20 * np.exp(-0.2 * np.sqrt(np.mean(x**2))) - np.exp(np.mean(np.cos(2 * np.pi * x))) + 20 + math.e)
-
-
-def rosenbrock(x: np.ndarray) -> float:
-    """Least 0 where all are 1, at the end of a curved valley."""
-    return float(np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2))
-
-
-def levy(x: np.ndarray) -> float:
-    """Least 0 where all are 1."""
-    w = 1 + (x - 1) / 4
-    middle = np.sum((w[:-1] - 1) ** 2 * (1 + 10 * np.sin(np.pi * w[:-1] + 1) ** 2))
-    return float(np.sin(np.pi * w[0]) ** 2 + middle + (w[-1] - 1) ** 2 * (1 + np.sin(2 * np.pi * w[-1]) ** 2))
-
-
-def styblinski_tang(x: np.ndarray) -> float:
-    """Least -39.16617 for each dimension in [-5, 5]."""
-    return 0.5 * float(np.sum(x**4 - 16 * x**2 + 5 * x))
-
-
-def michalewicz(x: np.ndarray) -> float:
-    """Least -4.687658 in 5 dimensions of [0, pi]: steep valleys."""
-    return -float(np.sum(np.sin(x) * np.sin(np.arange(1, len(x) + 1) * x**2 / np.pi) ** 20))
-
-
-def ellipsoid(x: np.ndarray, centre: np.ndarray) -> float:
-    """Least 0 at `centre`; later dimensions matter more, 100 times in all."""
-    return float(np.sum(100 ** (np.arange(len(x)) / max(len(x) - 1, 1)) * (x - centre) ** 2))
+def number(point: Point, name: str) -> float:
+    """The value of a numeric parameter."""
+    return float(point[name])

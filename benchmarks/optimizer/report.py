@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from benchmarks.figures import table
+from benchmarks.optimizer.results import Trace
 
-Traces = Mapping[str, Mapping[str, Sequence[Sequence[float]]]]
-"""Peer -> problem -> one curve for each seed."""
+Traces = Mapping[str, Mapping[str, Sequence[Trace]]]
+"""Peer -> problem -> one trace for each seed."""
 COLOURS = ("#2563eb", "#9ca3af", "#d97706", "#059669", "#7c3aed")
 RESAMPLES = 1000
 WORST = 3.0
@@ -15,9 +16,9 @@ WORST = 3.0
 
 def shares(traces: Traces, problem: str, peer: str, at: int) -> np.ndarray:
     """For each seed the regret after `at` observations over the median one of random search; nothing found at all counts as 3."""
-    random = np.array([curve[at - 1] for curve in traces["random"][problem]])
+    random = np.array([trace.best[at - 1] for trace in traces["random"][problem]])
     scale = max(float(np.median(np.where(np.isfinite(random), random, np.nanmax(random[np.isfinite(random)], initial=1.0)))), 1e-12)
-    return np.minimum(np.array([curve[at - 1] for curve in traces[peer][problem]]) / scale, WORST)
+    return np.minimum(np.array([trace.best[at - 1] for trace in traces[peer][problem]]) / scale, WORST)
 
 
 def score(traces: Traces, peer: str, at: int) -> tuple[float, float, float]:
@@ -29,21 +30,23 @@ def score(traces: Traces, peer: str, at: int) -> tuple[float, float, float]:
     return float(np.mean([np.median(one) for one in every])), float(low), float(high)
 
 
-def summary(traces: Traces, budgets: Sequence[int], cpu: Mapping[str, float]) -> str:
+def summary(traces: Traces, budgets: Sequence[int]) -> str:
     """One row for each peer."""
     rows = []
     for peer in traces:
         cells = ["{:.2f} ({:.2f} to {:.2f})".format(*score(traces, peer, at)) for at in budgets]
-        rows.append([peer, *cells, *(f"{_rank(traces, peer, at):.1f}" for at in budgets), f"{1000 * cpu[peer]:.0f}"])
-    return table(["", *(f"regret at {at}" for at in budgets), *(f"rank at {at}" for at in budgets), "CPU ms per suggestion"], rows)
+        cpu = np.mean([trace.cpu for every in traces[peer].values() for trace in every])
+        seeds = min(len(every) for every in traces[peer].values())
+        rows.append([peer, seeds, *cells, *(f"{_rank(traces, peer, at):.1f}" for at in budgets), f"{1000 * cpu:.0f}"])
+    return table(["", "seeds", *(f"regret at {at}" for at in budgets), *(f"rank at {at}" for at in budgets), "CPU ms per suggestion"], rows)
 
 
 def by_problem(traces: Traces, budgets: Sequence[int]) -> str:
     """One row for each problem: medians of the share by peer and budget."""
     peers = [peer for peer in traces if peer != "random"]
     rows = [
-        [problem, *(f"{np.median(shares(traces, problem, peer, at)):.2f}" for at in budgets for peer in peers)]
-        for problem in next(iter(traces.values()))
+        [problem, *(f"{np.median(shares(traces, problem, peer, at)):.2f}" if problem in traces[peer] else "" for at in budgets for peer in peers)]
+        for problem in traces["random"]
     ]
     return table(["", *(f"{peer} at {at}" for at in budgets for peer in peers)], rows)
 
@@ -52,7 +55,7 @@ def _rank(traces: Traces, peer: str, at: int) -> float:
     """The mean over problems of the peer's place by median."""
     places = []
     for problem in traces[peer]:
-        medians = {other: float(np.median(shares(traces, problem, other, at))) for other in traces}
+        medians = {other: float(np.median(shares(traces, problem, other, at))) for other in traces if problem in traces[other]}
         places.append(
             1 + sum(value < medians[peer] for value in medians.values()) + 0.5 * (sum(value == medians[peer] for value in medians.values()) - 1)
         )
@@ -61,7 +64,7 @@ def _rank(traces: Traces, peer: str, at: int) -> float:
 
 def curves(traces: Traces, across: int = 4, size: tuple[int, int] = (260, 170)) -> str:
     """An SVG with one small chart for each problem: median regret over observations, logarithmic, with quartiles."""
-    problems = list(next(iter(traces.values())))
+    problems = list(traces["random"])
     width, height = size
     total = (across * width, (-(-len(problems) // across)) * height + 24)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total[0]} {total[1]}" font-family="sans-serif" font-size="10">']
@@ -76,7 +79,7 @@ def curves(traces: Traces, across: int = 4, size: tuple[int, int] = (260, 170)) 
 
 
 def _chart(traces: Traces, problem: str, width: int, height: int) -> list[str]:
-    bands = {peer: _quartiles(traces[peer][problem]) for peer in traces}
+    bands = {peer: _quartiles([trace.best for trace in traces[peer][problem]]) for peer in traces if problem in traces[peer]}
     every = np.concatenate([band[np.isfinite(band) & (band > 0)] for band in bands.values()])
     low, high = np.log10(max(every.min(), every.max() * 1e-5)), np.log10(every.max())
     count = next(iter(bands.values())).shape[1]
@@ -89,7 +92,10 @@ def _chart(traces: Traces, problem: str, width: int, height: int) -> list[str]:
 
     parts = [f'<text x="34" y="12">{problem}</text>', f'<text x="2" y="22">1e{high:.1f}</text>', f'<text x="2" y="{height - 22}">1e{low:.1f}</text>']
     parts.append(f'<text x="{width - 24}" y="{height - 8}">{count}</text>')
-    for (_, band), colour in zip(bands.items(), COLOURS, strict=False):
+    for peer, colour in zip(traces, COLOURS, strict=False):
+        if peer not in bands:
+            continue
+        band = bands[peer]
         forwards = np.arange(count)
         area = path(np.concatenate([band[0], band[2][::-1]]), np.concatenate([forwards, forwards[::-1]]))
         parts.append(f'<polygon points="{area}" fill="{colour}" opacity="0.15"/>')
