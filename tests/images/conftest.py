@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -11,7 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+
+from tasks.images.registry import ACCEPT
 
 USER, PASSWORD = "ada", "correct horse"
 HTPASSWD = "ada:$2b$04$H151R5sulbMda6LXuWwWb.fRrwyY/D5mGqGAFM37RXtKBfCf.Xu5q"
@@ -26,9 +30,28 @@ def shared_registry() -> str:
 
 
 @pytest.fixture
-def repository(shared_registry: str) -> str:
-    """A repository of one's own in the shared registry."""
-    return f"{shared_registry}/images-{secrets.token_hex(4)}/model"
+def repository(shared_registry: str) -> Iterator[str]:
+    """A repository of one's own in the shared registry; its images are deleted at the end."""
+    path = f"images-{secrets.token_hex(4)}/model"
+    yield f"{shared_registry}/{path}"
+    manifests = f"http://{shared_registry}/v2/{path}/manifests/"
+    for tag in httpx.get(f"http://{shared_registry}/v2/{path}/tags/list").json().get("tags") or ():
+        digest = httpx.head(manifests + tag, headers={"Accept": ACCEPT}).headers["docker-content-digest"]
+        httpx.delete(manifests + digest)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def engine_as_before() -> Iterator[None]:
+    """Removes from the engine what these tests have built there."""
+    yield
+    shared = os.environ.get("TRIALFLOW_TEST_REGISTRY")
+    if shared is None or shutil.which("docker") is None:
+        return
+    listed = subprocess.run(["docker", "images", "--format", "{{.Repository}} {{.Repository}}:{{.Tag}}"], capture_output=True, text=True).stdout
+    ours = re.compile(rf"{re.escape(shared)}/images-[0-9a-f]{{8}}/|(?!{re.escape(shared)}/)(127\.|10\.)[\d.]+:\d+/(model|other|team)")
+    names = [name for repository, name in (line.split() for line in listed.splitlines()) if ours.match(repository) and not name.endswith("<none>")]
+    if names:
+        subprocess.run(["docker", "rmi", *names], capture_output=True)
 
 
 @pytest.fixture(scope="module")

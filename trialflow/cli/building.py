@@ -31,10 +31,10 @@ class Drawing:
         from rich.console import Console
         from rich.live import Live
 
-        self.console = Console(stderr=True)
-        self.live = Live(get_renderable=self.render, console=self.console, refresh_per_second=4, transient=True)
         self._output: deque[str] = deque(maxlen=OUTPUT)
         self._layers: dict[str, ImageEvent] = {}
+        self.console = Console(stderr=True)
+        self.live = Live(get_renderable=self.render, console=self.console, refresh_per_second=4, transient=True)
 
     def __call__(self, event: ImageEvent) -> None:
         """Take one event."""
@@ -54,8 +54,8 @@ class Drawing:
         from rich.table import Table
         from rich.text import Text
 
-        output = [Text("  | " + line, style="dim", no_wrap=True, overflow="ellipsis") for line in self._output]
-        flight = [one for one in self._layers.values() if not one.text.startswith(DONE)]
+        output = [Text("  | " + line, style="dim", no_wrap=True, overflow="ellipsis") for line in list(self._output)]
+        flight = [one for one in list(self._layers.values()) if not one.text.startswith(DONE)]
         table = Table.grid(padding=(0, 1))
         for one in flight[:LAYERS]:
             bar = ProgressBar(total=one.total, completed=min(one.done, one.total), width=24) if one.total else Text("")
