@@ -47,9 +47,11 @@ def engine_as_before() -> Iterator[None]:
     shared = os.environ.get("TRIALFLOW_TEST_REGISTRY")
     if shared is None or shutil.which("docker") is None:
         return
-    listed = subprocess.run(["docker", "images", "--format", "{{.Repository}} {{.Repository}}:{{.Tag}}"], capture_output=True, text=True).stdout
+    fields = "{{.Repository}} {{.Tag}} {{.Digest}}"
+    listed = subprocess.run(["docker", "images", "--digests", "--format", fields], capture_output=True, text=True).stdout
     ours = re.compile(rf"{re.escape(shared)}/images-[0-9a-f]{{8}}/|(?!{re.escape(shared)}/)(127\.|10\.)[\d.]+:\d+/(model|other|team)")
-    names = [name for repository, name in (line.split() for line in listed.splitlines()) if ours.match(repository) and not name.endswith("<none>")]
+    found = [line.split() for line in listed.splitlines() if ours.match(line)]
+    names = [f"{name}@{digest}" if tag == "<none>" else f"{name}:{tag}" for name, tag, digest in found]
     if names:
         subprocess.run(["docker", "rmi", *names], capture_output=True)
 
