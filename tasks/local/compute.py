@@ -80,8 +80,6 @@ class LocalCompute:
 
         if folder.is_alive():
             with Bell(folder.path) as bell:
-                if not folder.is_alive():  # it ended before the bell could be heard
-                    bell.end()
                 while not bell.is_over:
                     await take_news()
                     await bell.ring()

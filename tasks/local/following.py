@@ -24,7 +24,14 @@ class Bell:
         self.is_over = False
 
     def __enter__(self) -> "Bell":
-        self._listen(os.open(self._folder / "bell", os.O_RDONLY | os.O_NONBLOCK), self._hear_end)
+        bell = os.open(self._folder / "bell", os.O_RDONLY | os.O_NONBLOCK)
+        if not _read(bell, b"!"):
+            # Nobody holds the other end. Its end would not be heard any more, even if the lock is still held:
+            # a process that ends gives its files back one after the other.
+            os.close(bell)
+            self.end()
+            return self
+        self._listen(bell, self._hear_end)
         name = f"{os.getpid()}-{secrets.token_hex(4)}"
         # Opened under another name first: a pipe in `ears` that nobody has open belonged to somebody who was killed, and is taken away.
         temporary = self._folder / f".ear-{name}"

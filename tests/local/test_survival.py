@@ -1,13 +1,13 @@
 """What is killed, and what comes of it: adopted, lost, stopped; never two models for one attempt, and nothing left behind."""
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
 from pathlib import Path
 
 from tasks.compute import Exit
-from tasks.local import LocalCompute
 from tests.local.conftest import Bench, is_running
 
 
@@ -25,30 +25,6 @@ def model_pid(bench: Bench) -> int:
     pid = bench.compute.folder(bench.works[-1]).model_pid()
     assert pid is not None
     return pid
-
-
-async def test_a_second_flow_adopts_what_the_first_one_started(bench: Bench) -> None:
-    work = bench.work("sh", "-c", "echo m=1; sleep 0.3; echo m=2", patterns={"m": "m=(.*)"})
-    await bench.compute.launch(work)
-    second = LocalCompute(bench.compute.root, api_url="http://127.0.0.1:9", api_token="")
-    await second.launch(work)
-    ended = await second.follow(work, on_reports=bench.take)
-    assert ended.code == 0 and bench.printed() == "m=1\nm=2\n" and bench.values() == {"m": 2}
-
-
-async def test_launching_twice_at_once_starts_one_model(bench: Bench) -> None:
-    work = bench.work("sh", "-c", "echo started; sleep 0.2")
-    others = [LocalCompute(bench.compute.root, api_url="", api_token="") for _ in range(4)]
-    await asyncio.gather(*(compute.launch(work) for compute in (bench.compute, *others)))
-    assert (await bench.follow(work)).code == 0
-    assert bench.printed() == "started\n"
-
-
-async def test_an_attempt_that_has_ended_is_not_started_again(bench: Bench) -> None:
-    await bench.execute("sh", "-c", "echo once")
-    work = bench.works[-1]
-    await bench.compute.launch(work)
-    assert (await bench.follow(work)).code == 0 and bench.printed() == "once\n"
 
 
 async def test_a_killed_launcher_means_lost_and_its_model_goes_with_it(bench: Bench) -> None:
@@ -105,16 +81,6 @@ async def test_stopping_kills_a_model_that_will_not_end(bench: Bench) -> None:
     assert not is_running(pid) and not bench.compute.folder(work).is_alive()
 
 
-async def test_cancelling_the_following_leaves_the_training_run_alone(bench: Bench) -> None:
-    work = bench.work("sh", "-c", "sleep 0.3; echo done")
-    await bench.compute.launch(work)
-    following = asyncio.ensure_future(bench.follow(work))
-    await asyncio.sleep(0.05)
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
-    assert (await bench.follow(work)).code == 0 and bench.printed() == "done\n"
-
-
 async def test_half_a_journal_line_is_no_report(bench: Bench) -> None:
     await bench.execute("true")
     folder = bench.compute.folder(bench.works[-1])
@@ -128,3 +94,14 @@ async def test_files_are_readable_by_the_user_alone(bench: Bench) -> None:
     await bench.execute("true")
     folder: Path = bench.compute.folder(bench.works[-1]).path
     assert folder.stat().st_mode & 0o077 == 0 and (folder / "log").stat().st_mode & 0o077 == 0
+
+
+async def test_a_launcher_that_is_just_ending_is_not_waited_for(bench: Bench) -> None:
+    """Its pipe is closed and its lock not yet given back: a follower that comes then would never hear of its end."""
+    await bench.execute("sh", "-c", "exit 6")
+    work = bench.works[-1]
+    with open(bench.compute.folder(work).path / "lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        async with asyncio.timeout(1):
+            assert (await bench.follow(work)).code == 6
+            await bench.compute.stop(work)
