@@ -1,11 +1,13 @@
 """Run a flow in this process: Prefect set up quietly, Ctrl-C once in order and twice at once, our packages before the user's."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,17 @@ def import_rooms() -> None:
                 )
     finally:
         sys.path[:] = kept
+
+
+def import_flows() -> None:
+    """Import our flows, and Prefect with them: its variables must be set by then."""
+    import_rooms()
+    # Nothing that an import makes is garbage, and looking for it is a tenth of the work.
+    gc.disable()
+    try:
+        import_module("flows.execution")
+    finally:
+        gc.enable()
 
 
 def quiet_prefect(home: Home) -> Path:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trialflow.cli.flowing import import_flows
 from trialflow.embedded import lease, prefect_server, service_server
 from trialflow.embedded.servers import prefect_auth
 from trialflow.home import Home
@@ -45,6 +46,7 @@ def flow_session() -> Iterator[Session]:
             os.environ["PREFECT_API_AUTH_STRING"] = prefect_auth(home)
             os.environ["PREFECT_HOME"] = str(home.prefect)
         if service:
+            import_flows()  # about a second, as the service's start: both at once
             held.enter_context(service.result())
         yield session
 
