@@ -105,7 +105,8 @@ def cluster_from_block(block: "TrialflowCluster") -> Cluster:
     """The cluster that a block describes. Raises `InvalidInput` if it is not one, as someone may have written it by hand."""
     fields: dict[str, Any] = {name: getattr(block, name) or None for name in ("provider", "namespace", "context", "registry", "api_url")}
     document = {name: value for name, value in fields.items() if value is not None}
-    return Cluster.from_json({**document, "name": block.cluster_name or block.__dict__.get("_block_document_name"), "kubeconfig": block.document()})
+    name = block.cluster_name or block._block_document_name
+    return Cluster.from_json({**document, "name": name, "kubeconfig": block.document()})
 
 
 async def cluster_of_block(name: str) -> Cluster:
