@@ -149,7 +149,8 @@ def _verify_hint(told: str) -> str:
 
 def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
     """The TLS error in a chain of causes: aiohttp wraps it in several ways. A connection that was cut is none."""
-    for candidate in (error, getattr(error, "certificate_error", None), getattr(error, "os_error", None), getattr(error, "__cause__", None)):
+    # aiohttp's own errors are TLS errors by inheritance, without what those say: the wrapped one comes first.
+    for candidate in (getattr(error, "certificate_error", None), getattr(error, "os_error", None), getattr(error, "__cause__", None), error):
         if isinstance(candidate, ssl.SSLError) and not isinstance(candidate, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return candidate
     return None

@@ -1,0 +1,158 @@
+"""`trialflow cluster`: connecting twice is the same as once, and what is wrong is a sentence and a hint within seconds."""
+
+import base64
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from trialflow.cli.main import call
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRIALFLOW_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("KUBECONFIG", "PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME", "TRIALFLOW_DEBUG"):
+        monkeypatch.setenv(name, "")  # so that what a session sets is undone
+        monkeypatch.delenv(name)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def kubeconfig() -> Path:
+    path = os.environ.get("TRIALFLOW_TEST_KUBECONFIG")
+    if not path:
+        pytest.skip("TRIALFLOW_TEST_KUBECONFIG names no kubeconfig: there is no cluster to test on")
+    return Path(path)
+
+
+@pytest.fixture
+def namespace(kubeconfig: Path) -> Iterator[str]:
+    import subprocess
+
+    name = f"trialflow-cli-{secrets.token_hex(4)}"
+    yield name
+    for what in (["namespace", name], ["clusterrolebinding", f"trialflow-flows-{name}"]):
+        delete = ["kubectl", "--kubeconfig", str(kubeconfig), "delete", "--wait=false", "--ignore-not-found", *what]
+        subprocess.run(delete, check=True, capture_output=True)
+
+
+def said(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
+    code = call(["cluster", *arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def altered(kubeconfig: Path, folder: Path, *, user: dict[str, Any] | None = None, **cluster: Any) -> str:
+    document = yaml.safe_load(kubeconfig.read_text())
+    document["clusters"][0]["cluster"] |= cluster
+    if user is not None:
+        document["users"][0]["user"] = user
+    (folder / "altered").write_text(yaml.safe_dump(document))
+    return str(folder / "altered")
+
+
+@pytest.mark.cluster
+def test_connect_twice_test_list_and_disconnect(kubeconfig: Path, namespace: str, home: Path, capfd: Capture) -> None:
+    options = ["connect", "-n", "mine", "--provider", "custom", "--kubeconfig", str(kubeconfig), "--namespace", namespace]
+    code, _, words = said(capfd, *options, "--registry", os.environ.get("TRIALFLOW_TEST_REGISTRY", "127.0.0.1:5000"))
+    assert code == 0 and f"Namespace {namespace}: made" in words and "connected cluster mine" in words
+    code, out, _ = said(capfd, "test", "-o", "json")
+    assert code == 0 and {one["state"] for one in json.loads(out)} == {"ok"}
+    kept = (home / "clusters" / "mine.json").read_text()
+    code, _, words = said(capfd, *options)
+    assert code == 0 and f"Namespace {namespace}: was there" in words and ": made" not in words
+    assert json.loads((home / "clusters" / "mine.json").read_text()) == json.loads(kept) | {"registry": None}
+    code, out, _ = said(capfd, "list", "-o", "json")
+    assert code == 0 and json.loads(out)[0]["current"] and "client-key-data" not in out
+    code, out, _ = said(capfd, "kubectl", "--", "get", "serviceaccounts", "-o", "name")
+    assert code == 0 and "serviceaccount/trialflow-model" in out
+    assert said(capfd, "kubectl", "--", "get", "pod", "none")[0] == 1
+    code, _, words = said(capfd, "install-plugins")
+    assert code == 0 and "GPUs: " in words
+    code, _, words = said(capfd, "disconnect", "mine")
+    assert code == 0 and "nothing on it was touched" in words and said(capfd, "list", "-o", "name")[1] == ""
+
+
+@pytest.mark.cluster
+def test_test_fails_with_the_fix_where_something_is_lacking(kubeconfig: Path, namespace: str, home: Path, capsys: Capture) -> None:
+    from tasks.kubernetes.cluster import Cluster
+    from tasks.kubernetes.clusters import Clusters
+    from tasks.kubernetes.kubeconfig_files import load_kubeconfig
+    from trialflow.home import Home
+
+    document, _ = load_kubeconfig(str(kubeconfig), None, environ={})
+    Clusters(Home(home)).save(Cluster("mine", namespace=namespace, kubeconfig=document, registry="127.0.0.1:1"))
+    code, out, _ = said(capsys, "test", "-o", "json")
+    found = {one["what"]: one for one in json.loads(out)}
+    assert code == 1 and [name for name, one in found.items() if one["state"] == "fail"] == ["namespace", "accounts", "registry"]
+    assert "install-plugins" in found["namespace"]["fix"]
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"server": "https://127.0.0.1:1"}, ("connection refused", "is the cluster up")),
+        ({"user": {"token": "wrong"}}, ("401", "expired")),
+        ({"user": {"auth-provider": {"name": "gcp"}}}, ("removed", "gke-gcloud-auth-plugin")),
+        ({"user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-program"}}}, ("not in PATH", "install it")),
+        ({"certificate-authority-data": base64.b64encode(b"x").decode()}, ("is no certificate", "new kubeconfig")),
+    ],
+)
+def test_what_is_wrong_is_told_and_nothing_is_kept(kubeconfig: Path, tmp_path: Path, home: Path, change: dict, words: tuple, capsys: Capture) -> None:
+    begun = time.monotonic()
+    code, _, told = said(capsys, "connect", "-n", "mine", "--kubeconfig", altered(kubeconfig, tmp_path, **change))
+    assert code in (1, 2) and all(word in told for word in words) and "hint:" in told and "Traceback" not in told
+    assert time.monotonic() - begun < 10 and not (home / "clusters").exists()
+
+
+@pytest.mark.cluster
+def test_a_user_without_rights_is_told_what_to_ask_for(kubeconfig: Path, tmp_path: Path, home: Path, capsys: Capture) -> None:
+    import subprocess
+
+    create = ["kubectl", "--kubeconfig", str(kubeconfig), "--namespace", "kube-public", "create", "token", "default"]
+    token = subprocess.run(create, check=True, capture_output=True, text=True).stdout.strip()
+    path = altered(kubeconfig, tmp_path, user={"token": token})
+    code, _, told = said(capsys, "connect", "-n", "mine", "--kubeconfig", path, "--namespace", "kube-public", "--no-install")
+    assert code == 1 and "these rights are missing: create jobs.batch" in told and "kind: Role" in told and token not in told
+    assert not (home / "clusters").exists()
+
+
+def test_aws_is_told_to_be_unsupported(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "cluster.yml").write_text("provider: aws\ncluster_name: mine\ncpu: {instance_type: m7i.large, min_nodes: 0, max_nodes: 2}\n")
+    for options in (["--provider", "aws", "-n", "mine"], ["-f", "cluster.yml"]):
+        code, _, told = said(capsys, "connect", *options)
+        assert code == 2 and "error: clusters on AWS are not supported yet" in told and "update-kubeconfig" in told
+
+
+def test_names_are_suggested_and_missing_ones_asked_for(capsys: Capture) -> None:
+    assert "did you mean `trialflow cluster connect`?" in said(capsys, "conect")[2]
+    assert "the cluster needs a name" in said(capsys, "connect")[2]
+    assert "there is no kubeconfig" in said(capsys, "connect", "-n", "x")[2]
+    for command in ("test", "kubectl", "install-plugins", "disconnect"):
+        code, _, told = said(capsys, command)
+        assert code == 2 and "no cluster is connected" in told and "hint:" in told
+
+
+def test_without_kubectl_it_is_said(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    from tasks.kubernetes.cluster import Cluster
+    from tasks.kubernetes.clusters import Clusters
+    from trialflow.home import Home
+
+    Clusters(Home(home)).save(Cluster("mine"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert said(capsys, "kubectl", "--", "get", "pods")[::2] == (
+        1,
+        "error: there is no kubectl in PATH\nhint: https://kubernetes.io/docs/tasks/tools/ says how to get it\n",
+    )
