@@ -4,6 +4,8 @@ import base64
 import json
 import os
 import secrets
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,8 +40,6 @@ def kubeconfig() -> Path:
 
 @pytest.fixture
 def namespace(kubeconfig: Path) -> Iterator[str]:
-    import subprocess
-
     name = f"trialflow-cli-{secrets.token_hex(4)}"
     yield name
     for what in (["namespace", name], ["clusterrolebinding", f"trialflow-flows-{name}"]):
@@ -53,6 +53,13 @@ def said(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
     return code, out, err
 
 
+def typed(*arguments: str) -> tuple[int, str, str]:
+    """As a person types it: a process each, because the Prefect server that one brings up ends with it."""
+    program = [sys.executable, "-c", "from trialflow.cli.main import main; main()", "cluster", *arguments]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
 def altered(kubeconfig: Path, folder: Path, *, user: dict[str, Any] | None = None, **cluster: Any) -> str:
     document = yaml.safe_load(kubeconfig.read_text())
     document["clusters"][0]["cluster"] |= cluster
@@ -63,25 +70,25 @@ def altered(kubeconfig: Path, folder: Path, *, user: dict[str, Any] | None = Non
 
 
 @pytest.mark.cluster
-def test_connect_twice_test_list_and_disconnect(kubeconfig: Path, namespace: str, home: Path, capfd: Capture) -> None:
+def test_connect_twice_test_list_and_disconnect(kubeconfig: Path, namespace: str, home: Path) -> None:
     options = ["connect", "-n", "mine", "--provider", "custom", "--kubeconfig", str(kubeconfig), "--namespace", namespace]
-    code, _, words = said(capfd, *options, "--registry", os.environ.get("TRIALFLOW_TEST_REGISTRY", "127.0.0.1:5000"))
+    code, _, words = typed(*options, "--registry", os.environ.get("TRIALFLOW_TEST_REGISTRY", "127.0.0.1:5000"))
     assert code == 0 and f"Namespace {namespace}: made" in words and "connected cluster mine" in words
-    code, out, _ = said(capfd, "test", "-o", "json")
+    code, out, _ = typed("test", "-o", "json")
     assert code == 0 and {one["state"] for one in json.loads(out)} == {"ok"}
     kept = (home / "clusters" / "mine.json").read_text()
-    code, _, words = said(capfd, *options)
+    code, _, words = typed(*options)
     assert code == 0 and f"Namespace {namespace}: was there" in words and ": made" not in words
     assert json.loads((home / "clusters" / "mine.json").read_text()) == json.loads(kept) | {"registry": None}
-    code, out, _ = said(capfd, "list", "-o", "json")
+    code, out, _ = typed("list", "-o", "json")
     assert code == 0 and json.loads(out)[0]["current"] and "client-key-data" not in out
-    code, out, _ = said(capfd, "kubectl", "--", "get", "serviceaccounts", "-o", "name")
+    code, out, _ = typed("kubectl", "--", "get", "serviceaccounts", "-o", "name")
     assert code == 0 and "serviceaccount/trialflow-model" in out
-    assert said(capfd, "kubectl", "--", "get", "pod", "none")[0] == 1
-    code, _, words = said(capfd, "install-plugins")
+    assert typed("kubectl", "--", "get", "pod", "none")[0] == 1
+    code, _, words = typed("install-plugins")
     assert code == 0 and "GPUs: " in words
-    code, _, words = said(capfd, "disconnect", "mine")
-    assert code == 0 and "nothing on it was touched" in words and said(capfd, "list", "-o", "name")[1] == ""
+    code, _, words = typed("disconnect", "mine")
+    assert code == 0 and "nothing on it was touched" in words and typed("list", "-o", "name")[1] == ""
 
 
 @pytest.mark.cluster
@@ -119,8 +126,6 @@ def test_what_is_wrong_is_told_and_nothing_is_kept(kubeconfig: Path, tmp_path: P
 
 @pytest.mark.cluster
 def test_a_user_without_rights_is_told_what_to_ask_for(kubeconfig: Path, tmp_path: Path, home: Path, capsys: Capture) -> None:
-    import subprocess
-
     create = ["kubectl", "--kubeconfig", str(kubeconfig), "--namespace", "kube-public", "create", "token", "default"]
     token = subprocess.run(create, check=True, capture_output=True, text=True).stdout.strip()
     path = altered(kubeconfig, tmp_path, user={"token": token})
