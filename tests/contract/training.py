@@ -37,7 +37,8 @@ class Field:
 
     def work(self, *command: str, attempt: int = 1, assignments: dict[str, Any] | None = None, **more: Any) -> Launch:
         """One attempt of a new training run."""
-        run = {"id": str(secrets.randbelow(10**9) + 1), "name": "run-contract", "assignments": assignments or {}, "state": "active"}
+        name = "run-" + "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(8))
+        run = {"id": str(secrets.randbelow(10**9) + 1), "name": name, "assignments": assignments or {}, "state": "active"}
         return self.remember(Launch(run, attempt, command, "contract", **more))
 
     def remember(self, work: Launch) -> Launch:

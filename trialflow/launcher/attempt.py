@@ -21,8 +21,8 @@ SHUTDOWN_SECONDS = 0.3
 class Attempt:
     """From the start of the model to the word of how it ended.
 
-    `records` is where it is written down: a `journal` for what the model logs, `log(chunk)` for what it prints and `last_words()` for the end of that,
-    `finish(facts)` for how it ended; `tick()` and `patience()` for what had to be put off.
+    `records` is where it is written down: a `journal` for what the model logs, `log(chunk)` for what it prints and `last_words()` for the end of
+    that, `finish(facts)` for how it ended; `tick()` and `patience()` for what had to be put off.
     """
 
     def __init__(self, folder, plan, records):

@@ -1,0 +1,51 @@
+"""What an experiment has on a cluster beside its Jobs: the launcher's files in a ConfigMap, its keys in a Secret."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import trialflow.launcher
+from tasks.kubernetes.connection import Connection
+from tasks.kubernetes.errors import Exists, Missing
+from tasks.kubernetes.labels import EXPERIMENT, MANAGED_BY, TRIALFLOW, WORK, selector
+from tasks.kubernetes.objects import ask
+from tasks.kubernetes.pods import LAUNCHER_FILES
+
+FOLDER = Path(trialflow.launcher.__file__).parent
+
+
+async def ensure_belongings(connection: Connection, uid: str, *, experiment_id: str | None, keys: Mapping[str, str]) -> None:
+    """Make the ConfigMap `uid` with the launcher and, if there are `keys`, the Secret `uid` with them; bring them up to date if they are there."""
+    labels = {MANAGED_BY: TRIALFLOW, WORK: uid, **({EXPERIMENT: experiment_id} if experiment_id else {})}
+    metadata = {"name": uid, "labels": labels}
+    files = {path.replace("/", "."): (FOLDER / path).read_text() for path in LAUNCHER_FILES}
+    await _ensure(connection, "configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": files})
+    if keys:
+        data = {name: base64.b64encode(value.encode()).decode() for name, value in keys.items()}
+        await _ensure(connection, "secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data})
+
+
+async def require_secret(connection: Connection, name: str) -> None:
+    """Raise `Missing` if the namespace has no Secret `name`."""
+    await ask(connection, "GET", f"/api/v1/namespaces/{connection.namespace}/secrets/{name}", what=f"find the Secret {name} that run.yml names")
+
+
+async def delete_belongings(connection: Connection, uid: str) -> None:
+    """Delete everything that has the label of `uid`: Jobs with their pods, the ConfigMap, the Secret. No error if nothing is left."""
+    namespace = connection.namespace
+    query = {"labelSelector": selector({WORK: uid}), "propagationPolicy": "Background"}
+    await ask(connection, "DELETE", f"/apis/batch/v1/namespaces/{namespace}/jobs", what="delete Jobs", query=query)
+    for kind in ("configmaps", "secrets"):
+        try:
+            await ask(connection, "DELETE", f"/api/v1/namespaces/{namespace}/{kind}/{uid}", what=f"delete {kind} {uid}")
+        except Missing:
+            pass
+
+
+async def _ensure(connection: Connection, kind: str, manifest: dict[str, Any]) -> None:
+    path, name = f"/api/v1/namespaces/{connection.namespace}/{kind}", manifest["metadata"]["name"]
+    try:
+        await ask(connection, "POST", path, what=f"create {manifest['kind']} {name}", body=manifest)
+    except Exists:
+        await ask(connection, "PUT", f"{path}/{name}", what=f"update {manifest['kind']} {name}", body=manifest)

@@ -1,0 +1,48 @@
+"""The launcher's own process in a pod: `python pod.py COMMAND...`. See `docs/kubernetes.md`.
+
+What to do is in the variable TRIALFLOW_LAUNCH. What the model prints and logs goes to standard output, which the cluster keeps as the pod's log;
+how it ended goes there as well and, short, to the container's termination message.
+"""
+
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from attempt import Attempt  # noqa: E402
+from marks import Marks, short  # noqa: E402
+
+WORK = "TRIALFLOW_WORK"
+"""The variable that names a folder of the pod that can be written to."""
+TERMINATION = "/dev/termination-log"
+NOT_STARTED = 127
+
+
+def main(command):
+    """Be the launcher of this pod's attempt. Returns the exit code: the model's own, as far as there is one."""
+    plan = json.loads(os.environ.pop("TRIALFLOW_LAUNCH"))
+    plan["command"] = command
+    plan.setdefault("directory", None)
+    marks = Marks(sys.stdout.fileno())
+    marks.begin("%d.%d" % sys.version_info[:2])
+    facts = Attempt(os.environ.pop(WORK, "/tmp"), plan, marks).make(None)
+    try:
+        with open(TERMINATION, "w") as file:
+            file.write(short(facts, marks.values(), marks.number))
+    except OSError:
+        pass  # the log says the same
+    return code_of(facts)
+
+
+def code_of(facts):
+    """The exit code that the container ends with."""
+    if facts.get("problem"):
+        return NOT_STARTED
+    if facts.get("signal"):
+        return 128 + facts["signal"]
+    return facts.get("code") or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
