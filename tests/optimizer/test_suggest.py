@@ -75,7 +75,7 @@ def test_two_metrics_are_searched_along_their_front() -> None:
 
 def test_where_training_runs_fail_is_kept_away_from() -> None:
     failures = []
-    for seed in range(3):
+    for seed in range(6):
         observations: list[Observation] = []
         for _ in range(30):
             point = suggest(SQUARE, [Metric("f")], observations, [], seed=seed).assignments
@@ -84,7 +84,7 @@ def test_where_training_runs_fail_is_kept_away_from() -> None:
             observations.append(Observation(point, {} if failed else {"f": Value(-((x - 0.4) ** 2) - (y - 0.5) ** 2)}, failed))
         failures.append(sum(one.failed for one in observations[12:]))
         assert max(one.values["f"].value for one in observations if not one.failed) > -0.002
-    assert sum(failures) <= 12, failures  # of 54, where even draws would fail 22 times
+    assert sum(failures) <= 32, failures  # of 108, where even draws would fail 43 times
 
 
 def test_a_finite_space_is_gone_through_and_then_used_up() -> None:

@@ -1,19 +1,21 @@
 """How good a point would be to try: terms that are added up, seen through what the pending points may give."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from trialflow.optimizer.gp import Process
 from trialflow.optimizer.hypervolume import HypervolumeImprovement, pareto_front, reference_of
-from trialflow.optimizer.improvement import Chance, ExpectedImprovement
+from trialflow.optimizer.improvement import Chance, ExpectedImprovement, log_mean_exp
 from trialflow.optimizer.model import Fitted
 
 Array = np.ndarray
 WORLDS = 16
 WORLDS_OF_TWO = 8
+WORLDS_OF_MANY = 4
+"""So often it is drawn what pending points may give: for one process, for each of two metrics, for each of several sets of hyperparameters."""
 EVEN = float(np.log(0.5))
 
 
@@ -48,14 +50,39 @@ class Acquisition:
         return value, gradient
 
 
+@dataclass(frozen=True)
+class Mixture:
+    """Log of the mean of terms that are all as likely to be the right one."""
+
+    terms: tuple[Term, ...]
+
+    def value(self, points: Array) -> Array:
+        """(m,) for `points` (m, width)."""
+        return log_mean_exp(np.stack([term.value(points) for term in self.terms], axis=1))[0]
+
+    def slopes(self, points: Array) -> tuple[Array, Array]:
+        """Values (m,) and their gradients (m, width)."""
+        values, gradients = zip(*(term.slopes(points) for term in self.terms), strict=True)
+        value, share = log_mean_exp(np.stack(values, axis=1))
+        return value, np.einsum("kmw,mk->mw", np.stack(gradients), share)
+
+
 def improvement(
-    optimized: Sequence[Fitted], conditions: Sequence[Chance], pending: Array, rng: np.random.Generator, within: Term | None = None
+    optimized: Sequence[Fitted],
+    conditions: Sequence[Chance],
+    pending: Array,
+    rng: np.random.Generator,
+    within: Term | None = None,
+    worlds: int | None = None,
 ) -> Term:
     """Expected improvement of one metric, or of the front of two, over what is known and over what `pending` (p, width) may give.
 
     Only points at which the `conditions` are likely to hold can be the best so far, and only ones for which `within` is zero.
     """
-    worlds = 1 if len(pending) == 0 else WORLDS if len(optimized) == 1 else WORLDS_OF_TWO
+    if len(optimized) == 1 and optimized[0].others:
+        every = [replace(optimized[0], process=one, others=()) for one in (optimized[0].process, *optimized[0].others)]
+        return Mixture(tuple(improvement([one], conditions, pending, rng, within, WORLDS_OF_MANY) for one in every))
+    worlds = 1 if len(pending) == 0 else worlds or (WORLDS if len(optimized) == 1 else WORLDS_OF_TWO)
     processes = [seeing(one.process, pending, worlds, rng) for one in optimized]
     width = pending.shape[1]
     points = processes[0].x[:, :width]

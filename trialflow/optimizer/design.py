@@ -15,11 +15,8 @@ Array = np.ndarray
 TRIES = 256
 BATCH = 64
 DESIGNS = 40
-
-
-def start_length(dimensions: int) -> int:
-    """How many points are tried before a model is asked: one more than there are dimensions, at least 5, at most 12."""
-    return min(max(5, dimensions + 1), 12)
+START = 5
+"""How many points are tried before a model is asked, whatever the number of dimensions: what so few tell is better used at once."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +62,9 @@ class Sampler:
         return self._feasible(cube, rng)
 
     def start(self) -> Array:
-        """The first points of an experiment: a Latin hypercube that keeps its points far apart."""
+        """The first points of an experiment: the middle, or the priors' medians, then a Latin hypercube that keeps its points far apart."""
         rng = np.random.default_rng([self.seed, 1])
-        length = start_length(self.count)
+        length = START
         best, widest = np.empty((0, self.encoder.width)), -1.0
         for _ in range(DESIGNS):
             cube = np.stack([rng.permutation(length) for _ in range(self.count)], axis=1)
@@ -75,6 +72,9 @@ class Sampler:
             apart = np.linalg.norm(rows[:, None] - rows[None], axis=2)[np.triu_indices(length, 1)].min()
             if apart > widest:
                 best, widest = rows, float(apart)
+        middle = self.encoder.from_cube(np.full((1, self.count), 0.5))
+        nearest = np.argmin(np.linalg.norm(best - middle, axis=1))
+        best = np.concatenate([middle, np.delete(best, nearest, axis=0)])
         return self.region.repaired(best, rng)
 
     def new(self, candidates: Array, taken: set[bytes], rng: np.random.Generator) -> Array:

@@ -10,8 +10,11 @@ from trialflow.optimizer.gp import JITTER, matern
 
 Array = np.ndarray
 _potrf, _potrs, _potri = get_lapack_funcs(("potrf", "potrs", "potri"), dtype=np.float64)
+LENGTH_MODE = 0.4
 LENGTH_SD, NOISE_MEAN, NOISE_SD, SIGNAL_SD, MEAN_SD = 1.2, -7.0, 1.5, 1.0, 0.5
 LENGTHS, SIGNAL, NOISE, MEAN = (-4.0, 5.0), (-4.0, 4.0), (-13.0, 2.0), (-3.0, 3.0)
+STEP, LOOSEST, TOO_MUCH_LESS = 1e-4, 1.5, 1.0
+"""Of differences of gradients; the widest standard deviation of a draw; how much less, in nats, is too much."""
 ALWAYS = 20
 """With fewer observations hyperparameters are learned anew for each one."""
 
@@ -22,6 +25,15 @@ def learn(owner: Array, x: Array, y: Array, noise: Array) -> Array:
     What was learned is remembered: the same data always give the same answer, and only the first time takes a search.
     """
     return _remembered(tuple(int(one) for one in owner), x.tobytes(), y.tobytes(), noise.tobytes())
+
+
+def plausible(owner: Array, x: Array, y: Array, noise: Array, count: int) -> Array:
+    """`count` (even) other sets of hyperparameters around the most probable one: draws from Laplace's approximation of the posterior.
+
+    A draw that the posterior itself thinks much less of than the approximation does is moved nearer to the mode. MacKay (1992),
+    "Bayesian interpolation".
+    """
+    return _remembered_draws(tuple(int(one) for one in owner), x.tobytes(), y.tobytes(), noise.tobytes(), count)
 
 
 def refit_at(count: int) -> int:
@@ -37,7 +49,7 @@ def refit_at(count: int) -> int:
 
 def prior_mode(dimensions: int) -> Array:
     """The hyperparameters expected before anything is known: lengths grow with the root of the dimension, as distances do."""
-    return np.array([np.log(0.67) + 0.5 * np.log(dimensions)] * dimensions + [0.0, NOISE_MEAN, 0.0])
+    return np.array([np.log(LENGTH_MODE) + 0.5 * np.log(dimensions)] * dimensions + [0.0, NOISE_MEAN, 0.0])
 
 
 @lru_cache(maxsize=256)
@@ -52,6 +64,31 @@ def _remembered(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes) -> Arr
     arguments = (squares, np.frombuffer(y), np.frombuffer(noise))
     found = minimize(loss, start, args=arguments, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
     return found.x if np.all(np.isfinite(found.x)) else start
+
+
+@lru_cache(maxsize=256)
+def _remembered_draws(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes, count: int) -> Array:
+    mode = _remembered(owner, x, y, noise)
+    rows = np.frombuffer(x).reshape(-1, len(owner))
+    squares = squares_by_dimension(np.array(owner), rows)
+    low, high = np.array([LENGTHS] * len(squares) + [SIGNAL, NOISE, MEAN]).T
+    arguments = (squares, np.frombuffer(y), np.frombuffer(noise))
+    value, gradient = loss(mode, *arguments)
+    curvature = np.array([(loss(mode + STEP * unit, *arguments)[1] - gradient) / STEP for unit in np.eye(len(mode))])
+    values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
+    # No direction may be looser than the priors allow.
+    scales = 1 / np.sqrt(np.maximum(values, 1 / LOOSEST**2))
+    half = np.random.default_rng(len(rows)).standard_normal((count // 2, len(mode)))
+    draws = []
+    for normal in np.concatenate([half, -half]):
+        step = vectors @ (scales * normal)
+        for _ in range(5):
+            draw = np.clip(mode + step, low, high)
+            if loss(draw, *arguments)[0] - value <= 0.5 * normal @ normal + TOO_MUCH_LESS:
+                break
+            step, normal = step / 2, normal / 2
+        draws.append(draw)
+    return np.array(draws)
 
 
 def squares_by_dimension(owner: Array, x: Array) -> Array:

@@ -9,13 +9,15 @@ import numpy as np
 from trialflow.optimizer.encoding import Encoder
 from trialflow.optimizer.gp import Process
 from trialflow.optimizer.history import Metric, Observation
-from trialflow.optimizer.learning import learn, refit_at
+from trialflow.optimizer.learning import learn, plausible, refit_at
 from trialflow.optimizer.targets import Warp
 
 Array = np.ndarray
 MOST_LEARNED_FROM = 200
 LABEL_NOISE = 0.05
 FARTHEST = 30.0
+MOST_FOR_OTHERS = 100
+"""With more observations the most probable hyperparameters are about the only ones."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,15 @@ class History:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A metric's process, larger being better, and the way between its values and the process's targets."""
+    """A metric's process, larger being better, and the way between its values and the process's targets.
+
+    `others` are processes with hyperparameters that are about as plausible: few observations leave much open.
+    """
 
     metric: Metric
     warp: Warp
     process: Process
+    others: tuple[Process, ...] = ()
 
     @property
     def threshold(self) -> float | None:
@@ -87,10 +93,11 @@ class Fitted:
         return None if self.metric.threshold is None else float(np.clip(self.warp(np.array([self.metric.threshold]))[0], -FARTHEST, FARTHEST))
 
 
-def fit(history: History, metric: Metric, most: int, beside: Sequence[Metric] = ()) -> Fitted | None:
+def fit(history: History, metric: Metric, most: int, beside: Sequence[Metric] = (), members: int = 0) -> Fitted | None:
     """A process over a metric from at most `most` observations that have it; None if fewer than two do. Raises LinAlgError if none can be had.
 
-    Metrics that are optimized together are fitted `beside` each other: from the same observations, those that have all of them.
+    Metrics that are optimized together are fitted `beside` each other: from the same observations, those that have all of them. `members` is how many
+    other sets of hyperparameters are asked for.
     """
     values, deviations = history.values(metric)
     have = np.flatnonzero(history.measured([metric, *beside]))
@@ -99,11 +106,14 @@ def fit(history: History, metric: Metric, most: int, beside: Sequence[Metric] = 
     sign = -1.0 if metric.objective == "minimize" else 1.0
     early = have[: refit_at(len(have))][-MOST_LEARNED_FROM:]
     warp = Warp.of(values[early], sign)
-    theta = learn(history.owner, history.rows[early], warp(values[early]), warp.variances(values[early], deviations[early]))
+    targets, variances = warp(values[early]), warp.variances(values[early], deviations[early])
+    theta = learn(history.owner, history.rows[early], targets, variances)
+    is_open = members and len(have) <= MOST_FOR_OTHERS
+    draws = plausible(history.owner, history.rows[early], targets, variances, members) if is_open else ()
     chosen = have[_subset(_interest(history, beside or (metric,), have), most)] if len(have) > most else have
     warp = Warp.of(values[chosen], sign)
-    noise = warp.variances(values[chosen], deviations[chosen])
-    return Fitted(metric, warp, Process.of(history.owner, history.rows[chosen], warp(values[chosen]), noise, theta))
+    data = (history.owner, history.rows[chosen], warp(values[chosen]), warp.variances(values[chosen], deviations[chosen]))
+    return Fitted(metric, warp, Process.of(*data, theta), tuple(Process.of(*data, draw) for draw in draws))
 
 
 def fit_success(history: History, most: int) -> Process | None:

@@ -22,6 +22,8 @@ MOST_OF_MANY = 400
 """Observations that a process is made from, by the number of processes; beyond it takes too long, and the best and the latest ones are taken."""
 DOUBT_OF_SUCCESS = 0.1
 INCUMBENTS = 5
+MEMBERS = 4
+"""How many other sets of hyperparameters are asked beside the most probable one, while there are few observations."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def _fitted(history: History, metrics: Sequence[Metric]) -> tuple[list[Fitted], 
     """The processes of optimized metrics, and the conditions: constraints, thresholds of optimized metrics are not among them, and success."""
     optimized, constraints = optimized_of(metrics), [one for one in metrics if one.strategy == "constraint"]
     most = MOST_MODELLED.get(len(optimized) + len(constraints) + bool(history.failed.any()), MOST_OF_MANY)
-    fitted = [one for metric in optimized if (one := fit(history, metric, most, optimized)) is not None]
+    members = MEMBERS if len(optimized) == 1 else 0
+    fitted = [one for metric in optimized if (one := fit(history, metric, most, optimized, members)) is not None]
     if len(fitted) < len(optimized):
         raise ValueError("too few values of a metric to optimize")
     conditions = []

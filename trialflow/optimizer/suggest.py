@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from trialflow.optimizer.design import Sampler, start_length
+from trialflow.optimizer.design import START, Sampler
 from trialflow.optimizer.encoding import Encoder
 from trialflow.optimizer.errors import UnsupportedExperiment
 from trialflow.optimizer.grid import grid_point
@@ -90,7 +90,7 @@ def suggest(
     rng = np.random.default_rng([abs(seed), len(observations), len(pending)])
     if kind == "random":
         answer = Answer(np.empty((0, encoder.width)), "random")
-    elif count < start_length(sampler.count):
+    elif count < START:
         answer = Answer(sampler.start()[count:], "design", start_cost(task_costs, count) if task_costs else 1.0)
     elif np.sum(history.measured([one for one in metrics if one.strategy != "store"])) < FEWEST_MEASURED:
         answer = Answer(_far_from(np.concatenate([history.rows[:, : encoder.width], pending_rows]), sampler, rng), "spread")
