@@ -46,14 +46,9 @@ def svc_of_cancer(point: Point) -> float:
 
     x, y = _data("breast_cancer")
     kernel = str(point["kernel"])
-    more = (
-        {"gamma": number(point, "gamma")}
-        if kernel == "rbf"
-        else {"degree": int(number(point, "degree")), "gamma": "scale"}
-        if kernel == "poly"
-        else {}
-    )
-    model = SVC(kernel=kernel, C=number(point, "c"), max_iter=20000, **more)
+    gamma: Any = number(point, "gamma") if kernel == "rbf" else "scale"
+    degree = int(number(point, "degree")) if kernel == "poly" else 3
+    model = SVC(kernel=kernel, C=number(point, "c"), gamma=gamma, degree=degree, max_iter=20000)  # type: ignore[arg-type]  # stubs want literals
     decisions = cross_val_predict(model, x, y, cv=3, method="decision_function")
     return float(np.mean(np.minimum(np.maximum(0.0, 1 - decisions * (2 * y - 1)), 3.0) ** 2))
 

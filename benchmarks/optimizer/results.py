@@ -53,9 +53,9 @@ class Results:
             file.write(json.dumps({**search.__dict__, "best": best, "cpu": round(trace.cpu, 5)}) + "\n")
 
     def traces(self, budget: int, open_at_once: int) -> dict[str, dict[str, list[Trace]]]:
-        """Peer -> problem -> its searches by seed, of those with this budget and so many open."""
-        found: dict[str, dict[str, list[Trace]]] = defaultdict(lambda: defaultdict(list))
-        for search, trace in sorted(self._found.items(), key=lambda one: one[0].seed):
-            if (search.budget, search.open) == (budget, open_at_once):
-                found[search.peer][search.problem].append(trace)
-        return {peer: dict(problems) for peer, problems in found.items()}
+        """Peer -> problem -> its searches by seed, those with so many open and this budget, or the beginnings of those with a larger one."""
+        found: dict[str, dict[str, dict[int, Trace]]] = defaultdict(lambda: defaultdict(dict))
+        for search, trace in sorted(self._found.items(), key=lambda one: (one[0].seed, -one[0].budget)):
+            if search.budget >= budget and search.open == open_at_once:
+                found[search.peer][search.problem][search.seed] = Trace(trace.best[:budget], trace.cpu)
+        return {peer: {name: list(seeds.values()) for name, seeds in problems.items()} for peer, problems in found.items()}

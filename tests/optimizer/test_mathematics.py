@@ -1,5 +1,7 @@
 """Formulas against differences, other ways to compute them, and published values."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -10,7 +12,7 @@ from trialflow.optimizer.gp import Process
 from trialflow.optimizer.history import Metric
 from trialflow.optimizer.hypervolume import HypervolumeImprovement, dominated_area, pareto_front, reference_of
 from trialflow.optimizer.improvement import Chance, ExpectedImprovement, log_h, log_h_slope
-from trialflow.optimizer.learning import learn, loss, prior_mode, squares_by_dimension
+from trialflow.optimizer.learning import LENGTH_SD, LENGTHS, learn, loss, plausible, prior_mode, squares_by_dimension
 from trialflow.optimizer.model import Fitted
 from trialflow.optimizer.priors import PriorTerm
 from trialflow.optimizer.solutions import Neighbourhood
@@ -45,12 +47,37 @@ def test_the_gradient_of_the_posterior_of_hyperparameters(data: Data) -> None:
     assert loss(theta, squares, y, noise)[1] == pytest.approx(numeric, rel=1e-3, abs=1e-3)
 
 
+def test_plausible_hyperparameters_are_near_the_most_probable_ones_and_scatter_less_the_more_is_known(data: Data) -> None:
+    rng = data[3]
+    scatter = []
+    for count in (6, 60):
+        x = rng.random((count, 5))
+        y, noise = np.sin(6 * x[:, 0]) + 0.05 * rng.standard_normal(count), np.full(count, np.nan)
+        mode, draws = learn(OWNER, x, y, noise), plausible(OWNER, x, y, noise, 64)
+        squares = squares_by_dimension(OWNER, x)
+        highest = loss(mode, squares, y, noise)[0]
+        assert draws.shape == (64, 6) and np.all((draws[:, :3] >= LENGTHS[0]) & (draws[:, :3] <= LENGTHS[1]))
+        assert all(highest - 1e-3 <= loss(draw, squares, y, noise)[0] <= highest + 20 for draw in draws)
+        assert np.array_equal(draws, plausible(OWNER, x, y, noise, 64))
+        scatter.append(float(np.std(draws[:, 0])))
+    assert scatter[1] < 0.6 * scatter[0]
+
+
+def test_draws_of_a_posterior_that_is_all_prior_have_the_width_of_the_prior() -> None:
+    x = np.full((2, 1), 0.5)  # two equal points say nothing of a length
+    draws = plausible(np.array([0]), x, np.zeros(2), np.full(2, np.nan), 400)
+    assert np.std(draws[:, 0]) == pytest.approx(LENGTH_SD, rel=0.15)
+
+
+@pytest.mark.parametrize("others", [0, 2])
 @pytest.mark.parametrize("pending", [0, 3])
 @pytest.mark.parametrize("metrics", [1, 2])
 @pytest.mark.parametrize("conditions", [0, 2])
-def test_the_gradient_of_the_acquisition(data: Data, pending: int, metrics: int, conditions: int) -> None:
+def test_the_gradient_of_the_acquisition(data: Data, others: int, pending: int, metrics: int, conditions: int) -> None:
     x, y, noise, rng = data
     optimized = [fitted_of(x, y, noise), fitted_of(x, -y + rng.standard_normal(12), noise)][:metrics]
+    if others and metrics == 1:
+        optimized = [replace(optimized[0], others=tuple(Process.of(OWNER, x, y, noise, prior_mode(3) + shift) for shift in (-0.3, 0.4)))]
     chances = [Chance(optimized[0].process, 0.1), Chance(optimized[0].process, -0.3, 0.1)][:conditions]
     prior = PriorTerm(
         ((0, Parameter("a", "double", (0, 1), prior=NormalPrior(0.4, 0.2))), (1, Parameter("b", "double", (0, 1), prior=BetaPrior(2, 3)))), 0.7

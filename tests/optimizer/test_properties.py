@@ -1,6 +1,7 @@
 """What may be suggested, for any space and any history."""
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from trialflow.optimizer import (
@@ -63,10 +64,10 @@ METRICS = [
 
 
 @st.composite
-def histories(draw):  # noqa: ANN001, ANN201
+def histories(draw, most: int = 16):  # noqa: ANN001, ANN201
     space, metrics = draw(spaces()), draw(st.sampled_from(METRICS))
     observations, pending = [], []
-    for number in range(draw(st.integers(0, 16))):
+    for number in range(draw(st.integers(0, most))):
         try:
             point = suggest(space, metrics, observations, pending, seed=3, kind="random").assignments
         except SpaceExhausted:
@@ -93,6 +94,26 @@ def is_of(one: Parameter, value) -> bool:  # noqa: ANN001
 def satisfies(one: LinearConstraint, point) -> bool:  # noqa: ANN001
     over = sum(weight * point[name] for name, weight in one.terms) - one.threshold
     return over <= 0 if one.type == "less_than" else over >= 0
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=10_000,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(histories(most=9))
+def test_ten_thousand_spaces_and_histories_are_answered(history) -> None:  # noqa: ANN001
+    space, metrics, observations, pending = history
+    try:
+        point = suggest(space, metrics, observations, pending, seed=2).assignments
+    except SpaceExhausted:
+        assert space.size is not None and len(observations) + len(pending) >= (2 if space.conditionals else space.size)
+        return
+    assert all(is_of(one, point[one.name]) for one in space.parameters if space.is_active(one, point))
+    assert point not in [*[one.assignments for one in observations], *pending]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -1,5 +1,7 @@
 """Linear constraints with much room, little, and none."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -71,7 +73,7 @@ def test_constraints_that_leave_nothing_are_told(space: Space) -> None:
 
 
 @pytest.mark.parametrize("kind", ["less_than", "greater_than"])
-def test_a_draw_within_a_roomy_region_keeps_the_other_coordinates_even(kind: str) -> None:
+def test_a_draw_within_a_roomy_region_keeps_the_other_coordinates_even(kind: Literal["less_than", "greater_than"]) -> None:
     sampler = Sampler(Encoder(doubles(LinearConstraint(kind, 1.0, (("x0", 1.0), ("x1", 1.0))))), 1)
     rows = sampler.random(2000, np.random.default_rng(0))
     assert np.quantile(rows[:, 2], [0.1, 0.5, 0.9]) == pytest.approx([0.1, 0.5, 0.9], abs=0.05)

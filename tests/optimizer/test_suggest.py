@@ -57,6 +57,16 @@ def test_a_smooth_function_is_minimised_with_four_open_at_once(seed: int) -> Non
     assert min(one.values["f"].value for one in seen) < 0.397887 + 0.05
 
 
+def test_the_first_point_is_the_middle_and_few_follow_before_the_model_is_asked() -> None:
+    methods, observations = [], []
+    for number in range(7):
+        found = suggest(SQUARE, [Metric("f")], observations, [], seed=4)
+        methods.append(found.method)
+        observations.append(Observation(found.assignments, {"f": Value(float(number % 3))}))
+    assert observations[0].assignments == {"x": 0.5, "y": 0.5}
+    assert methods == ["design"] * 5 + ["gp"] * 2
+
+
 def test_the_best_under_a_constraint_is_found() -> None:
     metrics = [Metric("f"), Metric("c", "minimize", "constraint", 0.5)]
     seen = search(SQUARE, metrics, lambda p: {"f": p["x"] + p["y"], "c": p["x"]}, 25)
