@@ -26,7 +26,8 @@ def svr_of_diabetes(point: Point) -> float:
     from sklearn.svm import SVR
 
     x, y = _data("diabetes")
-    model = SVR(C=number(point, "c"), gamma=number(point, "gamma"), epsilon=number(point, "epsilon"), max_iter=20000)
+    gamma: Any = number(point, "gamma")
+    model = SVR(C=number(point, "c"), gamma=gamma, epsilon=number(point, "epsilon"), max_iter=20000)
     return -float(np.mean(cross_val_score(model, x, y, cv=3, scoring="neg_mean_squared_error"))) / 1000
 
 
