@@ -1,12 +1,35 @@
 """What a user types for an experiment or a training run: `12`, `experiment/12`, `run/34`, or a training run's name."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from trialflow.errors import InvalidInput, TrialflowError
 
 if TYPE_CHECKING:
     from tasks.experiments.client import ServiceClient
+
+
+@dataclass(frozen=True)
+class Identifier:
+    """What a user typed. `kind` is `either` for a bare number, which means an experiment if there is one; `value` is the number, or the name."""
+
+    kind: Literal["experiment", "run", "either", "name"]
+    value: str
+
+
+def identifier(text: str) -> Identifier:
+    """What `12`, `experiment/12`, `run/34` or `run-abcd1234` stands for. Raises `InvalidInput`."""
+    match = re.fullmatch(r"(?:((?:ai)?experiment|(?:training_?)?run)/)?(\d{1,18})", text)
+    if match is None:
+        if not text.strip() or "/" in text:
+            raise InvalidInput(
+                f"{text!r} is neither an experiment nor a training run", hint="expected experiment/12, run/34 or a training run's name"
+            )
+        return Identifier("name", text)
+    if match[1] is None:
+        return Identifier("either", match[2])
+    return Identifier("experiment" if match[1].endswith("experiment") else "run", match[2])
 
 
 def experiment_id(text: str) -> str:

@@ -1,0 +1,147 @@
+"""`trialflow cluster status`."""
+
+import asyncio
+import shutil
+import sys
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trialflow.cli.cluster import tables
+from trialflow.cli.cluster.options import cluster_option, the_cluster
+from trialflow.cli.options import project_here, project_option
+from trialflow.cli.output import output_option, show
+from trialflow.cli.session import service_session
+from trialflow.cli.talk import error, hint, warn
+from trialflow.errors import TrialflowError
+
+if TYPE_CHECKING:
+    from tasks.kubernetes.cluster import Cluster
+    from tasks.kubernetes.nodes import Nodes
+    from tasks.kubernetes.workload import Attempt
+
+
+@click.command()
+@click.argument("identifiers", metavar="[ID]...", nargs=-1)
+@cluster_option
+@project_option
+@output_option
+def status(identifiers: tuple[str, ...], cluster_name: str | None, project: str | None, output: str) -> int:
+    """Show what runs on the cluster, and what room there is.
+
+    ID is an experiment (12, experiment/12) or a training run (run/34, or its name): then that is shown, with every reason to wait.
+    """
+    cluster = the_cluster(cluster_name)
+    if identifiers:
+        return asyncio.run(_some(cluster, identifiers, project_here(project), output))
+    return asyncio.run(_all(cluster, output))
+
+
+def width() -> int | None:
+    """The width of the terminal; None where stdout is none, so that programs get whole lines."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+async def _all(cluster: "Cluster", output: str) -> int:
+    from tasks.kubernetes.connection import connected
+    from tasks.kubernetes.nodes import read_nodes
+    from tasks.kubernetes.workload import read_workload
+
+    async with connected(cluster) as connection:
+        seen = await read_nodes(connection)
+        attempts = await read_workload(connection, silent=[node.name for node in seen.nodes if not node.ready])
+    works: dict[str, list[Attempt]] = defaultdict(list)
+    lone = []
+    for one in attempts:
+        works[one.work].append(one) if one.experiment and one.work else lone.append(one)
+    experiments, rows, states = await _experiments(works, lone) if attempts else ([], [], {})
+    names = [f"experiment/{one['id']}" for one in experiments if one["id"]]
+    data = {
+        "cluster": {"name": cluster.name, "provider": cluster.provider, "server": cluster.server, "namespace": cluster.namespace},
+        "nodes": [tables.node_fact(node) for node in seen.nodes] if seen.known else None,
+        "note": seen.note,
+        "experiments": experiments,
+        "training_runs": [tables.attempt_fact(one, states.get(one.training_run_name or "")) for one in attempts],
+    }
+    names += [f"run/{one.training_run}" for one in lone if one.training_run_name in states]
+    show(data, output=output, names=names, text=_text(cluster, seen, rows, lone, states))
+    return 0
+
+
+async def _experiments(works: "dict[str, list[Attempt]]", lone: "list[Attempt]") -> tuple[list[dict[str, Any]], list[list[Any]], dict[str, Any]]:
+    """The experiments on the cluster for programs and as rows, and the training runs by name. Without the service only what the cluster says."""
+    from trialflow.cli.cluster.known import Known, known_of
+
+    data, rows, known = [], [], Known()
+    everything = [one for some in works.values() for one in some] + lone
+    try:
+        async with service_session() as (home, client):
+            from trialflow.cli.working import who_works
+
+            known = await known_of(client, everything)
+            for work, experiment in sorted(known.experiments.items(), key=lambda one: -int(one[1]["id"])):
+                runs = [run for run in known.runs.values() if str(run.get("experiment")) == str(experiment["id"])]
+                best = await client.best_runs(experiment["id"])
+                worker = await who_works(home, client.url, experiment)
+                rows.append(tables.experiment_row(experiment, runs=runs, best=best, attempts=works[work], worker=worker))
+                fields = dict(zip((name.lower() for name in tables.EXPERIMENT_COLUMNS), rows[-1], strict=True))
+                data.append({**fields, "id": str(experiment["id"]), "project": experiment["project"], "work": work})
+    except TrialflowError as problem:
+        warn(f"what the service knows of it is not shown: {problem.message}")
+    for work, attempts in works.items():
+        if work not in known.experiments:
+            rows.append(tables.stranger_row(work, attempts))
+            data.append(dict(zip((name.lower() for name in tables.EXPERIMENT_COLUMNS), rows[-1], strict=True)) | {"project": None, "work": work})
+    return data, rows, known.runs
+
+
+def _text(cluster: "Cluster", seen: "Nodes", experiments: list[list[Any]], lone: "list[Attempt]", states: dict[str, Any]) -> str:
+    parts = [f"cluster {cluster.name} at {cluster.server or 'this pod'}, namespace {cluster.namespace}"]
+    if seen.nodes:
+        nodes = tables.table(tables.NODE_COLUMNS, [tables.node_row(node) for node in seen.nodes], width=None)
+        parts.append(f"{nodes}\n{tables.NODE_LEGEND}")
+    if seen.note:
+        parts.append(seen.note)
+    if experiments:
+        parts.append(tables.table(tables.EXPERIMENT_COLUMNS, experiments, width=width()))
+    if lone:
+        now = time.time()
+        rows = [tables.attempt_row(one, states.get(one.training_run_name or ""), now=now) for one in lone]
+        parts.append(("training runs of no experiment\n" if experiments else "") + tables.table(tables.ATTEMPT_COLUMNS, rows, width=width()))
+    if not experiments and not lone:
+        parts.append("nothing of trialflow's runs here")
+    return "\n\n".join(parts)
+
+
+async def _some(cluster: "Cluster", identifiers: tuple[str, ...], project: str, output: str) -> int:
+    from tasks.kubernetes.connection import connected
+    from tasks.kubernetes.nodes import read_nodes
+    from tasks.kubernetes.workload import read_workload
+    from trialflow.cli.cluster.details import experiment_details, run_details
+    from trialflow.cli.cluster.targets import find_target
+
+    data, names, texts, code = [], [], [], 0
+    async with connected(cluster) as connection, service_session() as (home, client):
+        seen = await read_nodes(connection)
+        attempts = await read_workload(connection, silent=[node.name for node in seen.nodes if not node.ready])
+        for text in dict.fromkeys(identifiers):
+            try:
+                target = await find_target(client, text, project, attempts)
+                if target.experiment is not None:
+                    facts, lines, found = await experiment_details(home, client, target, width())
+                else:
+                    facts, lines, found = await run_details(client, connection, target)
+            except TrialflowError as problem:
+                error(problem.message)
+                if problem.hint:
+                    hint(problem.hint)
+                code = max(code, problem.exit_code)
+                continue
+            data.append(facts)
+            texts.append(lines)
+            names += found
+    if data:
+        show(data, output=output, names=names, text="\n\n".join(texts))
+    return code

@@ -1,0 +1,115 @@
+"""How what is on a cluster is shown: rows and lines from facts. Pure."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from trialflow.cli import facts
+from trialflow.cli.output import text_of
+
+if TYPE_CHECKING:
+    from tasks.kubernetes.nodes import Node
+    from tasks.kubernetes.workload import Attempt
+
+Json = Mapping[str, Any]
+NODE_COLUMNS = ("NODE", "STATE", "GROUP", "CPU", "MEMORY", "GPU", "PODS")
+NODE_LEGEND = "requested/allocatable (of it by training runs); memory in GiB"
+EXPERIMENT_COLUMNS = ("ID", "NAME", "DONE/BUDGET", "RUNNING", "PENDING", "LOST", "FAILED", "BEST", "STATUS")
+ATTEMPT_COLUMNS = ("RUN", "NAME", "STATE", "ATTEMPT", "POD", "NODE", "AGE", "REASON")
+NARROWEST = 24
+"""Columns that the last column of a table gets at least."""
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, width: int | None) -> str:
+    """A table as text; its last column is folded so that a line has `width` characters at most, if one is given."""
+    cells = [[text_of(cell) for cell in row] for row in rows]
+    widths = [max(len(line[index]) for line in [list(columns), *cells]) for index in range(len(columns) - 1)]
+    right = [bool(rows) and all(isinstance(row[index], int | float) or row[index] is None for row in rows) for index in range(len(columns) - 1)]
+    before = sum(widths) + 2 * len(widths)
+    lines = []
+    for line in [list(columns), *cells]:
+        padded = [cell.rjust(size) if is_number else cell.ljust(size) for cell, size, is_number in zip(line[:-1], widths, right, strict=True)]
+        folded = textwrap.wrap(line[-1], max(NARROWEST, width - before), break_long_words=False) if width else [line[-1]]
+        lines.append("  ".join([*padded, folded[0] if folded else ""]).rstrip())
+        lines += [" " * before + more for more in folded[1:]]
+    return "\n".join(lines)
+
+
+def age_of(seconds: float | None) -> str | None:
+    """A time span as `kubectl` writes it: `45s`, `12m`, `3h`, `2d`."""
+    if seconds is None:
+        return None
+    seconds = max(0.0, seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds)}s"
+
+
+def node_row(node: "Node") -> list[Any]:
+    """NODE, STATE, GROUP, CPU, MEMORY, GPU, PODS."""
+    state = ("ready" if node.ready else "not ready") + (", cordoned" if node.cordoned else "")
+    return [node.name, state, node.group, *(_amounts(node, resource) for resource in ("cpu", "memory", "nvidia.com/gpu", "pods"))]
+
+
+def _amounts(node: "Node", resource: str) -> str | None:
+    from tasks.kubernetes.quantities import figure
+
+    has = node.allocatable.get(resource)
+    if not has:
+        return None
+    ours = node.ours.get(resource)
+    asked = node.requested.get(resource, has * 0)
+    return f"{figure(resource, asked)}/{figure(resource, has)}" + (f" ({figure(resource, ours)})" if ours else "")
+
+
+def node_fact(node: "Node") -> dict[str, Any]:
+    """A node for programs; amounts are CPUs, bytes or pieces."""
+    amounts = {kind: {name: float(amount) for name, amount in sorted(getattr(node, kind).items())} for kind in ("allocatable", "requested", "ours")}
+    return {"name": node.name, "ready": node.ready, "cordoned": node.cordoned, "group": node.group, **amounts, "taints": list(node.taints)}
+
+
+def experiment_row(experiment: Json, *, runs: Sequence[Json], best: Sequence[Json], attempts: "Sequence[Attempt]", worker: str | None) -> list[Any]:
+    """One row of `EXPERIMENT_COLUMNS`: RUNNING and PENDING are what the cluster says, the rest what the service does."""
+    row = facts.experiment_row(experiment, runs=runs, best=best, owner=worker)
+    phases = [one.phase for one in attempts]
+    return [*row[:3], phases.count("Running"), phases.count("Pending"), *row[4:]]
+
+
+def stranger_row(work: str, attempts: "Sequence[Attempt]") -> list[Any]:
+    """The row of an experiment that this service does not know."""
+    phases = [one.phase for one in attempts]
+    return [None, work, None, phases.count("Running"), phases.count("Pending"), None, None, None, "not of this service"]
+
+
+def attempt_row(attempt: "Attempt", run: Json | None, *, now: float) -> list[Any]:
+    """One row of `ATTEMPT_COLUMNS`. `run` is the training run as the service has it, None if it does not know it."""
+    age = age_of(now - attempt.since) if attempt.since is not None else None
+    identifier = int(run["id"]) if run is not None else None
+    name = attempt.training_run_name or attempt.job
+    state = run["state"] if run is not None else "not of this service"
+    return [identifier, name, state, attempt.number, attempt.phase, attempt.node, age, attempt.reason]
+
+
+def absent_row(run: Json) -> list[Any]:
+    """The row of an active training run that has nothing on the cluster."""
+    fact = facts.run_fact(run)
+    return [int(fact["id"]), fact["name"], fact["state"], fact["attempt"], None, None, None, fact["reason"]]
+
+
+def attempt_fact(attempt: "Attempt", run: Json | None) -> dict[str, Any]:
+    """An attempt for programs."""
+    return {
+        "training_run": attempt.training_run,
+        "name": attempt.training_run_name or attempt.job,
+        "experiment": attempt.experiment,
+        "state": run["state"] if run is not None else None,
+        "attempt": attempt.number,
+        "job": attempt.job,
+        "pod": attempt.pod,
+        "phase": attempt.phase,
+        "node": attempt.node,
+        "since": attempt.since,
+        "reason": attempt.reason,
+        "work": attempt.work,
+    }
