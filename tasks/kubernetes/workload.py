@@ -59,7 +59,7 @@ def attempts_of(jobs: Iterable[Json], pods: Iterable[Json], events: Iterable[Jso
         pod = newest.pop(job["metadata"]["name"], None)
         found.append((_created(job), _attempt(job, pod, told, silent)))
     found += [(_created(pod), _attempt(None, pod, told, silent)) for pod in newest.values()]
-    return [attempt for _, attempt in sorted(found, key=lambda one: (one[0], one[1].job))]
+    return [attempt for _, attempt in sorted(found, key=lambda one: (one[0], (one[1].training_run or "").zfill(18), one[1].job))]
 
 
 def _attempt(job: Json | None, pod: Json | None, told: Mapping[str | None, list[Json]], silent: Collection[str]) -> Attempt:

@@ -12,7 +12,7 @@ COMMANDS: Table = {
     "optimize": ("trialflow.cli.cluster.optimize:optimize", "Work on the experiment of experiment.yml on the cluster."),
     "status": ("trialflow.cli.cluster.status:status", "Show what runs on the cluster, and what room there is."),
     "stop": ("trialflow.cli.cluster.stop:stop", "Stop experiments or training runs."),
-    "stop-all": ("trialflow.cli.cluster.stop:stop_all", "Stop everything of trialflow's on the cluster."),
+    "stop-all": ("trialflow.cli.cluster.stop:stop_all", "Stop all experiments and training runs on the cluster."),
     "clean": ("trialflow.cli.cluster.clean:clean", "Delete what is left over on the cluster."),
     "list": ("trialflow.cli.cluster.list:list_", "List the clusters that are connected."),
     "disconnect": ("trialflow.cli.cluster.disconnect:disconnect", "Forget a cluster. Nothing on it is touched."),

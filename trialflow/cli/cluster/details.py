@@ -43,7 +43,7 @@ async def experiment_details(home: Home, client: "ServiceClient", target: Target
     return data, "\n\n".join(parts), names
 
 
-async def run_details(client: "ServiceClient", connection: "Connection", target: Target) -> Details:
+async def run_details(client: "ServiceClient", connection: "Connection", target: Target, width: int | None) -> Details:
     """A training run: what the service knows of it, its attempts on the cluster, and of the last one the pod's conditions and events."""
     from tasks.kubernetes.pending import moment
     from tasks.kubernetes.workload import read_events
@@ -63,7 +63,7 @@ async def run_details(client: "ServiceClient", connection: "Connection", target:
     events = sorted(events, key=moment)[-LAST_EVENTS:]
     told = [{"when": moment(one), "reason": one.get("reason"), "message": one.get("message")} for one in events]
     data = {**fact, "experiment": run.get("experiment"), "attempts": attempts, "image": image, "conditions": conditions, "events": told}
-    return data, _run_text(data, target), [target.name]
+    return data, _run_text(data, target, width), [target.name]
 
 
 async def _pod(connection: "Connection", name: str) -> tuple[list[dict[str, Any]], str | None]:
@@ -79,7 +79,7 @@ async def _pod(connection: "Connection", name: str) -> tuple[list[dict[str, Any]
     return kept, pod["spec"]["containers"][0]["image"]
 
 
-def _run_text(data: Mapping[str, Any], target: Target) -> str:
+def _run_text(data: Mapping[str, Any], target: Target, width: int | None) -> str:
     now = time.time()
     lines = [
         ("training run", f"{data['id']} {data['name']}"),
@@ -104,5 +104,5 @@ def _run_text(data: Mapping[str, Any], target: Target) -> str:
         parts.append(tables.table(columns, [[one["type"], one["status"], one.get("reason")] for one in data["conditions"]], width=None))
     if data["events"]:
         rows = [[one["when"], one["reason"], " ".join((one["message"] or "").split())] for one in data["events"]]
-        parts.append(tables.table(("WHEN", "EVENT", "MESSAGE"), rows, width=None))
+        parts.append(tables.table(("WHEN", "EVENT", "MESSAGE"), rows, width=width))
     return "\n\n".join(parts)

@@ -132,7 +132,7 @@ async def _some(cluster: "Cluster", identifiers: tuple[str, ...], project: str, 
                 if target.experiment is not None:
                     facts, lines, found = await experiment_details(home, client, target, width())
                 else:
-                    facts, lines, found = await run_details(client, connection, target)
+                    facts, lines, found = await run_details(client, connection, target, width())
             except TrialflowError as problem:
                 error(problem.message)
                 if problem.hint:

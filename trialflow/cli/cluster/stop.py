@@ -13,7 +13,7 @@ from trialflow.cli.cluster.options import cluster_option, the_cluster
 from trialflow.cli.cluster.targets import Target, find_target
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.session import service_session
-from trialflow.cli.talk import error, hint, say
+from trialflow.cli.talk import error, hint, say, warn
 from trialflow.errors import TrialflowError
 
 if TYPE_CHECKING:
@@ -88,7 +88,10 @@ async def _stop_experiment(place: "Place", target: Target) -> str:
     assert experiment is not None
     if target.work is None:
         return "never was on a cluster"
-    if await who_works(home, client.url, experiment):
+    worker = await who_works(home, client.url, experiment)
+    if worker and worker.startswith("perhaps "):
+        warn(f"{worker} works on it, which cannot be seen from here: if so, stop that too, or it launches training runs again")
+    elif worker:
         await stop_work(home, client.url, experiment)
         await until_nobody_works(home, client.url, experiment)
     await remove_work(connection, target.work)
