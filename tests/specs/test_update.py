@@ -73,6 +73,25 @@ def test_null_takes_away_what_may_be_missing() -> None:
     assert (new.budget, new.parallel_bandwidth, new.metadata) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"k": 2}, {"trialflow_key": "a", "k": 2}),
+        ({"trialflow_key": "b"}, {"trialflow_key": "b"}),
+        ({"trialflow_key": None}, {"trialflow_key": None}),
+        ({}, {"trialflow_key": "a"}),
+        (None, {"trialflow_key": "a"}),
+    ],
+)
+def test_new_metadata_leave_the_keys_of_trialflow_unless_they_are_given_anew(given: Any, expected: Any) -> None:
+    assert updated({**BODY, "metadata": {"trialflow_key": "a", "k": 1}}, metadata=given).metadata == expected
+
+
+def test_metadata_of_the_wrong_type_are_still_refused() -> None:
+    with pytest.raises(InvalidInput):
+        updated({**BODY, "metadata": {"trialflow_key": "a"}}, metadata=[1])
+
+
 def test_a_parameter_with_a_default_comes_and_one_left_out_goes() -> None:
     new = updated(BODY, parameters=[{"name": "b", "type": "int", "bounds": {"min": 0, "max": 5}, "default_value": 2}])
     assert [one.name for one in new.parameters] == ["b"]

@@ -11,6 +11,8 @@ from trialflow.specs.parameter import ParameterSpec
 UPDATABLE = ("name", "parameters", "metrics", "budget", "parallel_bandwidth", "metadata")
 FIXED = {"type": "offline", "conditionals": [], "linear_constraints": [], "num_solutions": 1}
 """Fields that stay as they are, and what leaving them out means."""
+KEPT = "trialflow_"
+"""Keys of metadata that begin so are a program's own: an update that does not name them leaves them, or the program would lose its way."""
 NOT_OURS = ("state", "object", "id")
 """Keys of an update that the caller sees to."""
 
@@ -19,7 +21,8 @@ def check_update(old: ExperimentSpec, new_fields: dict[str, Any]) -> ExperimentS
     """The experiment after an update with `new_fields`. Raises `InvalidInput` for what cannot change once it exists.
 
     Bounds, grid, thresholds, budget, bandwidth, name and metadata can change; parameters that are left out are deleted; new ones need a
-    default value. Null takes budget, bandwidth or metadata away. Fields that stay may be sent along as the API answered them.
+    default value. Null takes budget, bandwidth or metadata away. Metadata are replaced, but for keys that begin with `trialflow_`: those stay unless
+    they are given anew. Fields that stay may be sent along as the API answered them.
     """
     fields = {key: value for key, value in new_fields.items() if key not in NOT_OURS}
     if unknown := [key for key in fields if key not in UPDATABLE and key not in FIXED]:
@@ -34,6 +37,9 @@ def check_update(old: ExperimentSpec, new_fields: dict[str, Any]) -> ExperimentS
         before.pop("budget")  # it follows from the parameters
     if isinstance(fields.get("metrics"), list):
         fields["metrics"] = [_metric(old, one) for one in fields["metrics"]]
+    if "metadata" in fields and isinstance(fields["metadata"], dict | None):
+        kept = {key: value for key, value in (old.metadata or {}).items() if key.startswith(KEPT)}
+        fields["metadata"] = {**kept, **(fields["metadata"] or {})} or None
     new = validate_experiment_body({**before, **{key: value for key, value in fields.items() if key in UPDATABLE}})
     _check_metrics(old, new)
     _check_parameters(old, new)
