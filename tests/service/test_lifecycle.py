@@ -160,7 +160,6 @@ def test_the_core_api_suggests_and_observes(service: Running) -> None:
     assert service.call("GET", path)["progress"]["observation_count"] == 3
     assert service.call("GET", f"{path}/suggestions", {"state": "open"})["count"] == 0
     assert service.call("GET", f"{path}/best_assignments")["data"][0]["value"] == 2
-    assert service.call("GET", f"{path}/stopping_criteria")["should_stop"] is True
     assert service.refused("POST", f"{path}/observations", {"assignments": {"y": 1}, "value": 2})[0] == 400
     service.call("DELETE", f"{path}/observations")
     assert service.call("GET", path)["progress"]["observation_count"] == 0

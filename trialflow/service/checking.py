@@ -12,7 +12,8 @@ RUN_KEYS = (
     "name", "state", "assignments", "values", "metadata", "sys_metadata", "dev_metadata", "datasets", "logs", "model", "source_code", "tags",
     "favorite", "deleted", "assignments_meta", "assignments_sources", "object", "project", "source",
 )  # fmt: skip
-MOST_LOG = 1124
+MOST_LOG, MOST_FEATURES, MOST_METADATA = 1124, 50, 100
+LONGEST_SOURCE, OWN_SOURCE = 30, "SigOpt"
 MAP_KEYS = ("assignments", "values", "metadata", "sys_metadata", "dev_metadata", "datasets", "logs", "model", "source_code", "tags",
             "assignments_meta", "assignments_sources")  # fmt: skip
 
@@ -41,10 +42,31 @@ def training_run(body: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
         checked["values"] = {metric: _value(metric, value) for metric, value in checked["values"].items()}
     if checked.get("logs"):
         checked["logs"] = {stream: _log(stream, value) for stream, value in checked["logs"].items()}
-    for parameter, meta in (checked.get("assignments_meta") or {}).items():
-        if isinstance(meta, Mapping) and len(str(meta.get("source") or "")) > 30:
-            raise BadRequest(f"The length of .assignments_meta.{parameter}.source must be less than or equal to 30")
+    _check_sources(checked)
+    scores = _map_in(checked.get("sys_metadata"), "feature_importances", "scores")
+    if len(scores) > MOST_FEATURES:
+        raise BadRequest(f".sys_metadata.feature_importances.scores has {len(scores)} features, at most {MOST_FEATURES} are allowed")
+    for feature in scores:
+        name(feature, ".sys_metadata.feature_importances.scores")
     return checked
+
+
+def _check_sources(body: Mapping[str, Any]) -> None:
+    """Where assignments are said to come from: names of at most 30 characters, and not the one that the service gives."""
+    for parameter, meta in (body.get("assignments_meta") or {}).items():
+        source = meta.get("source") if isinstance(meta, Mapping) else None
+        if source == OWN_SOURCE:
+            raise BadRequest(f"The source {OWN_SOURCE} is reserved: it is set for assignments that were suggested")
+        if source is not None:
+            name(source, f".assignments_meta.{parameter}.source", LONGEST_SOURCE)
+    for source in body.get("assignments_sources") or {}:
+        name(source, ".assignments_sources", LONGEST_SOURCE)
+
+
+def _map_in(value: Any, *keys: str) -> Mapping[str, Any]:
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
 
 
 def _value(metric: str, value: Any) -> Any:
@@ -126,8 +148,7 @@ def metadata(value: Mapping[str, Any], path: str = ".metadata") -> dict[str, Any
     """A user's facts: at most 100, strings of at most 500 characters, numbers, null."""
     if not isinstance(value, Mapping):
         raise BadRequest(f"Invalid type for {path}: {excerpt(value)} - expected type object")
-    if len(value) > 100:
-        raise BadRequest(f"{path} has {len(value)} keys, at most 100 are allowed")
+    count(value, path)
     for key, one in value.items():
         name(key, path)
         if isinstance(one, str):
@@ -136,6 +157,12 @@ def metadata(value: Mapping[str, Any], path: str = ".metadata") -> dict[str, Any
         elif one is not None:
             finite(one, f"{path}.{key}")
     return dict(value)
+
+
+def count(value: Mapping[str, Any], path: str) -> None:
+    """Refuse a user's facts that are too many."""
+    if len(value) > MOST_METADATA:
+        raise BadRequest(f"{path} has {len(value)} keys, at most {MOST_METADATA} are allowed")
 
 
 def integer(value: Any, path: str, *, least: int = 0, most: int | None = None) -> int:

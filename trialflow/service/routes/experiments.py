@@ -1,22 +1,23 @@
 """AI experiments: create, list, read, update, archive, and their best training runs. Also reached by the older path /experiments/{id}."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from trialflow.service import shapes
+from trialflow.service import checking, shapes
 from trialflow.service.best import best_of, best_share
 from trialflow.service.errors import BadRequest
 from trialflow.service.routes.paging import Paging
 from trialflow.service.routes.projects import check_client
 from trialflow.service.store import experiments as store
 from trialflow.service.store.rows import Row, find
-from trialflow.service.store.schema import projects, training_runs
+from trialflow.service.store.schema import experiments, projects, training_runs
 from trialflow.service.transport import Answer, Call
 from trialflow.specs import check_update, validate_experiment_body
 
 STATES = ("active", "deleted", "all")
+SORTS = ("id", "recent")
 
 
 def shown(connection: Connection, row: Row) -> dict[str, Any]:
@@ -52,28 +53,34 @@ async def get(call: Call) -> Answer:
 
 async def list_(call: Call) -> Answer:
     """GET .../aiexperiments: of a project or of all."""
+    return await page(call, ("ai",), shown)
+
+
+async def page(call: Call, kinds: Sequence[str], shape: Callable[[Connection, Row], dict]) -> Answer:
+    """A page of experiments as the query asks for: `state`, `search`, `sort`, `ascending`, `limit`, `before`, `after`."""
     check_client(call)
-    state = call.query.get("state", "active")
-    if state not in STATES:
-        raise BadRequest(f"{state} is not one of the allowed values: {', '.join(STATES)}")
+    state, sort = call.query.get("state", "active"), call.query.get("sort", "id")
+    for given, allowed in ((state, STATES), (sort, SORTS)):
+        if given not in allowed:
+            raise BadRequest(f"{given} is not one of the allowed values: {', '.join(allowed)}")
     paging = Paging.of(call.query)
-    search = call.query.get("search")
+    if sort == "recent" and paging.after is not None:
+        raise BadRequest("after cannot be given together with sort=recent")
+    search = None if call.query.get("search") is None else str(call.query["search"]).strip()
 
     def read(connection: Connection) -> dict:
         if (project := call.path.get("project")) is not None:
             find(connection, projects, project)
-        rows, count, more = store.page(
-            connection,
-            kind="ai",
-            project=project,
-            state=state,
-            search=None if search is None else str(search),
-            limit=paging.limit,
-            before=paging.before,
-            after=paging.after,
-            ascending=paging.ascending,
-        )
-        return shapes.pagination([shown(connection, row) for row in rows], count=count, **paging.markers(rows, more))
+        wanted, count = store.listed(connection, kinds=kinds, project=project, state=state, search=search)
+        if sort == "recent":  # markers are places in that order
+            start = paging.before or 0
+            rows, more = store.recent_page(connection, wanted, limit=paging.limit, start=start, ascending=paging.ascending)
+            markers: dict[str, str | None] = {"before": str(start + paging.limit) if more else None}
+        else:
+            marks = {"limit": paging.limit, "before": paging.before, "after": paging.after, "ascending": paging.ascending}
+            rows, more = store.id_page(connection, experiments, wanted, **marks)
+            markers = paging.markers(rows, more)
+        return shapes.pagination([shape(connection, row) for row in rows], count=count, **markers)
 
     return await call.service.store.do(read)
 
@@ -81,9 +88,7 @@ async def list_(call: Call) -> Answer:
 async def update(call: Call) -> Answer:
     """PUT /aiexperiments/{id}."""
     fields = without_tags(call.body)
-    state = fields.pop("state", None)
-    if state not in (None, "active", "deleted"):
-        raise BadRequest(f"{state} is not one of the allowed values: active, deleted")
+    state = state_of(fields.pop("state", None))
 
     def write(connection: Connection) -> dict:
         row = store.get(connection, call.path["id"], kind="ai")
@@ -95,6 +100,13 @@ async def update(call: Call) -> Answer:
     return await call.service.store.do(write)
 
 
+def state_of(given: Any) -> str | None:
+    """The state that an update asks for, if any. Raises `BadRequest`."""
+    if given not in (None, "active", "deleted"):
+        raise BadRequest(f"{checking.excerpt(given)} is not one of the allowed values: active, deleted")
+    return given
+
+
 def updated(body: Mapping[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
     """An AI experiment's body after an update."""
     return check_update(validate_experiment_body(body), fields).to_api()
@@ -102,7 +114,9 @@ def updated(body: Mapping[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
 
 async def delete(call: Call) -> Answer:
     """DELETE /aiexperiments/{id} and /experiments/{id}: archive."""
-    include = call.query.get("include_runs") is True
+    include = call.query.get("include_runs", call.body.get("include_runs")) or False
+    if not isinstance(include, bool):
+        raise BadRequest(f"{checking.excerpt(include)} is not one of the allowed values for include_runs: true, false")
     await call.service.store.do(lambda connection: store.archive(connection, call.path["id"], include_runs=include))
     return {}
 

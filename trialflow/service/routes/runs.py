@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from trialflow.service import checking, shapes
+from trialflow.service import assignments, checking, shapes
 from trialflow.service.errors import BadRequest
 from trialflow.service.routes import filters
 from trialflow.service.routes.paging import Paging
@@ -208,14 +208,14 @@ async def of_experiment(call: Call) -> Answer:
     experiment = await store.do(lambda connection: experiment_store.get(connection, call.path["id"], kind="ai"))
     run_store.check_open(experiment)
     given = {name: value for name, value in (body.get("assignments") or {}).items() if value is not None}
-    names = {one["name"] for one in (*experiment["body"]["parameters"], *(experiment["body"].get("conditionals") or []))}
+    is_over = (body.get("state") or "active") != "active"
     async with advisor.turn(experiment["id"]):
-        if not names & set(given):
+        suggestion = None  # as SigOpt: with only some given it is executed as it is and teaches nothing, nor does one that ended without any
+        if assignments.names_of(experiment["body"]) & set(given):
+            point = assignments.explicit(experiment["body"], given)
+            suggestion = None if point is None else {"assignments": point, "method": "explicit"}
+        elif not is_over:
             suggestion = await advisor.suggest(experiment)
-        elif names <= set(given):
-            suggestion = {"assignments": {name: given[name] for name in names}, "method": "explicit"}
-        else:
-            suggestion = None  # as SigOpt: some given, so it is executed as it is and teaches nothing
 
         def write(connection: Connection) -> dict:
             return run_store.create(connection, project=experiment["project"], experiment=experiment, body=body, suggestion=suggestion)

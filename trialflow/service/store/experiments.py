@@ -1,13 +1,13 @@
 """Experiments in the store: create, find, list, update, archive, and their progress."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
 from trialflow.service.errors import NotFound
-from trialflow.service.store.rows import Row, add, change, find, now, number
-from trialflow.service.store.schema import experiments, observations, training_runs
+from trialflow.service.store.rows import Row, add, change, find, now
+from trialflow.service.store.schema import experiments, observations, suggestions, training_runs
 
 
 def create(connection: Connection, *, kind: str, project: str | None, body: Mapping[str, Any]) -> Row:
@@ -33,11 +33,16 @@ def set_body(connection: Connection, row: Row, body: Mapping[str, Any], *, state
 
 
 def archive(connection: Connection, identifier: str, *, include_runs: bool) -> None:
-    """Hide an experiment; its training runs as well if asked."""
+    """Hide an experiment; its training runs as well if asked, with their suggestions and observations."""
     row = get(connection, identifier)
     change(connection, experiments, row["id"], {"state": "deleted", "updated": now()})
-    if include_runs:
-        connection.execute(update(training_runs).where(training_runs.c.experiment == row["id"]).values(deleted=True))
+    if not include_runs:
+        return
+    connection.execute(update(training_runs).where(training_runs.c.experiment == row["id"]).values(deleted=True))
+    for table in (suggestions, observations):
+        of_runs = (table.c.experiment == row["id"]) & table.c.training_run.is_not(None)
+        connection.execute(update(table).where(of_runs).values(deleted=True))
+    touch_history(connection, row["id"])
 
 
 def touch_history(connection: Connection, identifier: int) -> None:
@@ -78,29 +83,25 @@ def _core_progress(connection: Connection, row: Row, budget: float | None) -> di
     }
 
 
-def page(
-    connection: Connection,
-    *,
-    kind: str,
-    project: str | None,
-    state: str,
-    search: str | None,
-    limit: int,
-    before: int | None,
-    after: int | None,
-    ascending: bool,
-) -> tuple[list[Row], int, bool]:
-    """One page of experiments by id: the rows, how many there are in all, and whether more follow."""
-    wanted = experiments.c.kind == kind
+def listed(connection: Connection, *, kinds: Sequence[str], project: str | None, state: str, search: str | None) -> tuple[Any, int]:
+    """The condition that experiments of a list satisfy, and how many do."""
+    wanted = experiments.c.kind.in_(kinds)
     if project is not None:
         wanted &= experiments.c.project == project
     if state != "all":
         wanted &= experiments.c.state == state
     if search:
-        wanted &= experiments.c.name.contains(search, autoescape=True)
-    count = connection.execute(select(func.count()).select_from(experiments).where(wanted)).scalar_one()
-    rows, more = id_page(connection, experiments, wanted, limit=limit, before=before, after=after, ascending=ascending)
-    return rows, count, more
+        wanted &= experiments.c.name.icontains(search, autoescape=True)
+    return wanted, connection.execute(select(func.count()).select_from(experiments).where(wanted)).scalar_one()
+
+
+def recent_page(connection: Connection, wanted: Any, *, limit: int, start: int, ascending: bool) -> tuple[list[Row], bool]:
+    """Experiments by the time of their last update, newest first unless `ascending`, from a place in that order; and whether more follow."""
+    columns = (experiments.c.updated, experiments.c.id)
+    order = [column.asc() if ascending else column.desc() for column in columns]
+    query = select(experiments).where(wanted).order_by(*order).offset(start).limit(limit + 1)
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    return rows[:limit], len(rows) > limit
 
 
 def id_page(
@@ -118,8 +119,3 @@ def id_page(
     more = len(rows) > limit
     rows = rows[:limit]
     return (rows[::-1] if going_back else rows), more
-
-
-def of_path(identifier: str) -> int:
-    """An experiment's id from a path."""
-    return number(identifier, "experiment")

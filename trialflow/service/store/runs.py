@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from trialflow.service import checking
 from trialflow.service.errors import BadRequest, Forbidden
 from trialflow.service.merging import merged
 from trialflow.service.store import experiments as experiment_store
@@ -13,6 +14,7 @@ from trialflow.service.store.schema import checkpoints, observations, suggestion
 
 MAPS = ("assignments", "values", "metadata", "sys_metadata", "dev_metadata", "datasets", "logs", "model", "source_code", "tags")
 META = ("assignments_meta", "assignments_sources")
+COUNTED = ("metadata", "dev_metadata")
 MOST_CHECKPOINTS = 200
 
 
@@ -23,9 +25,10 @@ def create(connection: Connection, *, project: str, experiment: Row | None, body
     data["favorite"] = bool(body.get("favorite"))
     if suggestion is not None:
         data["assignments"] = {**data["assignments"], **suggestion["assignments"]}
-        if suggestion["method"] != "explicit":
-            data["assignments_meta"] = {name: {"source": "SigOpt"} for name in suggestion["assignments"]}
-            data["assignments_sources"] = {"SigOpt": {"sort": 1, "default_show": True}}
+    _check_meta(data, body)
+    if suggestion is not None and suggestion["method"] != "explicit":
+        data["assignments_meta"] = {**data["assignments_meta"], **{name: {"source": checking.OWN_SOURCE} for name in suggestion["assignments"]}}
+        data["assignments_sources"] = {**data["assignments_sources"], checking.OWN_SOURCE: {"sort": 1, "default_show": True}}
     row: Row = {
         "project": project,
         "experiment": experiment["id"] if experiment else None,
@@ -48,6 +51,12 @@ def create(connection: Connection, *, project: str, experiment: Row | None, body
         row = _end(connection, row, state)
         change(connection, training_runs, row["id"], {key: row[key] for key in ("state", "completed", "observation")})
     return row
+
+
+def _check_meta(data: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    """Refuse what a body says about assignments that the training run does not have."""
+    if unknown := [name for name, meta in (body.get("assignments_meta") or {}).items() if meta is not None and name not in data["assignments"]]:
+        raise BadRequest(f"assignments_meta names {', '.join(unknown)}, which are no assignments of this training run")
 
 
 def _add_suggestion(connection: Connection, experiment: int, run: int, suggestion: Mapping[str, Any], moment: int) -> int:
@@ -75,8 +84,11 @@ def merge(connection: Connection, identifier: str, body: Mapping[str, Any], *, r
     for key, value in body.items():
         if key in MAPS or key in META:
             data[key] = dict(value or {}) if replace else merged(data.get(key) or {}, value or {})
+            if key in COUNTED:
+                checking.count(data[key], f".{key}")
         elif key == "favorite":
             data[key] = bool(value)
+    _check_meta(data, body)
     values: Row = {"data": data, "updated": now()}
     if body.get("name") is not None:
         values["name"] = body["name"]
