@@ -29,6 +29,7 @@ class Execution:
             ended = await collect(name, self.bench, work, history.earlier_checkpoints)
             outcome, seen = await observe(name, self.bench, work, ended, history)
             del self.in_flight[work.training_run_id]
+            await self.bench.compute.discard(work)
             if outcome.kind != "lost":
                 text = outcome.reason and f"{outcome.reason}\n{last_lines(self.bench, work)}" if outcome.kind == "failed" else outcome.reason
                 tell(Event(outcome.kind, seen, text, {"values": seen.get("values") or {}}))

@@ -13,6 +13,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled
 from pydantic import BaseModel, Field
 
+from flows.cluster import OnCluster
 from flows.execution import Execution
 from flows.slots import keep_full
 from flows.workplace import Workplace, workplace
@@ -20,9 +21,10 @@ from tasks.experiments.claim import OWNER_KEY, Owner, claim, creating
 from tasks.experiments.client import Refused, ServiceUnavailable
 from tasks.experiments.ledger import Ledger
 from tasks.experiments.report import Reporter
-from tasks.experiments.resume import KEY, experiment_key, plan
+from tasks.experiments.resume import KEY, UID_KEY, experiment_key, new_uid, plan
 from tasks.experiments.watching import Event, tell
-from tasks.training_runs import is_ours, suggest
+from tasks.kubernetes.errors import Unreachable
+from tasks.training_runs import Bench, is_ours, suggest
 from trialflow.errors import ExperimentFailed
 from trialflow.specs import ExperimentSpec, RunSpec
 
@@ -49,6 +51,7 @@ async def optimize(
     directory: str | None = None,
     service: str | None = None,
     source: dict[str, str] | None = None,
+    cluster: OnCluster | None = None,
     options: Options = Options(),  # noqa: B008 - Prefect shows it as the default
 ) -> dict[str, Any] | State:
     """Tune a model: suggest assignments, execute a training run, observe its metrics, until the budget is spent.
@@ -62,18 +65,21 @@ async def optimize(
         directory: The folder that the model runs in; by default the one that the flow runs in.
         service: Name of a `trialflow service` block; by default the service on this machine.
         source: `hash` and `content` of the model's source, kept with each training run.
+        cluster: Where training runs execute, if not here.
         options: Canary, failures in a row, and what to do with a finished experiment.
     """
-    async with workplace(run=run, project=project, directory=directory, service=service, source=source) as place:
+    async with workplace(run=run, project=project, directory=directory, service=service, source=source, cluster=cluster) as place:
         with creating(place.home, place.client.url):
             found, resumed = await _experiment(place, experiment, options)
-        place.require(found)
         if resumed == "report":
             return await _finish(place, found, resumed)
         owner = Owner.of_this_process(str(flow_run.id) if flow_run.id else None)
         with claim(place.home, place.client.url, found["id"], owner), tags(f"experiment:{found['id']}"):
-            await place.client.update_experiment(found["id"], {"metadata": {**(found.get("metadata") or {}), OWNER_KEY: str(owner)[:500]}})
-            return await _work(place, found, options, resumed)
+            metadata = {UID_KEY: new_uid(), **(found.get("metadata") or {}), OWNER_KEY: str(owner)[:500]}
+            await place.client.update_experiment(found["id"], {"metadata": metadata})
+            required = tuple(metric["name"] for metric in found["metrics"])
+            async with place.bench(uid=metadata[UID_KEY], experiment_id=str(found["id"]), required=required) as bench:
+                return await _work(place, bench, found, options, resumed)
 
 
 async def _experiment(place: Workplace, spec: ExperimentSpec, options: Options) -> tuple[dict[str, Any], str]:
@@ -90,9 +96,9 @@ async def _experiment(place: Workplace, spec: ExperimentSpec, options: Options) 
     return await place.client.experiment(decided.experiment_id), decided.action
 
 
-async def _work(place: Workplace, experiment: dict[str, Any], options: Options, resumed: str) -> dict[str, Any] | State:
+async def _work(place: Workplace, bench: Bench, experiment: dict[str, Any], options: Options, resumed: str) -> dict[str, Any] | State:
     logger = get_run_logger()
-    execution = Execution(place.bench)
+    execution = Execution(bench)
     ours = [one for one in await place.client.runs(place.project, experiment_id=experiment["id"]) if is_ours(one)]
     active = [one for one in ours if one["state"] == "active"]
     proven = any(one["state"] == "completed" for one in ours)
@@ -108,7 +114,7 @@ async def _work(place: Workplace, experiment: dict[str, Any], options: Options, 
 
     async def one_more(name: str) -> None:
         try:
-            run = await suggest(name, place.bench, experiment["id"])
+            run = await suggest(name, bench, experiment["id"])
         except Refused as refused:
             ledger.drop(name)
             if not refused.is_space_exhausted:
@@ -132,8 +138,9 @@ async def _work(place: Workplace, experiment: dict[str, Any], options: Options, 
     except asyncio.CancelledError:
         await _stop(execution, place, experiment, reporter)
         return Cancelled(message=f"stopped with {ledger.spent} of {ledger.budget} training runs done; the same command goes on")
-    except ServiceUnavailable as error:
-        error.hint = f"{len(execution.in_flight)} training runs go on; when the service is back, the same command adopts them"
+    except (ServiceUnavailable, Unreachable) as error:
+        away = "service" if isinstance(error, ServiceUnavailable) else "cluster"
+        error.hint = f"{len(execution.in_flight)} training runs go on; when the {away} is back, the same command adopts them"
         raise
     except Exception:
         await execution.stop()

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import string
+from contextlib import AsyncExitStack
 from typing import Any
 
 from prefect import flow
@@ -10,6 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled
 
+from flows.cluster import OnCluster
 from flows.execution import Execution
 from flows.workplace import workplace
 from tasks.experiments.watching import Event, tell
@@ -25,6 +27,7 @@ async def training_run(
     directory: str | None = None,
     service: str | None = None,
     source: dict[str, str] | None = None,
+    cluster: OnCluster | None = None,
 ) -> dict[str, Any] | State:
     """Execute the model once, as a training run that belongs to no experiment. Returns its id, state and metrics.
 
@@ -35,13 +38,17 @@ async def training_run(
         directory: The folder that the model runs in; by default the one that the flow runs in.
         service: Name of a `trialflow service` block; by default the service on this machine.
         source: `hash` and `content` of the model's source, kept with the training run.
+        cluster: Where the training run executes, if not here.
     """
-    async with workplace(run=run, project=project, directory=directory, service=service, source=source) as place:
-        name = run.name or "run-" + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+    async with AsyncExitStack() as held:
+        place = await held.enter_async_context(
+            workplace(run=run, project=project, directory=directory, service=service, source=source, cluster=cluster)
+        )
+        name = (None if cluster else run.name) or "run-" + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
         given = assignments or dict(run.assignments)
         body: dict[str, Any] = {"name": name, **({"assignments": given} if given else {})}
         made = await place.client.create_run(place.project, body)
-        execution = Execution(place.bench)
+        execution = Execution(await held.enter_async_context(place.bench(uid=name)))
         try:
             outcome, seen = await execution.execute(made)
         except asyncio.CancelledError:

@@ -1,12 +1,11 @@
-"""What every flow needs before it can begin: the service, the compute, the project and the folder, set up and given back."""
+"""What every flow needs before it can begin: the service, the place of training runs, the project and the folder, set up and given back."""
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-from tasks.compute import Compute
+from flows.cluster import Ground, OnCluster, ground
 from tasks.experiments.address import connected
 from tasks.experiments.claim import service_key
 from tasks.experiments.client import ServiceClient
@@ -19,38 +18,73 @@ from trialflow.specs import RunSpec
 
 
 class Workplace:
-    """An open service and compute with the facts of one flow; made by `workplace`."""
+    """An open service and the place where training runs execute, with the facts of one flow; made by `workplace`."""
 
-    def __init__(self, home: Home, client: ServiceClient, compute: Compute, bench: Bench) -> None:
+    def __init__(
+        self,
+        home: Home,
+        client: ServiceClient,
+        token: str,
+        *,
+        project: str,
+        run: RunSpec,
+        directory: Path,
+        source: Mapping[str, str],
+        ground: Ground | None,
+    ) -> None:
         self.home = home
         self.client = client
-        self.compute = compute
-        self.bench = bench
-        self.project = bench.project
+        self.project = project
+        self._token = token
+        self._run = run
+        self._directory = directory
+        self._source = source
+        self._ground = ground
 
-    def require(self, experiment: Mapping[str, Any]) -> None:
-        """Have every training run fail that does not log all metrics of this experiment."""
-        self.bench.required = [metric["name"] for metric in experiment["metrics"]]
+    @asynccontextmanager
+    async def bench(self, *, uid: str, experiment_id: str | None = None, required: tuple[str, ...] = ()) -> AsyncIterator[Bench]:
+        """The bench for the experiment, or the training run by itself, that is called `uid`. Each has to log all metrics that are `required`."""
+        root = self.home.make(self.home.training_runs) / service_key(self.home, self.client.url)
+        async with AsyncExitStack() as held:
+            if self._ground is None:
+                compute = LocalCompute(root, api_url=self.client.url, api_token=self._token)
+            else:
+                computing = self._ground.computing(root, uid=uid, experiment_id=experiment_id, token=self._token)
+                compute = await held.enter_async_context(computing)
+            yield Bench(
+                client=self.client,
+                compute=compute,
+                project=self.project,
+                run=self._run,
+                directory=self._directory,
+                required=required,
+                source=self._source,
+            )
 
 
 @asynccontextmanager
 async def workplace(
-    *, run: RunSpec, project: str | None, directory: str | None, service: str | None, source: Mapping[str, str] | None
+    *,
+    run: RunSpec,
+    project: str | None,
+    directory: str | None,
+    service: str | None,
+    source: Mapping[str, str] | None,
+    cluster: OnCluster | None = None,
 ) -> AsyncIterator[Workplace]:
-    """Connect to the service and set up the compute. Raises `InvalidInput` before anything is started if the run cannot be executed."""
+    """Connect to the service and to the cluster, if one is meant. Raises errors for people before anything is started if it cannot be executed."""
     folder = Path(directory or os.getcwd()).expanduser().absolute()
     if not folder.is_dir():
         raise InvalidInput(f"the folder {folder} that the model should run in does not exist")
-    if not run.run:
+    if not run.run and cluster is None:
         raise InvalidInput(
             "there is nothing to run",
             hint="give the command after `--`, as in `trialflow optimize -- python model.py`, or as `run:` in run.yml",
         )
     home = Home.from_environment()
-    async with connected(home, service) as (client, token):
+    async with AsyncExitStack() as held:
+        client, token = await held.enter_async_context(connected(home, service))
         named = project_id(project, folder)
+        found = await held.enter_async_context(ground(cluster, run, folder)) if cluster else None
         await client.ensure_project(named)
-        root = home.make(home.training_runs) / service_key(home, client.url)
-        compute = LocalCompute(root, api_url=client.url, api_token=token)
-        bench = Bench(client=client, compute=compute, project=named, run=run, directory=folder, required=(), source=source or {})
-        yield Workplace(home, client, compute, bench)
+        yield Workplace(home, client, token, project=named, run=run, directory=folder, source=source or {}, ground=found)

@@ -81,17 +81,22 @@ class Compute(Protocol):
         *,
         on_reports: Callable[[Sequence[Report]], Awaitable[None]],
         on_log: Callable[[bytes], None] | None = None,
+        on_pending: Callable[[str], None] | None = None,
     ) -> Exit:
         """Wait, by watching, until the attempt has ended, and return how.
 
         `on_reports` gets all reports of the attempt in order, in batches as they arrive, from the first one again after a crash of the
-        caller; when `follow` returns it has seen them all. `on_log` gets what the model printed, as it comes.
+        caller; when `follow` returns it has seen them all. `on_log` gets what the model printed, as it comes; `on_pending` why it does not run yet.
         Cancelling it leaves the training run as it is.
         """
         ...
 
     async def stop(self, work: Launch, *, grace: float = 10.0) -> None:
         """End the attempt: ask, wait `grace` seconds, then kill. Nothing of it is left when this returns. No error if it is gone already."""
+        ...
+
+    async def discard(self, work: Launch) -> None:
+        """The attempt has ended and its result is stored: give back what it still holds where it ran. No error if that is nothing."""
         ...
 
     def read_log(self, work: Launch, *, last: int | None = None) -> bytes:

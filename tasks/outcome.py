@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from tasks.compute import Exit
 
+STOPPED_BY_USER = "stopped by the user"
+"""The reason that is written to a training run which somebody ends for good."""
 EXCERPT = 512
 """Characters kept from each end of a log, as the `sigopt` client does."""
 
@@ -19,13 +21,14 @@ class Outcome:
     reason: str | None = None
 
 
-def judge(ended: Exit, *, state: str, values: Mapping[str, Any], required: Sequence[str]) -> Outcome:
+def judge(ended: Exit, *, state: str, values: Mapping[str, Any], required: Sequence[str], reason: str | None = None) -> Outcome:
     """Judge an attempt from the facts of its end, the state of its training run, and the metrics it has against those it needs.
 
-    A model that reported its own failure stays failed, and one that ended well before its launcher was lost has not been lost.
+    `reason` is what the training run has been given for its state. A model that reported its own failure stays failed, and one that ended well
+    before its launcher was lost has not been lost.
     """
     if state == "failed":
-        return Outcome("failed", "the model reported its failure")
+        return Outcome("failed", STOPPED_BY_USER if reason == STOPPED_BY_USER else "the model reported its failure")
     if ended.stopped:
         return Outcome("lost", "stopped")
     if ended.lost is not None:

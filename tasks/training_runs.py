@@ -19,6 +19,7 @@ from tasks.experiments.client import Refused, ServiceClient, ServiceUnavailable
 from tasks.experiments.history import History
 from tasks.experiments.reports import ReportSink
 from tasks.experiments.watching import Event, log_sink, tell
+from tasks.kubernetes.errors import Unreachable
 from tasks.outcome import Outcome, judge, log_excerpt
 from trialflow.specs import RunSpec
 
@@ -68,7 +69,7 @@ class Bench:
 async def _is_worth_retrying(task: Any, run: Any, state: Any) -> bool:
     try:
         await state.aresult()
-    except ServiceUnavailable as error:
+    except (ServiceUnavailable, Unreachable) as error:
         tell(Event("waiting", text=error.message))
         return True
     except Exception:  # noqa: BLE001 - Prefect raises it again; only the kind of error is asked here
@@ -117,7 +118,11 @@ async def collect(name: str, bench: Bench, work: Launch, earlier_checkpoints: in
     async def apply(reports: Sequence[Report]) -> None:
         await sink.apply(reports)
 
-    return await bench.compute.follow(work, on_reports=apply, on_log=log_sink.get())
+    def pending(reason: str) -> None:
+        logger.info("pending: %s", reason)
+        tell(Event("pending", work.training_run, reason))
+
+    return await bench.compute.follow(work, on_reports=apply, on_log=log_sink.get(), on_pending=pending)
 
 
 @_step("observe")
@@ -128,7 +133,8 @@ async def observe(name: str, bench: Bench, work: Launch, ended: Exit, history: H
     """
     logger = get_run_logger()
     run = await bench.client.run(work.training_run_id)
-    outcome = judge(ended, state=run["state"], values=run.get("values") or {}, required=bench.required)
+    reason = (run.get("dev_metadata") or {}).get("trialflow_reason")
+    outcome = judge(ended, state=run["state"], values=run.get("values") or {}, required=bench.required, reason=reason)
     if outcome.kind == "lost":
         reason = outcome.reason or "lost"
         if ended.stopped or history.lost < bench.run.max_relaunches:

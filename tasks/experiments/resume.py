@@ -1,14 +1,23 @@
 """Which experiment a command goes on with: the same file again goes on where it stopped."""
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
 KEY = "trialflow_key"
+UID_KEY = "trialflow_uid"
+"""Where an experiment's metadata keeps its unique name, by which what it has on a cluster is known: ids are of one service alone."""
 FREE_FIELDS = ("budget", "parallel_bandwidth", "metadata")
 """Fields that may change between two invocations that mean the same experiment."""
+
+
+def new_uid() -> str:
+    """A unique name for an experiment, fit for Kubernetes."""
+    return f"experiment-{secrets.token_hex(5)}"
+
 
 WhenFinished = Literal["new", "report"]
 

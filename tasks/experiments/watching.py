@@ -11,10 +11,10 @@ class Event:
     """One thing that happened. `run` is the training run's JSON, `text` a reason or a sentence, `facts` what else the kind has.
 
     `experiment`: work on an experiment begins (facts: experiment, resumed); `launched`; `lost`; `completed` and `failed` (facts: values);
-    `waiting`: something outside is away and tried again; `ended`: the flow is done (facts: summary).
+    `pending`: it does not run yet, with the reason; `waiting`: something outside is away and tried again; `ended`: the flow is done (facts: summary).
     """
 
-    kind: Literal["experiment", "launched", "lost", "completed", "failed", "waiting", "ended"]
+    kind: Literal["experiment", "launched", "lost", "completed", "failed", "pending", "waiting", "ended"]
     run: Mapping[str, Any] | None = None
     text: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)

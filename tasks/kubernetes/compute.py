@@ -102,7 +102,7 @@ class KubernetesCompute:
         try:
             while True:
                 pod = self._watch.pod(name)
-                is_gone = self._watch.is_gone(name)
+                is_gone, reason = self._watch.is_gone(name), None
                 if pod is None:
                     if (ended := await self._without_pod(work, wait, seen, on_pending)) is not None:
                         return ended
@@ -116,9 +116,6 @@ class KubernetesCompute:
                     if (problem := hopeless(pod)) is not None:
                         raise CannotStart(f"training run {work.training_run_id} cannot be started: {problem.message}", hint=problem.hint)
                     reason = pending_reason(pod)
-                    if on_pending and reason and reason != told:
-                        told = reason
-                        on_pending(reason)
                 if pod is not None and await self._exit_of(pod, is_gone, reader) is not None:
                     if not folder.was_stopped() and await self._try_next_mode(work, pod):
                         reader, reading = None, None
@@ -126,8 +123,11 @@ class KubernetesCompute:
                     await self._read_rest(reader, reading, pod, on_reports)
                     # Only now is it known whether a launcher was in there.
                     return self._final(work, pod, await self._exit_of(pod, is_gone, reader) or Exit(lost="its pod is gone"), reader)
-                within = wait if pod is None else DOUBT_SECONDS if ending.is_in_doubt(pod) else None
+                within = wait if pod is None else DOUBT_SECONDS if ending.is_in_doubt(pod) or (reason and reason != told) else None
                 now = await self._changed(name, seen, within, reading)
+                if on_pending and reason and reason != told and now == seen:  # what passes by itself is not worth a word
+                    told = reason
+                    on_pending(reason)
                 wait = wait * 2 if pod is None and now == seen else WITHOUT_POD_SECONDS
                 seen = now
         finally:

@@ -66,6 +66,7 @@ class LocalCompute:
         *,
         on_reports: Callable[[Sequence[Report]], Awaitable[None]],
         on_log: Callable[[bytes], None] | None = None,
+        on_pending: Callable[[str], None] | None = None,
     ) -> Exit:
         """Wait for the attempt's end by its bell; see `Compute.follow`."""
         folder = self.folder(work)
@@ -108,6 +109,9 @@ class LocalCompute:
         for work in works:
             if self.folder(work).is_alive():
                 self._signal(self.folder(work), signal.SIGKILL)
+
+    async def discard(self, work: Launch) -> None:
+        """Nothing: a process that has ended holds nothing, and its folder is kept for who asks for the log."""
 
     def read_log(self, work: Launch, *, last: int | None = None) -> bytes:
         """What the attempt printed."""

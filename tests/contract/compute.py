@@ -33,6 +33,8 @@ class Contract:
 
     patience = 60.0
     """Seconds that a training run which takes no time may take from launch to end."""
+    pace = 0.5
+    """Seconds within which what a model prints has been heard of."""
 
     @pytest.fixture
     def another(self) -> Callable[[], Compute]:
@@ -266,7 +268,7 @@ class Adoption(Contract):
         assert [course.values("m")[-1] for course in courses] == [4, 4] and courses[0].reports == courses[1].reports
 
     async def test_no_longer_following_leaves_the_training_run_alone(self, field: Field) -> None:
-        work = field.work("sh", "-c", "echo on; sleep 0.5; echo done")
+        work = field.work("sh", "-c", f"echo on; sleep {self.pace}; echo done")
         await field.compute.launch(work)
         course = Course(field.compute, work)
         following = asyncio.ensure_future(course.follow(field.patience))

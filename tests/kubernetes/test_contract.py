@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.cluster]
 
 class TestKubernetes(Ends, Output, Reports, Adoption, Stopping):
     patience = 120.0
+    pace = 5.0
 
     @pytest.fixture
     async def another(self, cluster: Cluster, tmp_path: Path) -> AsyncIterator[Callable[[], Compute]]:

@@ -33,8 +33,8 @@ class Board:
             self.status = "running"
         elif event.kind == "lost":
             self.lost += 1
-        elif event.kind == "waiting":
-            self.status = "waiting"
+        elif event.kind in ("waiting", "pending"):
+            self.status = event.kind
         elif event.kind in ("completed", "failed") and event.run:
             self._end(event, now)
 

@@ -50,7 +50,7 @@ class Table:
     def __call__(self, event: Event) -> None:
         """Take one event; failures stay above the table."""
         self.board.take(event, time.monotonic())
-        if event.kind in ("failed", "lost", "waiting") and (line := line_of(event, self.board)):
+        if event.kind in ("failed", "lost", "pending", "waiting") and (line := line_of(event, self.board)):
             self.console.print(line, markup=False, highlight=False, style="red" if event.kind == "failed" else "yellow")
 
     def render(self):  # noqa: ANN201 - rich is imported late
@@ -84,6 +84,8 @@ def line_of(event: Event, board: Board) -> str | None:
     """One line for an event, None if it is not worth one."""
     if event.kind == "waiting":
         return f"waiting: {event.text}"
+    if event.kind == "pending" and event.run:
+        return f"training run {event.run['id']} pending: {event.text}"
     if event.run is None or event.kind not in ("completed", "failed", "lost"):
         return None
     count = f"{board.done}/{board.budget or 'unlimited'}"

@@ -1,7 +1,7 @@
 """`trialflow optimize`."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,21 +17,30 @@ from trialflow.cli.options import (
 from trialflow.cli.output import output_option, show
 from trialflow.cli.talk import next_commands, say
 
+if TYPE_CHECKING:
+    from trialflow.cli.cluster.place import Place
+    from trialflow.specs import RunSpec
 
-@click.command()
-@experiment_file_option
-@run_file_option
-@source_file_option
-@project_option
-@click.option("--new", is_flag=True, help="Start a new experiment even if the same one is unfinished.")
-@click.option("--canary/--no-canary", default=True, help="Have the first training run complete alone before the others start.")
-@click.option(
+
+new_option = click.option("--new", is_flag=True, help="Start a new experiment even if the same one is unfinished.")
+canary_option = click.option("--canary/--no-canary", default=True, help="Have the first training run complete alone before the others start.")
+stop_after_failures_option = click.option(
     "--stop-after-failures",
     type=click.IntRange(min=0),
     default=5,
     show_default=True,
     help="End after so many failures in a row; 0 never does.",
 )
+
+
+@click.command()
+@experiment_file_option
+@run_file_option
+@source_file_option
+@project_option
+@new_option
+@canary_option
+@stop_after_failures_option
 @output_option
 @command_argument
 def optimize(
@@ -49,12 +58,26 @@ def optimize(
 
     The same command again goes on where it stopped; with a larger `budget` in the file a finished experiment goes on too.
     """
+    how = {"new": new, "canary": canary, "stop_after_failures": stop_after_failures}
+    run = read_run(run_file, command, directory=Path.cwd())
+    return work_on(experiment_file, run, read_source(source_file, Path.cwd()), project, how, output, command)
+
+
+def work_on(
+    experiment_file: str,
+    run: "RunSpec",
+    source: dict[str, str] | None,
+    project: str | None,
+    how: dict[str, Any],
+    output: str,
+    command: tuple[str, ...],
+    place: "Place | None" = None,
+) -> int:
+    """Work on an experiment, here or on the cluster of `place`, and show it. `how` are the flow's options. Returns the exit code."""
     from trialflow.specs import load_experiment
 
     directory = Path.cwd()
     spec = load_experiment(experiment_file)
-    run = read_run(run_file, command, directory=directory)
-    source = read_source(source_file, directory)
 
     from trialflow.cli.session import flow_session
 
@@ -72,7 +95,8 @@ def optimize(
 
         board = Board()
         ended: dict[str, Any] = {}
-        options = Options(new=new, canary=canary, stop_after_failures=stop_after_failures, when_finished="report")
+        options = Options(**how, when_finished="report")
+        cluster = place.prepared() if place else None
         with shown(board) as view:
 
             def watch(event: Event) -> None:
@@ -84,12 +108,14 @@ def optimize(
 
             watcher.set(watch)
             _, interrupted = run_flow(
-                lambda: flow(experiment=spec, run=run, project=project, directory=str(directory), source=source, options=options),
-                on_interrupt="stopping: training runs in flight are ended and launched again later (Ctrl-C again: leave them at once)",
+                lambda: flow(experiment=spec, run=run, project=project, directory=str(directory), source=source, cluster=cluster, options=options),
+                on_interrupt="stopping: training runs in flight are ended and launched again later "
+                + ("(Ctrl-C again: leave them running on the cluster)" if place else "(Ctrl-C again: leave them at once)"),
             )
     if interrupted and not ended:
         say(f"stopped with {board.done}/{board.budget or 'unlimited'} training runs done; nothing is lost")
-        next_commands(["trialflow optimize" + (" -- " + " ".join(command) if command else ""), f"trialflow experiment show {board.experiment_id}"])
+        again = f"trialflow {'cluster ' if place else ''}optimize" + (" -- " + " ".join(command) if command else "")
+        next_commands([again, f"trialflow experiment show {board.experiment_id}"])
         return 130
     _show_end(ended, output)
     return 0

@@ -2,13 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from trialflow.cli.options import command_argument, project_option, read_run, read_source, run_file_option, source_file_option
 from trialflow.cli.output import output_option, show
 from trialflow.cli.talk import next_commands, say
+
+if TYPE_CHECKING:
+    from trialflow.cli.cluster.place import Place
+    from trialflow.specs import RunSpec
 
 
 @click.command()
@@ -19,10 +23,13 @@ from trialflow.cli.talk import next_commands, say
 @command_argument
 def run(run_file: str, source_file: str | None, project: str | None, output: str, command: tuple[str, ...]) -> int:
     """Execute one training run, tracked: COMMAND, or what run.yml says. What the model prints is shown and kept."""
-    directory = Path.cwd()
-    spec = read_run(run_file, command, directory=directory)
-    source = read_source(source_file, directory)
+    spec = read_run(run_file, command, directory=Path.cwd())
+    return execute(spec, read_source(source_file, Path.cwd()), project, output)
 
+
+def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None, output: str, place: "Place | None" = None) -> int:
+    """Execute one training run, here or on the cluster of `place`, and show it. Returns the exit code."""
+    directory = Path.cwd()
     from trialflow.cli.session import flow_session
 
     with flow_session() as session:
@@ -40,14 +47,17 @@ def run(run_file: str, source_file: str | None, project: str | None, output: str
             if event.kind == "launched" and event.run and not begun:
                 begun.update(event.run)
                 say(f"training run {event.run['id']}")
+            elif event.kind in ("pending", "waiting"):
+                say(f"{event.kind}: {event.text}")
             elif event.kind == "lost":
                 say(f"lost ({event.text}); it is launched again")
 
         watcher.set(watch)
+        cluster = place.prepared() if place else None
         if output == "table":
             log_sink.set(_print)
         result, interrupted = run_flow(
-            lambda: training_run(run=spec, project=project, directory=str(directory), source=source),
+            lambda: training_run(run=spec, project=project, directory=str(directory), source=source, cluster=cluster),
             on_interrupt="stopping the training run (Ctrl-C again: leave it at once)",
         )
     if interrupted:

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from trialflow.specs.image import check_image
 from trialflow.specs.resources import Resources
-from trialflow.specs.strict import Count, Hidden, Name, Number, Secret, Strict, Text, Violation, refuse
+from trialflow.specs.strict import Count, Hidden, Name, NonEmpty, Number, Secret, Strict, Text, Violation, refuse
 
 DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|d)?\s*")
 SECONDS = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -92,6 +92,14 @@ class RunSpec(Strict):
     )
     image: Annotated[Text, AfterValidator(check_image)] | None = Field(
         default=None, description="The container image, for clusters.", examples=["registry.example.com:5000/team/model:1"]
+    )
+    secrets: list[NonEmpty] = Field(
+        default_factory=list, description="Kubernetes Secrets whose keys the model gets as environment variables, for clusters."
+    )
+    pod: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Fields of the pod's own, laid over ours, for clusters: tolerations, volumes, containers (ours is called `model`), metadata.",
+        examples=[{"nodeSelector": {"disk": "ssd"}}],
     )
     resources: Resources | None = Field(default=None, description="What a training run needs, for clusters.")
     aws: Annotated[AwsKeys, Hidden] | None = Field(default=None, description="AWS credentials that the model gets, for clusters.")
