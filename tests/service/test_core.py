@@ -180,6 +180,11 @@ def test_experiments_are_listed_by_name_kind_state_and_last_change(service: Runn
         ({"assignments_sources": {"s" * 31: {"sort": 1, "default_show": True}}}, "less than or equal to 30"),
         ({"sys_metadata": {"feature_importances": {"type": "gain", "scores": {str(n): n for n in range(51)}}}}, "at most 50"),
         ({"metadata": {str(n): n for n in range(100)}}, "at most 100"),
+        ({"deleted": "no"}, "expected type boolean"),
+        ({"favorite": 1}, "expected type boolean"),
+        ({"datasets": {"d": 1}}, "expected type object"),
+        ({"model": {"type": 3}}, "expected type string"),
+        ({"source_code": {"content": ["a"]}}, "expected type string"),
     ],
 )
 def test_what_a_training_run_cannot_say_is_refused(service: Running, body: dict, expected: str) -> None:
@@ -189,3 +194,23 @@ def test_what_a_training_run_cannot_say_is_refused(service: Running, body: dict,
     allowed = {"assignments": {"x": 1}, "assignments_meta": {"x": {"source": "me"}}, "assignments_sources": {"me": {"sort": 2, "default_show": True}}}
     service.call("MERGE", f"training_runs/{run['id']}", allowed)
     assert service.call("GET", f"training_runs/{run['id']}")["assignments_meta"] == {"x": {"source": "me"}}
+
+
+def test_everything_that_was_answered_can_be_sent_back(service: Running) -> None:
+    path = core(service, project="default", metadata={"a": 1}, parallel_bandwidth=2)
+    answered = service.call("GET", path)
+    not_said = ("id", "client", "created", "updated", "user")
+    again = service.call("PUT", path, {key: value for key, value in answered.items() if key not in not_said})
+    assert {**again, "updated": 0} == {**answered, "updated": 0}
+    assert service.refused("PUT", path, {"project": "another"})[0] == 400
+
+
+def test_single_objects_are_read_by_their_id(service: Running) -> None:
+    assert service.call("GET", f"tokens/{service.token}")["client"] == "1"
+    assert service.refused("GET", "tokens/another")[0] == 404
+    assert service.call("GET", "organizations/1")["id"] == "1"
+    assert service.refused("GET", "organizations/2")[0] == 404
+    run, other = service.run(service.experiment()), service.run(service.experiment())
+    made = service.call("POST", f"training_runs/{run['id']}/checkpoints", {"values": [{"name": "loss", "value": 2}], "metadata": {"epoch": 1}})
+    assert service.call("GET", f"training_runs/{run['id']}/checkpoints/{made['id']}") == made
+    assert service.refused("GET", f"training_runs/{other['id']}/checkpoints/{made['id']}")[0] == 404

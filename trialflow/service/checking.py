@@ -28,9 +28,7 @@ def training_run(body: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
         checked["name"] = name(checked["name"], ".name")
     if checked.get("state") is not None and checked["state"] not in STATES:
         raise BadRequest(f"{checked['state']} is not one of the allowed values: {', '.join(STATES)}")
-    for key in MAP_KEYS:
-        if checked.get(key) is not None and not isinstance(checked[key], Mapping):
-            raise BadRequest(f"Invalid type for .{key}: {excerpt(checked[key])} - expected type object")
+    _check_types(checked)
     for key in ("metadata", "dev_metadata"):
         if checked.get(key):
             metadata(checked[key], f".{key}")
@@ -43,12 +41,32 @@ def training_run(body: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
     if checked.get("logs"):
         checked["logs"] = {stream: _log(stream, value) for stream, value in checked["logs"].items()}
     _check_sources(checked)
+    _check_features(checked)
+    return checked
+
+
+def _check_types(checked: Mapping[str, Any]) -> None:
+    for key in MAP_KEYS:
+        if checked.get(key) is not None and not isinstance(checked[key], Mapping):
+            raise BadRequest(f"Invalid type for .{key}: {excerpt(checked[key])} - expected type object")
+    for key in ("favorite", "deleted"):
+        if checked.get(key) is not None and not isinstance(checked[key], bool):
+            raise BadRequest(f"Invalid type for .{key}: {excerpt(checked[key])} - expected type boolean")
+    for dataset, value in (checked.get("datasets") or {}).items():
+        if value is not None and not isinstance(value, Mapping):
+            raise BadRequest(f"Invalid type for .datasets.{dataset}: {excerpt(value)} - expected type object")
+    for key, field in (("model", "type"), ("source_code", "hash"), ("source_code", "content")):
+        value = (checked.get(key) or {}).get(field)
+        if value is not None and not isinstance(value, str):
+            raise BadRequest(f"Invalid type for .{key}.{field}: {excerpt(value)} - expected type string")
+
+
+def _check_features(checked: Mapping[str, Any]) -> None:
     scores = _map_in(checked.get("sys_metadata"), "feature_importances", "scores")
     if len(scores) > MOST_FEATURES:
         raise BadRequest(f".sys_metadata.feature_importances.scores has {len(scores)} features, at most {MOST_FEATURES} are allowed")
     for feature in scores:
         name(feature, ".sys_metadata.feature_importances.scores")
-    return checked
 
 
 def _check_sources(body: Mapping[str, Any]) -> None:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-CLIENT = "1"
-USER = "1"
+CLIENT = USER = ORGANIZATION = "1"
 Row = Mapping[str, Any]
 
 
@@ -25,7 +24,7 @@ def token(value: str) -> dict[str, Any]:
         "token": value,
         "token_type": "client-api",
         "client": CLIENT,
-        "organization": "1",
+        "organization": ORGANIZATION,
         "user": USER,
         "experiment": None,
         "training_run": None,
@@ -40,7 +39,12 @@ def token(value: str) -> dict[str, Any]:
 
 def client() -> dict[str, Any]:
     """The one client there is."""
-    return {"object": "client", "id": CLIENT, "name": "trialflow", "organization": "1", "created": 0}
+    return {"object": "client", "id": CLIENT, "name": "trialflow", "organization": ORGANIZATION, "created": 0}
+
+
+def organization() -> dict[str, Any]:
+    """The one organization there is."""
+    return {"object": "organization", "id": ORGANIZATION, "name": "trialflow"}
 
 
 def project(row: Row) -> dict[str, Any]:

@@ -110,6 +110,8 @@ async def put(call: Call) -> Answer:
 
     def write(connection: Connection) -> dict:
         row = store.get(connection, call.path["id"])
+        if row["kind"] == "core" and fields.pop("project", row["project"]) != row["project"]:
+            raise BadRequest("project cannot be changed once the experiment exists")
         change = updated if row["kind"] == "core" else ai.updated
         body = change(row["body"], fields) if fields else row["body"]
         row = store.set_body(connection, row, body, state=state)

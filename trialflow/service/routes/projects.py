@@ -1,5 +1,7 @@
 """Tokens, clients, organizations and projects."""
 
+import hmac
+
 from sqlalchemy import Connection, func, select
 
 from trialflow.service import checking, shapes
@@ -38,6 +40,13 @@ async def get_token(call: Call) -> Answer:
     return shapes.token(call.service.token)
 
 
+async def get_known_token(call: Call) -> Answer:
+    """GET /tokens/{token}: the same, for who names the token."""
+    if not hmac.compare_digest(call.path["token"].encode(), call.service.token.encode()):
+        raise ApiError(404, "There is no such token")
+    return shapes.token(call.service.token)
+
+
 async def get_client(call: Call) -> Answer:
     """GET /clients/{client}."""
     check_client(call)
@@ -46,7 +55,14 @@ async def get_client(call: Call) -> Answer:
 
 async def list_organizations(call: Call) -> Answer:
     """GET /organizations."""
-    return shapes.pagination([{"object": "organization", "id": "1", "name": "trialflow"}], count=1)
+    return shapes.pagination([shapes.organization()], count=1)
+
+
+async def get_organization(call: Call) -> Answer:
+    """GET /organizations/{id}."""
+    if call.path["id"] != shapes.ORGANIZATION:
+        raise NotFound("organization", call.path["id"])
+    return shapes.organization()
 
 
 async def list_projects(call: Call) -> Answer:
@@ -108,8 +124,10 @@ async def update_project(call: Call) -> Answer:
 
 ROUTES = [
     ("GET", "/tokens/self", get_token),
+    ("GET", "/tokens/{token}", get_known_token),
     ("GET", "/clients/{client}", get_client),
     ("GET", "/organizations", list_organizations),
+    ("GET", "/organizations/{id}", get_organization),
     ("GET", "/clients/{client}/projects", list_projects),
     ("POST", "/clients/{client}/projects", create_project),
     ("GET", "/clients/{client}/projects/{project}", get_project),

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from trialflow.service import assignments, checking, shapes
-from trialflow.service.errors import BadRequest
+from trialflow.service.errors import BadRequest, NotFound
 from trialflow.service.routes import filters
 from trialflow.service.routes.paging import Paging
 from trialflow.service.routes.projects import check_client
@@ -161,6 +161,18 @@ async def list_checkpoints(call: Call) -> Answer:
     return await call.service.store.do(read)
 
 
+async def get_checkpoint(call: Call) -> Answer:
+    """GET /training_runs/{id}/checkpoints/{checkpoint}."""
+
+    def read(connection: Connection) -> dict:
+        row = find(connection, checkpoints, call.path["checkpoint"])
+        if row["training_run"] != run_store.get(connection, call.path["id"])["id"]:
+            raise NotFound("checkpoint", call.path["checkpoint"])
+        return row
+
+    return shapes.checkpoint(await call.service.store.do(read))
+
+
 async def create_file(call: Call) -> Answer:
     """POST /training_runs/{id}/files: announce a file, and be told where to upload it."""
     from trialflow.service.files import LARGEST_FILE
@@ -239,6 +251,7 @@ ROUTES = [
     ("PUT", "/training_runs/{id}", put),
     ("DELETE", "/training_runs/{id}", delete),
     ("GET", "/training_runs/{id}/checkpoints", list_checkpoints),
+    ("GET", "/training_runs/{id}/checkpoints/{checkpoint}", get_checkpoint),
     ("POST", "/training_runs/{id}/files", create_file),
     ("GET", "/files/{id}", get_file),
 ]

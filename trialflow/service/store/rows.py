@@ -15,6 +15,7 @@ KINDS = {
     "suggestions": "suggestion",
     "observations": "observation",
     "queued_suggestions": "queued suggestion",
+    "checkpoints": "checkpoint",
     "files": "file",
     "projects": "project",
 }
