@@ -147,6 +147,14 @@ def test_a_program_may_take_budget_and_bandwidth_away_and_archive(service: Runni
     assert service.refused("PUT", path, {"state": "gone"})[0] == 400
 
 
+def test_new_metadata_leave_what_trialflow_keeps(service: Running) -> None:
+    experiment = service.experiment(metadata={"trialflow_key": "abc", "mine": 1})
+    path = f"aiexperiments/{experiment['id']}"
+    assert service.call("PUT", path, {"metadata": {"other": 2}})["metadata"] == {"trialflow_key": "abc", "other": 2}
+    assert service.call("PUT", path, {"metadata": None})["metadata"] == {"trialflow_key": "abc"}
+    assert service.call("PUT", path, {"metadata": {"trialflow_key": "new"}})["metadata"] == {"trialflow_key": "new"}
+
+
 def test_failures_take_nothing_from_what_is_believed(service: Running) -> None:
     experiment = service.experiment(parameters=[X, Y], budget=None)
     for number in range(12):
