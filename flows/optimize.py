@@ -25,7 +25,7 @@ from tasks.experiments.resume import KEY, UID_KEY, experiment_key, new_uid, plan
 from tasks.experiments.watching import Event, tell
 from tasks.kubernetes.errors import Unreachable
 from tasks.training_runs import Bench, is_ours, suggest
-from trialflow.errors import ExperimentFailed
+from trialflow.errors import ExperimentFailed, InvalidInput
 from trialflow.specs import ExperimentSpec, RunSpec
 
 
@@ -68,10 +68,13 @@ async def optimize(
         cluster: Where training runs execute, if not here.
         options: Canary, failures in a row, and what to do with a finished experiment.
     """
+    if experiment.early_stopping is not None:
+        raise InvalidInput("experiment.yml has `early_stopping`, which is not supported yet", hint="take it out; every training run goes to its end")
     async with workplace(run=run, project=project, directory=directory, service=service, source=source, cluster=cluster) as place:
         with creating(place.home, place.client.url):
             found, resumed = await _experiment(place, experiment, options)
         if resumed == "report":
+            await place.sweep((found.get("metadata") or {}).get(UID_KEY))
             return await _finish(place, found, resumed)
         owner = Owner.of_this_process(str(flow_run.id) if flow_run.id else None)
         with claim(place.home, place.client.url, found["id"], owner), tags(f"experiment:{found['id']}"):

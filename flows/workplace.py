@@ -9,6 +9,7 @@ from flows.cluster import Ground, OnCluster, ground
 from tasks.experiments.address import connected
 from tasks.experiments.claim import service_key
 from tasks.experiments.client import ServiceClient
+from tasks.kubernetes.belongings import delete_belongings
 from tasks.local import LocalCompute
 from tasks.projects import project_id
 from tasks.training_runs import Bench
@@ -40,6 +41,11 @@ class Workplace:
         self._directory = directory
         self._source = source
         self._ground = ground
+
+    async def sweep(self, uid: str | None) -> None:
+        """Delete what a flow that was killed in its last moment may have left of the finished experiment `uid`."""
+        if self._ground is not None and uid:
+            await delete_belongings(self._ground.connection, uid)
 
     @asynccontextmanager
     async def bench(self, *, uid: str, experiment_id: str | None = None, required: tuple[str, ...] = ()) -> AsyncIterator[Bench]:
