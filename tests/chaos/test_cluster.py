@@ -67,7 +67,8 @@ def test_a_lost_node_costs_no_budget(tenant: Tenant) -> None:  # noqa: F811
     try:
         code, out, said = finish(process)
         assert code == 0, said
-        assert said.count(" lost (") == on_it, said
+        # More may be sent to the node before Kubernetes has noticed, and are lost as well.
+        assert said.count(" lost (") >= on_it and f"its node {node} is gone" in said, said
         tenant.assert_whole(json.loads(out), 6)
     finally:
         subprocess.run([command, "return", node], check=True)

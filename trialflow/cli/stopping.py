@@ -33,7 +33,7 @@ async def stop_work(home: Home, service_url: str, experiment: Mapping[str, Any])
             raise TrialflowError(
                 f"process {owner.pid} still works on experiment {identifier} after {PATIENCE_SECONDS:.0f} s", hint=f"end it with `kill {owner.pid}`"
             ) from None
-        say("stopped; `trialflow optimize` goes on with it")
+        say("stopped; the same command goes on with it")
         return 0
     said = (experiment.get("metadata") or {}).get(OWNER_KEY) or ""
     if (match := re.search(r"flow run ([0-9a-f-]{36})", said)) and prefect_api_url() and await _cancel(match[1]):
