@@ -141,6 +141,8 @@ def _pod(work: Launch, recipe: Recipe, mode: Mode) -> Json:
         spec["volumes"].append({"name": "trialflow-launcher", "configMap": {"name": recipe.uid, "items": launcher_items()}})
     elif work.timeout:
         spec["activeDeadlineSeconds"] = max(1, round(work.timeout))
+    if _asks_gpu(recipe):  # nodes with GPUs are often closed to all others
+        spec["tolerations"] = [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}]
     if recipe.service_account:
         spec["serviceAccountName"] = recipe.service_account
     return spec
@@ -236,8 +238,7 @@ def _resources(recipe: Recipe) -> Json:
 
 def _affinity(recipe: Recipe) -> Json:
     """Away from nodes for the cluster's own programs and, unless a GPU is asked for, from those with GPUs; together, so that other nodes can go."""
-    has_gpu = bool(recipe.gpus) or GPU in recipe.limits
-    unwanted = ["system"] if has_gpu else ["system", "gpu"]
+    unwanted = ["system"] if _asks_gpu(recipe) else ["system", "gpu"]
     away = [{"key": key, "operator": "NotIn", "values": unwanted} for key in NODE_GROUPS]
 
     def beside(labels: Mapping[str, str], weight: int) -> Json:
@@ -247,6 +248,10 @@ def _affinity(recipe: Recipe) -> Json:
         "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": away}]}},
         "podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [beside({WORK: recipe.uid}, 100), beside({MANAGED_BY: TRIALFLOW}, 50)]},
     }
+
+
+def _asks_gpu(recipe: Recipe) -> bool:
+    return bool(recipe.gpus) or GPU in recipe.limits
 
 
 def _user(user: str | None) -> int | None:

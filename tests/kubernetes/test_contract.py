@@ -1,4 +1,4 @@
-"""A cluster keeps the contract of a compute. It lacks what an image without the `sigopt` client cannot show; `test_pods.py` has that."""
+"""A cluster keeps the contract of a compute. What an image without the `sigopt` client cannot show is left to the end-to-end tests."""
 
 import os
 import secrets
