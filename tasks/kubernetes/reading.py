@@ -6,7 +6,7 @@ from typing import Any
 
 from tasks.compute import Report
 from tasks.kubernetes.connection import Connection
-from tasks.kubernetes.errors import ClusterError, Missing, Refused, Unreachable
+from tasks.kubernetes.errors import Missing, Refused, Unreachable
 from tasks.kubernetes.folder import LogWriter
 from tasks.kubernetes.labels import CONTAINER
 from tasks.kubernetes.podlog import News, PodLog
@@ -43,6 +43,7 @@ class LogReader:
         self._on_log = on_log
         self._found: list[Report] = []
         self._patterns = Patterns(dict(patterns), self, self._say) if patterns else None
+        self._reported = 0
         self._has_ended = False
         self.facts: Mapping[str, Any] | None = None
 
@@ -109,12 +110,7 @@ class LogReader:
             self._reported = fresh[-1].number
             await self._on_reports(fresh)
 
-    _reported = 0
-
     def _say(self, text: bytes) -> None:
         self._writer.write(text)
         if text and self._on_log:
             self._on_log(text)
-
-
-__all__ = ["ClusterError", "LogReader"]
