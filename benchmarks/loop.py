@@ -3,7 +3,7 @@
     python -m benchmarks.loop [--runs 200] [--bandwidth 8]
 
 The ideal is `runs * 1 s / bandwidth`. A second yardstick in the same run is GNU xargs with as many processes: what the machine itself adds.
-CPU is everything but the sleeping model: the command, the launchers, the service and the Prefect server with its UI.
+CPU is everything but the sleeping model: the command, the launchers, the service with the optimizer's process, and the Prefect server with its UI.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "experiment.yml").write_text(EXPERIMENT.format(runs=asked.runs, bandwidth=asked.bandwidth, kind=asked.kind))
         (Path(folder) / "run.yml").write_text(RUN)
-        whole, loop, cpu = trialflow(folder)
+        whole, loop, cpu = trialflow(folder, asked.runs)
     bare = xargs(asked.runs, asked.bandwidth)
     parts = {name: 1000 * seconds / asked.runs for name, seconds in cpu.items()}
     rows = [
@@ -58,7 +58,7 @@ def main() -> None:
     print("\nof which " + ", ".join(f"{name} {value:.0f}" for name, value in parts.items()))
 
 
-def trialflow(folder: str) -> tuple[float, float, dict[str, float]]:
+def trialflow(folder: str, runs: int) -> tuple[float, float, dict[str, float]]:
     """Seconds of the whole command, seconds from the first launch to the last end, own CPU seconds between them by part."""
     home = Path(folder) / "home"
     environment = {**os.environ, "TRIALFLOW_HOME": str(home)}
@@ -74,10 +74,10 @@ def trialflow(folder: str) -> tuple[float, float, dict[str, float]]:
         for line in process.stderr:
             if " is new" in line:
                 first, before = time.monotonic(), own_cpu(tree, home)
-            elif "training run" in line:
+            elif f"{runs}/{runs} training run" in line:
                 last, after = time.monotonic(), own_cpu(tree, home)
         json.loads(process.stdout.read() if process.stdout else "")
-    return time.monotonic() - begin, last - first, {name: after[name] - before[name] for name in after}
+    return time.monotonic() - begin, last - first, {name: after[name] - before.get(name, 0.0) for name in after}
 
 
 def own_cpu(command: psutil.Process, home: Path) -> dict[str, float]:
@@ -86,7 +86,11 @@ def own_cpu(command: psutil.Process, home: Path) -> dict[str, float]:
     parts = {"flow": own, "launchers": launchers}
     for server in ("prefect", "service"):
         endpoint = json.loads((home / "servers" / server / "endpoint.json").read_text())
-        parts[f"{server} server" if server == "prefect" else server] = sum(sum(_split(psutil.Process(endpoint[key]))) for key in ("pid", "host_pid"))
+        processes = {psutil.Process(endpoint[key]) for key in ("pid", "host_pid")}
+        below = {child for process in processes for child in process.children(recursive=True)} - processes
+        parts[f"{server} server" if server == "prefect" else server] = sum(sum(_split(process)) for process in processes)
+        if server == "service":
+            parts["optimizer"] = sum(sum(_split(process)) for process in below)
     return parts
 
 

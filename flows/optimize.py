@@ -113,7 +113,7 @@ async def _work(place: Workplace, bench: Bench, experiment: dict[str, Any], opti
     async def take(run: dict[str, Any]) -> None:
         outcome, seen = await execution.execute(run)
         ledger.complete(run["name"]) if outcome.kind == "completed" else ledger.fail(run["name"])
-        await reporter.observed(seen, outcome)
+        reporter.observed(seen, outcome)
 
     async def one_more(name: str) -> None:
         try:

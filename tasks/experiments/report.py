@@ -1,8 +1,10 @@
 """What Prefect's UI shows of an experiment beside its flow run: a progress bar, a table of training runs, a report."""
 
+import asyncio
+import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +15,14 @@ from tasks.outcome import Outcome
 
 EVERY_SECONDS = 2.0
 
+logger = logging.getLogger(__name__)
+
 
 class Reporter:
-    """Keeps the artifacts of one experiment up to date, at most every two seconds. Stable keys: recurring tuning shows versions."""
+    """Keeps the artifacts of one experiment up to date, at most every two seconds. Stable keys: recurring tuning shows versions.
+
+    No training run waits for Prefect's server here, and none is lost because it is away: then the artifacts are old, and a warning says so.
+    """
 
     def __init__(self, experiment: Mapping[str, Any], ledger: Ledger, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.experiment = experiment
@@ -25,23 +32,29 @@ class Reporter:
         self._progress: UUID | None = None
         self._updated = float("-inf")
         self._rows: list[dict[str, Any]] = []
+        self._showing: asyncio.Task[None] | None = None
 
     @property
     def key(self) -> str:
         """The stem of the artifacts' keys: lower-case letters, digits and dashes of the experiment's name."""
         return re.sub(r"[^a-z0-9]+", "-", self.experiment["name"].lower()).strip("-") or "experiment"
 
-    async def observed(self, run: Mapping[str, Any], outcome: Outcome) -> None:
+    def observed(self, run: Mapping[str, Any], outcome: Outcome) -> None:
         """Take in the outcome of one training run."""
         if outcome.kind == "failed":
             self.last_failure = outcome.reason
         values = {name: value["value"] for name, value in (run.get("values") or {}).items()}
         self._rows.append({"training run": run["id"], "outcome": outcome.kind, **values, **run["assignments"], "reason": outcome.reason or ""})
-        if self._clock() - self._updated >= EVERY_SECONDS:
-            await self._show_progress()
+        if self._clock() - self._updated >= EVERY_SECONDS and (self._showing is None or self._showing.done()):
+            self._showing = asyncio.create_task(_kept_going(self._show_progress()))
 
     async def finish(self, best: Sequence[Mapping[str, Any]]) -> None:
         """Write the table and the report."""
+        if self._showing is not None:
+            await self._showing
+        await _kept_going(self._show_all(best))
+
+    async def _show_all(self, best: Sequence[Mapping[str, Any]]) -> None:
         await self._show_progress()
         if self._rows:
             await acreate_table_artifact(table=self._rows, key=f"{self.key}-training-runs", description=f"Experiment {self.experiment['id']}")
@@ -56,6 +69,13 @@ class Reporter:
             self._progress = await acreate_progress_artifact(percent, key=f"{self.key}-progress", description=self.experiment["name"])
         else:
             await aupdate_progress_artifact(self._progress, percent)
+
+
+async def _kept_going(showing: Awaitable[None]) -> None:
+    try:
+        await showing
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost a training run
+        logger.warning("Prefect's server did not take what it shows of the experiment: %s", error or type(error).__name__)
 
 
 def report(experiment: Mapping[str, Any], ledger: Ledger, best: Sequence[Mapping[str, Any]]) -> str:

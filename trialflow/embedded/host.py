@@ -2,7 +2,8 @@
 
 Started by `lease` as `python host.py FOLDER`. The folder's files are the whole protocol:
 
-- `server.json` says what to run: `{"command": [...], "environment": {...}, "log": path, "health": url or null, "url": url or null}`.
+- `server.json` says what to run: `{"command": [...], "environment": {...}, "log": path, "health": url or null, "url": url or null}`,
+  and `"nice"` if it is to stand back for others once it is up.
 - `host.lock` is locked by this process for its life, so whoever can lock it knows that there is no host.
 - `users.lock` is locked (shared) by every command that uses the server. This process waits for the exclusive lock: it gets it when the
   last user is gone, however that one ended, and then ends the server. A command that comes meanwhile waits for the end and starts anew.
@@ -12,6 +13,7 @@ Started by `lease` as `python host.py FOLDER`. The folder's files are the whole 
 The server is started again, at the same address, when it dies while it is in use.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -107,6 +109,9 @@ class Host:
         return None
 
     def _publish(self, url: str) -> None:
+        if self.child and self.plan.get("nice"):
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self.child.pid, self.plan["nice"])
         temporary = self.folder / "endpoint.json.new"
         temporary.write_text(json.dumps({"url": url, "host_pid": os.getpid(), "pid": self.child.pid if self.child else None}))
         temporary.rename(self.folder / "endpoint.json")
