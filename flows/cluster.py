@@ -49,7 +49,9 @@ class Ground:
         self.keys = keys
 
     @asynccontextmanager
-    async def computing(self, root: Path, *, uid: str, experiment_id: str | None, token: str) -> AsyncIterator[KubernetesCompute]:
+    async def computing(
+        self, root: Path, *, uid: str, experiment_id: str | None, training_run_id: str | None, token: str
+    ) -> AsyncIterator[KubernetesCompute]:
         """The compute for one experiment, or one training run by itself.
 
         Whatever ends the work in order leaves nothing on the cluster; if the cluster or the service is away, what runs goes on and is adopted later.
@@ -60,7 +62,8 @@ class Ground:
         def trouble(text: str) -> None:
             tell(Event("waiting", text=text))
 
-        async with KubernetesCompute(self.connection, recipe, root, experiment_id=experiment_id, keys=keys, on_trouble=trouble) as compute:
+        owner = {"experiment_id": experiment_id, "training_run_id": training_run_id}
+        async with KubernetesCompute(self.connection, recipe, root, **owner, keys=keys, on_trouble=trouble) as compute:
             try:
                 yield compute
             except (ServiceUnavailable, Unreachable):

@@ -48,7 +48,7 @@ async def training_run(
         given = assignments or dict(run.assignments)
         body: dict[str, Any] = {"name": name, **({"assignments": given} if given else {})}
         made = await place.client.create_run(place.project, body)
-        execution = Execution(await held.enter_async_context(place.bench(uid=name)))
+        execution = Execution(await held.enter_async_context(place.bench(uid=name, training_run_id=str(made["id"]))))
         try:
             outcome, seen = await execution.execute(made)
         except asyncio.CancelledError:

@@ -48,14 +48,17 @@ class Workplace:
             await delete_belongings(self._ground.connection, uid)
 
     @asynccontextmanager
-    async def bench(self, *, uid: str, experiment_id: str | None = None, required: tuple[str, ...] = ()) -> AsyncIterator[Bench]:
+    async def bench(
+        self, *, uid: str, experiment_id: str | None = None, training_run_id: str | None = None, required: tuple[str, ...] = ()
+    ) -> AsyncIterator[Bench]:
         """The bench for the experiment, or the training run by itself, that is called `uid`. Each has to log all metrics that are `required`."""
         root = self.home.make(self.home.training_runs) / service_key(self.home, self.client.url)
         async with AsyncExitStack() as held:
             if self._ground is None:
                 compute = LocalCompute(root, api_url=self.client.url, api_token=self._token)
             else:
-                computing = self._ground.computing(root, uid=uid, experiment_id=experiment_id, token=self._token)
+                owner = {"experiment_id": experiment_id, "training_run_id": training_run_id}
+                computing = self._ground.computing(root, uid=uid, **owner, token=self._token)
                 compute = await held.enter_async_context(computing)
             yield Bench(
                 client=self.client,

@@ -8,22 +8,33 @@ from typing import Any
 import trialflow.launcher
 from tasks.kubernetes.connection import Connection
 from tasks.kubernetes.errors import Exists, Missing
-from tasks.kubernetes.labels import EXPERIMENT, MANAGED_BY, TRIALFLOW, WORK, selector
+from tasks.kubernetes.labels import EXPERIMENT, MANAGED_BY, TRAINING_RUN, TRAINING_RUN_NAME, TRIALFLOW, WORK, selector
 from tasks.kubernetes.objects import ask
 from tasks.kubernetes.pods import LAUNCHER_FILES
 
 FOLDER = Path(trialflow.launcher.__file__).parent
 
 
-async def ensure_belongings(connection: Connection, uid: str, *, experiment_id: str | None, keys: Mapping[str, str]) -> None:
-    """Make the ConfigMap `uid` with the launcher and, if there are `keys`, the Secret `uid` with them; bring them up to date if they are there."""
-    labels = {MANAGED_BY: TRIALFLOW, WORK: uid, **({EXPERIMENT: experiment_id} if experiment_id else {})}
+async def ensure_belongings(connection: Connection, uid: str, *, owner: Mapping[str, str], keys: Mapping[str, str]) -> None:
+    """Make the ConfigMap `uid` with the launcher and, if there are `keys`, the Secret `uid` with them; bring them up to date if they are there.
+
+    `owner` are labels that say whose they are (see `owner_labels`). A Secret is never there without the ConfigMap: who looks for what is left over
+    needs no right to list Secrets.
+    """
+    labels = {MANAGED_BY: TRIALFLOW, WORK: uid, **owner}
     metadata = {"name": uid, "labels": labels}
     files = {path.replace("/", "."): (FOLDER / path).read_text() for path in LAUNCHER_FILES}
     await _ensure(connection, "configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": files})
     if keys:
         data = {name: base64.b64encode(value.encode()).decode() for name, value in keys.items()}
         await _ensure(connection, "secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data})
+
+
+def owner_labels(uid: str, *, experiment_id: str | None, training_run_id: str | None) -> dict[str, str]:
+    """The labels that say whose `uid` is: an experiment's, or that of a training run by itself, whose name it is."""
+    if experiment_id:
+        return {EXPERIMENT: experiment_id}
+    return {TRAINING_RUN: training_run_id, TRAINING_RUN_NAME: uid} if training_run_id else {}
 
 
 async def require_secret(connection: Connection, name: str) -> None:
@@ -36,7 +47,7 @@ async def delete_belongings(connection: Connection, uid: str) -> None:
     namespace = connection.namespace
     query = {"labelSelector": selector({WORK: uid}), "propagationPolicy": "Background"}
     await ask(connection, "DELETE", f"/apis/batch/v1/namespaces/{namespace}/jobs", what="delete Jobs", query=query)
-    for kind in ("configmaps", "secrets"):
+    for kind in ("secrets", "configmaps"):
         try:
             await ask(connection, "DELETE", f"/api/v1/namespaces/{namespace}/{kind}/{uid}", what=f"delete {kind} {uid}")
         except Missing:

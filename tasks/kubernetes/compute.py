@@ -9,7 +9,7 @@ from typing import Any
 
 from tasks.compute import Exit, Launch, Report
 from tasks.kubernetes import ending
-from tasks.kubernetes.belongings import delete_belongings, ensure_belongings
+from tasks.kubernetes.belongings import delete_belongings, ensure_belongings, owner_labels
 from tasks.kubernetes.connection import Connection
 from tasks.kubernetes.errors import ClusterError, Exists, Missing, Refused, Unreachable
 from tasks.kubernetes.folder import KeptFolder, LogWriter
@@ -43,13 +43,14 @@ class KubernetesCompute:
         root: Path,
         *,
         experiment_id: str | None = None,
+        training_run_id: str | None = None,
         keys: Mapping[str, str] | None = None,
         on_trouble: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.connection = connection
         self.recipe = replace(recipe, secret=recipe.uid if keys else recipe.secret)
         self.root = root
-        self._experiment_id = experiment_id
+        self._owner = owner_labels(recipe.uid, experiment_id=experiment_id, training_run_id=training_run_id)
         self._keys = dict(keys or {})
         self._watch = PodWatch(connection, {WORK: recipe.uid}, on_trouble=on_trouble)
         self._jobs = f"/apis/batch/v1/namespaces/{connection.namespace}/jobs"
@@ -58,7 +59,7 @@ class KubernetesCompute:
         self._later: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "KubernetesCompute":
-        await ensure_belongings(self.connection, self.recipe.uid, experiment_id=self._experiment_id, keys=self._keys)
+        await ensure_belongings(self.connection, self.recipe.uid, owner=self._owner, keys=self._keys)
         await self._watch.__aenter__()
         return self
 

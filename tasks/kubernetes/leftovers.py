@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from tasks.kubernetes.connection import Connection
 from tasks.kubernetes.errors import Missing
-from tasks.kubernetes.labels import EXPERIMENT, TRAINING_RUN, TRAINING_RUN_NAME, WORK, selector
+from tasks.kubernetes.labels import EXPERIMENT, MANAGED_BY, TRAINING_RUN, TRAINING_RUN_NAME, TRIALFLOW, WORK, selector
 from tasks.kubernetes.objects import ask, listed
 
 Kind = Literal["Job", "ConfigMap", "Secret"]
@@ -93,11 +93,25 @@ def _belonging(thing: Thing, facts: Facts, everyones: bool, needed: set[str | No
 
 async def read_things(connection: Connection) -> list[Thing]:
     """Everything in the namespace that trialflow made for experiments and training runs. Raises `ClusterError`."""
-    kinds: Sequence[Kind] = ("Job", "ConfigMap", "Secret")
-    found = await asyncio.gather(
+    kinds: Sequence[Kind] = ("Job", "ConfigMap")
+    jobs, maps = await asyncio.gather(
         *(listed(connection, PATHS[kind].format(connection.namespace), what=f"list {kind}s", labels=selector()) for kind in kinds)
     )
-    return [thing_of(kind, item) for kind, items in zip(kinds, found, strict=True) for item in items]
+    secrets = await asyncio.gather(*(_secret_beside(connection, one["metadata"]["name"]) for one in maps))
+    # Secrets before their ConfigMaps, by whose names they are found.
+    found: list[tuple[Kind, Any]] = [
+        *(("Job", one) for one in jobs), *(("Secret", one) for one in secrets if one), *(("ConfigMap", one) for one in maps)
+    ]  # fmt: skip
+    return [thing_of(kind, item) for kind, item in found]
+
+
+async def _secret_beside(connection: Connection, name: str) -> Mapping[str, Any] | None:
+    """The Secret that has the name of a ConfigMap of ours, and is ours. Listing Secrets is a right that flows do not have."""
+    try:
+        found = await ask(connection, "GET", f"{PATHS['Secret'].format(connection.namespace)}/{name}", what=f"look for Secret {name}")
+    except Missing:
+        return None
+    return found if (found["metadata"].get("labels") or {}).get(MANAGED_BY) == TRIALFLOW else None
 
 
 def thing_of(kind: Kind, item: Mapping[str, Any]) -> Thing:

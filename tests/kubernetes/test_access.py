@@ -36,7 +36,7 @@ def test_flows_need_no_more_than_this() -> None:
         "jobs": "create get list watch delete deletecollection",
         "pods": "get list watch delete",
         "pods/log": "get",
-        "configmaps": "create get update delete",
+        "configmaps": "create get update delete list",
         "secrets": "create get update delete",
         "events": "list",
         "nodes": "get list",

@@ -63,7 +63,6 @@ async def known_of(client: "ServiceClient", things: Iterable[Labelled]) -> Known
             for run in await client.runs(experiment["project"], experiment_id=experiment["id"]):
                 known.runs[run["name"]] = run
     lone = {one.training_run: one.training_run_name for one in everything if not one.experiment and one.training_run}
-    # What a training run by itself has beside its Job has the label of its name alone, and needs no look-up of its own: its Job names its id.
     for identifier, name in lone.items():
         try:
             run = await client.run(str(identifier))
