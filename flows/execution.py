@@ -25,8 +25,9 @@ class Execution:
         while True:
             work = self.bench.work(run, history.attempt)
             self.in_flight[work.training_run_id] = work
-            await launch(name, self.bench, work)
-            ended = await collect(name, self.bench, work, history.earlier_checkpoints)
+            if history.stopped_early is None:
+                await launch(name, self.bench, work)
+            ended = await collect(name, self.bench, work, history)
             outcome, seen = await observe(name, self.bench, work, ended, history)
             del self.in_flight[work.training_run_id]
             await self.bench.compute.discard(work)

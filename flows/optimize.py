@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import string
 from collections.abc import Awaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect import flow, tags
 from prefect.client.schemas.objects import State
@@ -25,8 +25,12 @@ from tasks.experiments.resume import KEY, UID_KEY, experiment_key, new_uid, plan
 from tasks.experiments.watching import Event, tell
 from tasks.kubernetes.errors import Unreachable
 from tasks.training_runs import Bench, is_ours, suggest
-from trialflow.errors import ExperimentFailed, InvalidInput
+from trialflow.errors import ExperimentFailed
 from trialflow.specs import ExperimentSpec, RunSpec
+from trialflow.specs.stopping import METADATA_KEY
+
+if TYPE_CHECKING:
+    from tasks.experiments.prospects import Prospects
 
 
 class Options(BaseModel):
@@ -68,8 +72,6 @@ async def optimize(
         cluster: Where training runs execute, if not here.
         options: Canary, failures in a row, and what to do with a finished experiment.
     """
-    if experiment.early_stopping is not None:
-        raise InvalidInput("experiment.yml has `early_stopping`, which is not supported yet", hint="take it out; every training run goes to its end")
     async with workplace(run=run, project=project, directory=directory, service=service, source=source, cluster=cluster) as place:
         with creating(place.home, place.client.url):
             found, resumed = await _experiment(place, experiment, options)
@@ -78,11 +80,19 @@ async def optimize(
             return await _finish(place, found, resumed)
         owner = Owner.of_this_process(str(flow_run.id) if flow_run.id else None)
         with claim(place.home, place.client.url, found["id"], owner), tags(f"experiment:{found['id']}"):
-            metadata = {UID_KEY: new_uid(), **(found.get("metadata") or {}), OWNER_KEY: str(owner)[:500]}
+            metadata = _metadata(experiment, found, owner)
             await place.client.update_experiment(found["id"], {"metadata": metadata})
+            found = {**found, "metadata": metadata}
             required = tuple(metric["name"] for metric in found["metrics"])
             async with place.bench(uid=metadata[UID_KEY], experiment_id=str(found["id"]), required=required) as bench:
                 return await _work(place, bench, found, options, resumed)
+
+
+def _metadata(spec: ExperimentSpec, found: dict[str, Any], owner: Owner) -> dict[str, Any]:
+    """The metadata of an experiment that is worked on: early stopping is as the file has it now, not as it was when the experiment was made."""
+    kept = {UID_KEY: new_uid(), **(found.get("metadata") or {}), OWNER_KEY: str(owner)[:500]}
+    asked = (spec.to_api().get("metadata") or {}).get(METADATA_KEY)
+    return {**kept, METADATA_KEY: asked} if asked or METADATA_KEY in kept else kept
 
 
 async def _experiment(place: Workplace, spec: ExperimentSpec, options: Options) -> tuple[dict[str, Any], str]:
@@ -107,12 +117,13 @@ async def _work(place: Workplace, bench: Bench, experiment: dict[str, Any], opti
     proven = any(one["state"] == "completed" for one in ours)
     ledger = Ledger.of(experiment, ours=len(active), canary=options.canary, stop_after_failures=options.stop_after_failures, proven=proven)
     reporter = Reporter(experiment, ledger)
+    bench.prospects = await _prospects(place, experiment)
     tell(Event("experiment", facts={"experiment": experiment, "resumed": resumed, "flow_run": str(flow_run.id or "")}))
     logger.info("experiment %s (%s): %s of %s training runs done", experiment["id"], experiment["name"], ledger.spent, ledger.budget)
 
     async def take(run: dict[str, Any]) -> None:
         outcome, seen = await execution.execute(run)
-        ledger.complete(run["name"]) if outcome.kind == "completed" else ledger.fail(run["name"])
+        ledger.complete(run["name"], is_early=outcome.is_early) if outcome.kind == "completed" else ledger.fail(run["name"])
         reporter.observed(seen, outcome)
 
     async def one_more(name: str) -> None:
@@ -158,6 +169,15 @@ async def _work(place: Workplace, bench: Bench, experiment: dict[str, Any], opti
     return summary
 
 
+async def _prospects(place: Workplace, experiment: dict[str, Any]) -> "Prospects | None":
+    if not experiment["metadata"].get(METADATA_KEY):
+        return None
+    from tasks.experiments.prospects import Prospects  # the rule comes with numpy and scipy, which nothing else here needs
+
+    runs = await place.client.runs(place.project, experiment_id=experiment["id"])
+    return await Prospects.of(experiment, runs, place.client)
+
+
 async def _stop(execution: Execution, place: Workplace, experiment: dict[str, Any], reporter: Reporter) -> None:
     """End what runs; a second cancellation (SIGINT twice, SIGTERM then SIGKILL) does not wait for it."""
     stopped = await execution.stop()
@@ -179,6 +199,7 @@ async def _finish(
         "done": now["progress"]["finished_run_count"],
         "lost": ledger.lost if ledger else 0,
         "failed": ledger.failed if ledger else 0,
+        "stopped": ledger.stopped if ledger else 0,
         "space_exhausted": bool(ledger and ledger.exhausted),
         "best": [
             {"id": one["id"], "assignments": one["assignments"], "values": {name: v["value"] for name, v in one["values"].items()}} for one in best

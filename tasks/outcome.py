@@ -15,20 +15,35 @@ EXCERPT = 512
 
 @dataclass(frozen=True)
 class Outcome:
-    """The verdict on one attempt, and its reason in words (None for completed)."""
+    """The verdict on one attempt, and its reason in words. One that completed has a reason only if it was stopped early."""
 
     kind: Literal["completed", "failed", "lost"]
     reason: str | None = None
 
+    @property
+    def is_early(self) -> bool:
+        """Whether it was ended before its time because it promised nothing: it counts as completed."""
+        return self.kind == "completed" and self.reason is not None
 
-def judge(ended: Exit, *, state: str, values: Mapping[str, Any], required: Sequence[str], reason: str | None = None) -> Outcome:
+    @property
+    def word(self) -> str:
+        """The verdict in a word for people: completed, stopped, failed or lost."""
+        return "stopped" if self.is_early else self.kind
+
+
+def judge(
+    ended: Exit, *, state: str, values: Mapping[str, Any], required: Sequence[str], reason: str | None = None, early: str | None = None
+) -> Outcome:
     """Judge an attempt from the facts of its end, the state of its training run, and the metrics it has against those it needs.
 
-    `reason` is what the training run has been given for its state. A model that reported its own failure stays failed, and one that ended well
-    before its launcher was lost has not been lost.
+    `reason` is what the training run has been given for its state, `early` why it was decided to stop it early. A model that reported its own failure
+    stays failed, and one that ended well before its launcher was lost has not been lost.
     """
     if state == "failed":
         return Outcome("failed", STOPPED_BY_USER if reason == STOPPED_BY_USER else "the model reported its failure")
+    missing = _missing(values, required)
+    if early is not None and is_cut_short(ended):
+        return Outcome("failed", f"stopped early ({early}), and {missing}") if missing else Outcome("completed", early)
     if ended.stopped:
         return Outcome("lost", "stopped")
     if ended.lost is not None:
@@ -43,10 +58,18 @@ def judge(ended: Exit, *, state: str, values: Mapping[str, Any], required: Seque
         return Outcome("failed", f"killed by signal {ended.signal}{_signal_name(ended.signal)}")
     if ended.code != 0:
         return Outcome("failed", f"exit code {ended.code}{_code_meaning(ended.code)}")
-    if missing := [name for name in required if name not in values]:
-        names = ", ".join(missing)
-        return Outcome("failed", f"metric{'s' if len(missing) > 1 else ''} {names} {'were' if len(missing) > 1 else 'was'} not logged")
-    return Outcome("completed")
+    return Outcome("failed", missing) if missing else Outcome("completed")
+
+
+def is_cut_short(ended: Exit) -> bool:
+    """Whether the attempt ended because somebody ended it, or was lost: not by itself."""
+    return ended.stopped or ended.lost is not None
+
+
+def _missing(values: Mapping[str, Any], required: Sequence[str]) -> str | None:
+    names = [name for name in required if name not in values]
+    is_many = len(names) > 1
+    return f"metric{'s' if is_many else ''} {', '.join(names)} {'were' if is_many else 'was'} not logged" if names else None
 
 
 def _signal_name(number: int) -> str:

@@ -7,7 +7,7 @@ neither hashes nor searches it.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -15,13 +15,19 @@ from prefect.logging import get_run_logger
 from prefect.runtime import task_run
 
 from tasks.compute import Compute, Exit, Launch, Report
+from tasks.early_end import EarlyEnd
+from tasks.experiments.checkpoints import last_values
 from tasks.experiments.client import Refused, ServiceClient, ServiceUnavailable
-from tasks.experiments.history import History
+from tasks.experiments.history import History, early_body
+from tasks.experiments.merging import merged
 from tasks.experiments.reports import ReportSink
 from tasks.experiments.watching import Event, log_sink, tell
 from tasks.kubernetes.errors import Unreachable
-from tasks.outcome import Outcome, judge, log_excerpt
+from tasks.outcome import Outcome, is_cut_short, judge, log_excerpt
 from trialflow.specs import RunSpec
+
+if TYPE_CHECKING:
+    from tasks.experiments.prospects import Prospects
 
 OUR_NAME = re.compile(r"^run-[a-z0-9]{8}$")
 """Training runs with such a name were made by a flow, and a flow may launch them; others belong to whoever made them."""
@@ -30,7 +36,10 @@ LAST_LINES = 10
 
 
 class Bench:
-    """What a flow works with: the service, the compute, and how the model is run."""
+    """What a flow works with: the service, the compute, and how the model is run.
+
+    `prospects` are there if the experiment wants training runs that promise nothing to be ended early.
+    """
 
     def __init__(
         self,
@@ -50,6 +59,7 @@ class Bench:
         self.directory = directory
         self.required = required
         self.source = source
+        self.prospects: Prospects | None = None
 
     def work(self, run: Mapping[str, Any], attempt: int) -> Launch:
         """One attempt of a training run, as the compute takes it."""
@@ -110,19 +120,20 @@ async def launch(name: str, bench: Bench, work: Launch) -> None:
 
 
 @_step("collect")
-async def collect(name: str, bench: Bench, work: Launch, earlier_checkpoints: int) -> Exit:
-    """Wait until the attempt ends, and bring what the model logs to the service meanwhile."""
+async def collect(name: str, bench: Bench, work: Launch, history: History) -> Exit:
+    """Wait until the attempt ends, and bring what the model logs to the service meanwhile; end it early if it has no prospects."""
     logger = get_run_logger()
-    sink = ReportSink(bench.client, work.training_run_id, earlier_checkpoints=earlier_checkpoints, warn=logger.warning)
+    sink = ReportSink(bench.client, work.training_run_id, earlier_checkpoints=history.earlier_checkpoints, warn=logger.warning)
+    early = EarlyEnd(bench.client, bench.compute, work, bench.prospects, decided=history.stopped_early)
 
     async def apply(reports: Sequence[Report]) -> None:
-        await sink.apply(reports)
+        await early.consider(await sink.apply(early.relieved(reports)))
 
     def pending(reason: str) -> None:
         logger.info("pending: %s", reason)
         tell(Event("pending", work.training_run, reason))
 
-    return await bench.compute.follow(work, on_reports=apply, on_log=log_sink.get(), on_pending=pending)
+    return await early.beside(bench.compute.follow(work, on_reports=apply, on_log=log_sink.get(), on_pending=pending))
 
 
 @_step("observe")
@@ -134,7 +145,10 @@ async def observe(name: str, bench: Bench, work: Launch, ended: Exit, history: H
     logger = get_run_logger()
     run = await bench.client.run(work.training_run_id)
     reason = (run.get("dev_metadata") or {}).get("trialflow_reason")
-    outcome = judge(ended, state=run["state"], values=run.get("values") or {}, required=bench.required, reason=reason)
+    early = History.of(run).stopped_early
+    last = await _last_values(bench, run) if early and is_cut_short(ended) else {}
+    run = {**run, "values": {**(run.get("values") or {}), **last}}
+    outcome = judge(ended, state=run["state"], values=run["values"], required=bench.required, reason=reason, early=early)
     if outcome.kind == "lost":
         reason = outcome.reason or "lost"
         if ended.stopped or history.lost < bench.run.max_relaunches:
@@ -143,11 +157,15 @@ async def observe(name: str, bench: Bench, work: Launch, ended: Exit, history: H
             logger.warning("lost (%s); it is launched again and costs no budget", reason)
             return outcome, run
         outcome = Outcome("failed", f"lost {history.lost + 1} times, the last time because: {reason}")
-    await bench.client.merge_run(work.training_run_id, _ending(bench, work, outcome, ended))
+    body = merged(_ending(bench, work, outcome, ended), {"values": last} if last else {})
+    if early and not outcome.is_early:
+        body = merged(body, early_body(None))  # it came to an end of its own before it was stopped
+    await bench.client.merge_run(work.training_run_id, body)
     if outcome.kind == "failed":
         logger.error("failed: %s\n%s", outcome.reason, last_lines(bench, work))
     else:
-        logger.info("completed: %s", {metric: value["value"] for metric, value in (run.get("values") or {}).items()})
+        how = f"stopped early ({outcome.reason})" if outcome.is_early else "completed"
+        logger.info("%s: %s", how, {metric: value["value"] for metric, value in run["values"].items()})
     return outcome, run
 
 
@@ -157,11 +175,19 @@ def _ending(bench: Bench, work: Launch, outcome: Outcome, ended: Exit) -> dict[s
         body["logs"] = {"all": {"content": log}}
     if bench.source:
         body["source_code"] = dict(bench.source)
-    if outcome.reason:
+    if outcome.reason and not outcome.is_early:
         body["dev_metadata"] = {"trialflow_reason": outcome.reason[:500]}
     if ended.code is not None:
         body.setdefault("dev_metadata", {})["trialflow_exit_code"] = ended.code
     return body
+
+
+async def _last_values(bench: Bench, run: Mapping[str, Any]) -> dict[str, Any]:
+    """What the last checkpoints of the current attempt say of the metrics that the model has not logged by the time it was stopped."""
+    if not (missing := [name for name in bench.required if name not in (run.get("values") or {})]):
+        return {}
+    found = await bench.client.checkpoints(str(run["id"]))
+    return last_values(found[: len(found) - History.of(run).earlier_checkpoints], missing)
 
 
 def last_lines(bench: Bench, work: Launch) -> str:

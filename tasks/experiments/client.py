@@ -130,6 +130,10 @@ class ServiceClient:
         """POST a checkpoint of a training run."""
         await self.request("POST", "training_runs", run_id, "checkpoints", body=body)
 
+    async def checkpoints(self, run_id: str) -> list[Json]:
+        """All checkpoints of a training run, newest first."""
+        return [item async for item in self.pages("training_runs", run_id, "checkpoints")]
+
     async def runs(self, project: str, *, experiment_id: str | None = None, filters: list[Json] | None = None) -> list[Json]:
         """The training runs of a project, newest first, deleted ones left out; of one experiment if given."""
         wanted = list(filters or [])

@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 PREFIX = "trialflow_"
+EARLY = f"{PREFIX}stopped_early"
 
 
 @dataclass(frozen=True)
 class History:
-    """The launches of one training run. `attempt` is the current one, from 1; `lost` counts those lost through no fault of the model."""
+    """The launches of one training run. `attempt` is the current one, from 1; `lost` counts those lost through no fault of the model.
+
+    `stopped_early` says why the current attempt is ended early: once that is written down, the training run is never launched again.
+    """
 
     attempt: int = 1
     lost: int = 0
     reason: str | None = None
     earlier_checkpoints: int = 0
+    stopped_early: str | None = None
 
     @classmethod
     def of(cls, run: Mapping[str, Any]) -> "History":
@@ -28,6 +33,7 @@ class History:
             lost=int(kept.get(f"{PREFIX}lost") or 0),
             reason=kept.get(f"{PREFIX}reason"),
             earlier_checkpoints=int(kept.get(f"{PREFIX}earlier_checkpoints") or 0),
+            stopped_early=kept.get(EARLY),
         )
 
     def after_loss(self, reason: str, *, counts: bool, checkpoints: int) -> "History":
@@ -44,3 +50,8 @@ class History:
                 f"{PREFIX}earlier_checkpoints": self.earlier_checkpoints,
             }
         }
+
+
+def early_body(reason: str | None) -> dict[str, Any]:
+    """The MERGE body that keeps why a training run is stopped early; None takes it back."""
+    return {"dev_metadata": {EARLY: reason[:500] if reason else None}}

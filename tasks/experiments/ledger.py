@@ -10,7 +10,7 @@ class Ledger:
 
     `budget` is None for an unlimited experiment. `spent` counts finished training runs, failed ones too; `reserved` those that are active but
     worked on by others (made by hand through the API). With `canary` set one training run goes alone until one has completed.
-    `stop_after_failures` failures in a row end the experiment; 0 never does.
+    `stop_after_failures` failures in a row end the experiment; 0 never does. `stopped` counts those that completed because they were stopped early.
     """
 
     budget: int | None
@@ -22,6 +22,7 @@ class Ledger:
     active: set[str] = field(default_factory=set)
     lost: int = 0
     failed: int = 0
+    stopped: int = 0
     failures_in_row: int = 0
     exhausted: bool = False
 
@@ -53,9 +54,10 @@ class Ledger:
         """A training run was lost and is launched again: it keeps its unit."""
         self.lost += 1
 
-    def complete(self, name: str) -> None:
-        """A training run completed."""
+    def complete(self, name: str, *, is_early: bool = False) -> None:
+        """A training run completed, perhaps because it was stopped early."""
         self._end(name)
+        self.stopped += is_early
         self.failures_in_row = 0
         self.canary = False
 

@@ -44,7 +44,7 @@ class Reporter:
         if outcome.kind == "failed":
             self.last_failure = outcome.reason
         values = {name: value["value"] for name, value in (run.get("values") or {}).items()}
-        self._rows.append({"training run": run["id"], "outcome": outcome.kind, **values, **run["assignments"], "reason": outcome.reason or ""})
+        self._rows.append({"training run": run["id"], "outcome": outcome.word, **values, **run["assignments"], "reason": outcome.reason or ""})
         if self._clock() - self._updated >= EVERY_SECONDS and (self._showing is None or self._showing.done()):
             self._showing = asyncio.create_task(_kept_going(self._show_progress()))
 
@@ -81,8 +81,9 @@ async def _kept_going(showing: Awaitable[None]) -> None:
 def report(experiment: Mapping[str, Any], ledger: Ledger, best: Sequence[Mapping[str, Any]]) -> str:
     """The report of an experiment as markdown."""
     lines = [f"# {experiment['name']} (experiment {experiment['id']})", ""]
+    early = f"{ledger.stopped} stopped early, " if ledger.stopped else ""
     lines += [
-        f"{ledger.spent} of {ledger.budget or 'unlimited'} training runs done, {ledger.failed} failed, {ledger.lost} lost and launched again.",
+        f"{ledger.spent} of {ledger.budget or 'unlimited'} training runs done, {early}{ledger.failed} failed, {ledger.lost} lost and launched again.",
         "",
     ]
     for run in best:

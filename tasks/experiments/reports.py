@@ -28,29 +28,37 @@ class ReportSink:
         self._done = 0
         self._warn = warn
 
-    async def apply(self, reports: Sequence[Report]) -> None:
-        """Apply `reports`, the next ones. Raises `ServiceUnavailable` if the service is away: call again with the same ones."""
+    async def apply(self, reports: Sequence[Report]) -> list[Mapping[str, Any]]:
+        """Apply `reports`, the next ones. Returns the checkpoints among them that the service has now.
+
+        Raises `ServiceUnavailable` if the service is away: call again with the same ones.
+        """
         fresh = [report for report in reports if report.number > self._done]
         # Checkpoints first: the service takes none after the training run has failed, which a merge of this batch may say.
-        await self._checkpoints([report.body for report in fresh if report.kind == "checkpoint"])
+        taken = await self._checkpoints([report.body for report in fresh if report.kind == "checkpoint"])
         await self._merge([report.body for report in fresh if report.kind == "merge"])
         if fresh:
             self._passed += sum(report.kind == "checkpoint" for report in fresh)
             self._done = fresh[-1].number
+        return taken
 
-    async def _checkpoints(self, bodies: Sequence[Mapping[str, Any]]) -> None:
+    async def _checkpoints(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         if not bodies:
-            return
+            return []
         if self._stored is None:
             run = await self._client.run(self._run)
             self._stored = int(run.get("checkpoint_count") or 0) - self._earlier
-        for body in bodies[max(0, self._stored - self._passed) :]:
+        known = max(0, self._stored - self._passed)
+        taken = list(bodies[:known])
+        for body in bodies[known:]:
             stored, self._stored = self._stored, None  # an answer that gets lost leaves it unknown
             try:
                 await self._client.log_checkpoint(self._run, body)
+                taken.append(body)
             except Refused as refused:
                 self._warn(f"a checkpoint was refused: {refused.message}")
             self._stored = stored + 1
+        return taken
 
     async def _merge(self, bodies: Sequence[Mapping[str, Any]]) -> None:
         if not bodies:

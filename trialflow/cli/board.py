@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.experiments.watching import Event
+from trialflow.specs import early_stopping_of
 
 
 @dataclass
 class Board:
-    """The state of one experiment as seen from its events; `now` in `take` is any clock's seconds."""
+    """The state of one experiment as seen from its events; `now` in `take` is any clock's seconds. `stops`: it asks for early stopping."""
 
     name: str = ""
     experiment_id: str = ""
@@ -18,6 +19,8 @@ class Board:
     done: int = 0
     lost: int = 0
     failed: int = 0
+    stopped: int = 0
+    stops: bool = False
     status: str = "starting"
     metrics: tuple[Mapping[str, Any], ...] = ()
     best: Mapping[str, Any] | None = None
@@ -57,16 +60,19 @@ class Board:
         self.bandwidth = int(experiment.get("parallel_bandwidth") or 1)
         self.done = int(experiment["progress"].get("finished_run_count") or 0)
         self.metrics = tuple(experiment["metrics"])
+        self.stops = early_stopping_of(experiment.get("metadata")) is not None
 
     def _end(self, event: Event, now: float) -> None:
         assert event.run is not None
         self.done += 1
         self.status = "running"
-        _, since = self.running.pop(str(event.run["id"]), (None, now))
+        _, since = self.running.pop(str(event.run["id"]), (None, None))
         if event.kind == "failed":
             self.failed += 1
             return
-        self.durations.append(now - since)
+        self.stopped += event.text is not None
+        if since is not None:
+            self.durations.append(now - since)
         values = {name: value["value"] for name, value in event.facts["values"].items()}
         if len(self.optimized) == 1 and self._is_better(values):
             self.best = {"id": event.run["id"], "values": values, "assignments": event.run.get("assignments") or {}}

@@ -101,11 +101,11 @@ def _show_runs(runs: list[dict[str, Any]], best: set[str]) -> None:
     rows = [
         [
             int(one["id"]),
-            one["state"] + (" *" if one["id"] in best else ""),
+            ("stopped" if one["stopped_early"] else one["state"]) + (" *" if one["id"] in best else ""),
             one["attempt"],
             text_of(one["values"]),
             text_of(one["assignments"]),
-            one["reason"] if one["state"] != "completed" else None,
+            one["stopped_early"] if one["state"] == "completed" else one["reason"],
         ]
         for one in listed
     ]

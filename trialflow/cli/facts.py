@@ -16,6 +16,16 @@ def lost_of(runs: Sequence[Json]) -> int:
     return sum(int((run.get("dev_metadata") or {}).get("trialflow_lost") or 0) for run in runs)
 
 
+def stopped_early(run: Json) -> str | None:
+    """Why a training run was stopped early and counts as completed; None if it was not."""
+    return (run.get("dev_metadata") or {}).get("trialflow_stopped_early") if run["state"] == "completed" else None
+
+
+def state_of(run: Json) -> str:
+    """The state of a training run in a word: the API's, or `stopped` for one that completed because it was stopped early."""
+    return "stopped" if stopped_early(run) else run["state"]
+
+
 def status_of(experiment: Json, owner: str | None) -> str:
     """What is going on with an experiment, in a word or a few."""
     if experiment["state"] == "deleted":
@@ -29,7 +39,7 @@ def status_of(experiment: Json, owner: str | None) -> str:
 
 
 def experiment_row(experiment: Json, *, runs: Sequence[Json], best: Sequence[Json], owner: str | None) -> list[Any]:
-    """ID, NAME, DONE/BUDGET, RUNNING, LOST, FAILED, BEST, STATUS."""
+    """One row of `EXPERIMENT_COLUMNS`."""
     progress = experiment["progress"]
     return [
         int(experiment["id"]),
@@ -38,6 +48,7 @@ def experiment_row(experiment: Json, *, runs: Sequence[Json], best: Sequence[Jso
         progress["active_run_count"],
         lost_of(runs),
         sum(run["state"] == "failed" for run in runs),
+        sum(stopped_early(run) is not None for run in runs),
         " ".join(f"{name}={value:.5g}" for name, value in values_of(best[0]).items()) if best else None,
         status_of(experiment, owner),
     ]
@@ -65,7 +76,7 @@ def belief_lines(experiment: Json, beliefs: Sequence[Json]) -> list[str]:
     return lines
 
 
-EXPERIMENT_COLUMNS = ("ID", "NAME", "DONE/BUDGET", "RUNNING", "LOST", "FAILED", "BEST", "STATUS")
+EXPERIMENT_COLUMNS = ("ID", "NAME", "DONE/BUDGET", "RUNNING", "LOST", "FAILED", "STOPPED", "BEST", "STATUS")
 
 
 def run_fact(run: Json) -> dict[str, Any]:
@@ -78,6 +89,7 @@ def run_fact(run: Json) -> dict[str, Any]:
         "attempt": int(kept.get("trialflow_attempt") or 1),
         "lost": int(kept.get("trialflow_lost") or 0),
         "reason": kept.get("trialflow_reason"),
+        "stopped_early": stopped_early(run),
         "values": values_of(run),
         "assignments": dict(sorted((run.get("assignments") or {}).items())),
         "created": run.get("created"),
@@ -90,7 +102,7 @@ def flat_rows(runs: Sequence[Json]) -> tuple[list[str], list[list[Any]]]:
     facts = [run_fact(run) for run in sorted(runs, key=lambda run: int(run["id"]))]
     metrics = sorted({name for fact in facts for name in fact["values"]})
     parameters = sorted({name for fact in facts for name in fact["assignments"]})
-    plain = ["id", "name", "state", "attempt", "lost", "reason", "created", "completed"]
+    plain = ["id", "name", "state", "attempt", "lost", "reason", "stopped_early", "created", "completed"]
     # A metric and a parameter may have the same name: then the metric's column says that it is one.
     headings = [*plain, *(f"{name} (metric)" if name in (*parameters, *plain) else name for name in metrics)]
     headings += [f"{name} (parameter)" if name in plain else name for name in parameters]

@@ -61,11 +61,12 @@ class Table:
 
         board = self.board
         top = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in ("NAME", "DONE/BUDGET", "RUNNING", "LOST", "FAILED", "BEST", "ETA", "STATUS"):
+        early = [("STOPPED", str(board.stopped))] if board.stops else []
+        for column in ("NAME", "DONE/BUDGET", "RUNNING", "LOST", "FAILED", *(name for name, _ in early), "BEST", "ETA", "STATUS"):
             top.add_column(column, no_wrap=column != "BEST")
         top.add_row(
             board.name, f"{board.done}/{board.budget or 'unlimited'}", str(len(board.running)), str(board.lost), str(board.failed),
-            best_of(board), duration(board.eta), board.status,
+            *(count for _, count in early), best_of(board), duration(board.eta), board.status,
         )  # fmt: skip
         if not board.running:
             return top
@@ -91,7 +92,8 @@ def line_of(event: Event, board: Board) -> str | None:
     count = f"{board.done}/{board.budget or 'unlimited'}"
     if event.kind == "completed":
         values = {name: value["value"] for name, value in event.facts["values"].items()}
-        return f"{count} training run {event.run['id']} completed: {text_of(values)} with {text_of(event.run.get('assignments') or {})}"
+        how = f"stopped early ({event.text})" if event.text else "completed"
+        return f"{count} training run {event.run['id']} {how}: {text_of(values)} with {text_of(event.run.get('assignments') or {})}"
     if event.kind == "lost":
         return f"{count} training run {event.run['id']} lost ({event.text}); it is launched again"
     return f"{count} training run {event.run['id']} failed: {event.text}"

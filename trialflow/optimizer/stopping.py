@@ -34,9 +34,11 @@ def should_stop(histories: Mapping[str, Checkpoints], training_run: str, rule: R
     (2020), "A System for Massively Parallel Hyperparameter Tuning", in its variant that stops instead of pausing.
     """
     own = [_upward(value, rule) for value in histories.get(training_run, ())]
-    others = [[_upward(value, rule) for value in one] for name, one in histories.items() if name != training_run]
-    if len(own) < rule.min_checkpoints:
+    step = len(own)
+    if step < rule.min_checkpoints or (rule.kind == "asha" and not rung_at(step, rule.min_checkpoints, rule.reduction)):
         return None
+    rivals = [one for name, one in histories.items() if name != training_run and len(one) >= step]
+    others = [[_upward(value, rule) for value in one[:step]] for one in rivals]
     return _by_median(own, others, rule) if rule.kind == "median" else _by_asha(own, others, rule)
 
 
@@ -49,10 +51,9 @@ def rung_at(count: int, first: int, reduction: int) -> bool:
 
 
 def _by_median(own: list[float], others: list[list[float]], rule: Rule) -> str | None:
-    """Stop where the best so far is below the median of what the others had on average up to the same checkpoint."""
+    """Stop where the best so far is below the median of what the others had on average up to the same checkpoint, where `others` end."""
     step = len(own)
-    averages = [_mean(one[:step]) for one in others if len(one) >= step]
-    averages = [one for one in averages if isfinite(one)]
+    averages = [one for one in map(_mean, others) if isfinite(one)]
     if len(averages) < FEWEST_OTHERS:
         return None
     best, middle = _best(own), median(averages)
@@ -65,9 +66,7 @@ def _by_median(own: list[float], others: list[list[float]], rule: Rule) -> str |
 def _by_asha(own: list[float], others: list[list[float]], rule: Rule) -> str | None:
     """At a rung, stop what is not among the best one in `reduction` of those that have reached it, itself included."""
     step = len(own)
-    if not rung_at(step, rule.min_checkpoints, rule.reduction):
-        return None
-    reached = sorted((_best(one[:step]) for one in others if len(one) >= step), reverse=True)
+    reached = [_best(one) for one in others]
     # The first `reduction` to come all go on unless enough is known to tell the best third (say) from the rest.
     if len(reached) + 1 < rule.reduction:
         return None

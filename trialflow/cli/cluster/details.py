@@ -79,12 +79,18 @@ async def _pod(connection: "Connection", name: str) -> tuple[list[dict[str, Any]
     return kept, pod["spec"]["containers"][0]["image"]
 
 
+def _state(data: Mapping[str, Any]) -> str:
+    if data["stopped_early"]:
+        return f"stopped early: {data['stopped_early']}"
+    return data["state"] + (f": {data['reason']}" if data["reason"] and data["state"] == "failed" else "")
+
+
 def _run_text(data: Mapping[str, Any], target: Target, width: int | None) -> str:
     now = time.time()
     lines = [
         ("training run", f"{data['id']} {data['name']}"),
         ("experiment", data["experiment"] or "none"),
-        ("state", data["state"] + (f": {data['reason']}" if data["reason"] and data["state"] == "failed" else "")),
+        ("state", _state(data)),
         ("attempt", str(data["attempt"]) + (f", lost {data['lost']} times, last: {data['reason']}" if data["lost"] else "")),
         ("assignments", text_of(data["assignments"])),
         ("metrics", text_of(data["values"])),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Json = Mapping[str, Any]
 NODE_COLUMNS = ("NODE", "STATE", "GROUP", "CPU", "MEMORY", "GPU", "PODS")
 NODE_LEGEND = "requested/allocatable (of it by training runs); memory in GiB"
-EXPERIMENT_COLUMNS = ("ID", "NAME", "DONE/BUDGET", "RUNNING", "PENDING", "LOST", "FAILED", "BEST", "STATUS")
+EXPERIMENT_COLUMNS = ("ID", "NAME", "DONE/BUDGET", "RUNNING", "PENDING", "LOST", "FAILED", "STOPPED", "BEST", "STATUS")
 ATTEMPT_COLUMNS = ("RUN", "NAME", "STATE", "ATTEMPT", "POD", "NODE", "AGE", "REASON")
 NARROWEST = 24
 """Columns that the last column of a table gets at least."""
@@ -79,7 +79,7 @@ def experiment_row(experiment: Json, *, runs: Sequence[Json], best: Sequence[Jso
 def stranger_row(work: str, attempts: "Sequence[Attempt]") -> list[Any]:
     """The row of an experiment that this service does not know."""
     phases = [one.phase for one in attempts]
-    return [None, work, None, phases.count("Running"), phases.count("Pending"), None, None, None, "not of this service"]
+    return [None, work, None, phases.count("Running"), phases.count("Pending"), None, None, None, None, "not of this service"]
 
 
 def attempt_row(attempt: "Attempt", run: Json | None, *, now: float) -> list[Any]:
@@ -87,7 +87,7 @@ def attempt_row(attempt: "Attempt", run: Json | None, *, now: float) -> list[Any
     age = age_of(now - attempt.since) if attempt.since is not None else None
     identifier = int(run["id"]) if run is not None else None
     name = attempt.training_run_name or attempt.job
-    state = run["state"] if run is not None else "not of this service"
+    state = facts.state_of(run) if run is not None else "not of this service"
     return [identifier, name, state, attempt.number, attempt.phase, attempt.node, age, attempt.reason]
 
 
