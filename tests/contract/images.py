@@ -1,0 +1,49 @@
+"""Images for the models of tests, made from the registry's python:3.11-slim, once: the registry keeps each under the name of its contents."""
+
+import asyncio
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tasks.images.building import Order, build_and_push
+from tasks.images.errors import EngineUnavailable
+from trialflow.home import Home
+
+CLIENT = """\
+FROM python:3.11-slim
+RUN pip install --no-cache-dir "sigopt>=8.8,<9" "setuptools<81"
+"""
+
+
+def client_image() -> str:
+    """An image whose `python3` has the `sigopt` client."""
+    return made_image("client", CLIENT)
+
+
+def made_image(name: str, dockerfile: str, fill: Callable[[Path], None] = lambda folder: None) -> str:
+    """The image of a Dockerfile and of the files that `fill` puts beside it, as `repository@sha256:...`. Skips without a registry or an engine."""
+    registry = the_registry()
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made) / "context"
+        folder.mkdir()
+        (folder / "Dockerfile").write_text(dockerfile)
+        fill(folder)
+        order = Order(folder, f"{registry}/trialflow-tests/{name}")
+        try:
+            reference = asyncio.run(build_and_push(order, home=Home(Path(made) / "home"), on_event=lambda event: None))
+        except EngineUnavailable as error:
+            pytest.skip(f"there is no Docker engine to make an image with: {error.message}")
+    subprocess.run(["docker", "rmi", reference], capture_output=True)  # the registry has it
+    return reference
+
+
+def the_registry() -> str:
+    """The registry for tests; skips without one."""
+    registry = os.environ.get("TRIALFLOW_TEST_REGISTRY")
+    if not registry:
+        pytest.skip("TRIALFLOW_TEST_REGISTRY names no registry: there is no image to execute")
+    return registry
