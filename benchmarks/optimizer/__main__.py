@@ -1,4 +1,6 @@
-"""Compare optimizers: `python -m benchmarks.optimizer [--set show|develop] [--seeds N] [--budget N] [--open N] [--peers a,b] [--results FILE]`.
+"""Compare optimizers.
+
+`python -m benchmarks.optimizer [--set show|develop] [--seeds N] [--budget N] [--open N] [--every N] [--peers a,b] [--results FILE]`
 
 Searches that are in the results file already are not done again, so that it can be interrupted, and peers be added from another environment. Prints
 the tables of all that the file has, and writes a picture of the curves beside it. Peers that are not installed are left out. One process, one thread.
@@ -31,11 +33,12 @@ def main() -> None:
     options.add_argument("--open", type=int, default=4, help="suggestions open at all times")
     options.add_argument("--peers", default=",".join(PEERS))
     options.add_argument("--problems", default="", help="names, separated by commas; all of the set if empty")
+    options.add_argument("--every", type=int, default=1, help="take only every Nth problem of the set, the first one included")
     options.add_argument("--results", type=Path, default=Path("optimizer-results.jsonl"))
     options.add_argument("--tables-only", action="store_true", help="search nothing")
     options.add_argument("--picture", type=Path, help="where to write the curves (SVG)")
     chosen = options.parse_args()
-    problems = {one.name: one for one in (SHOW if chosen.set == "show" else DEVELOP)}
+    problems = {one.name: one for one in (SHOW if chosen.set == "show" else DEVELOP)[:: chosen.every]}
     problems = {name: one for name, one in problems.items() if not chosen.problems or name in chosen.problems.split(",")}
     results = Results(chosen.results)
     peers = [] if chosen.tables_only else [peer for peer in dict.fromkeys(("random", *chosen.peers.split(","))) if peer in PEERS]

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.optimizer.problem import Problem
+from benchmarks.optimizer.problem import Problem, breach
 from trialflow.optimizer import Parameter
 
 
@@ -31,7 +31,7 @@ class _Study:
             for one in self._problem.space.parameters:
                 if self._problem.space.is_active(one, point):
                     point[one.name] = _value(trial, one)
-            over = _over(self._problem, point)
+            over = breach(self._problem, point)
             if not self._problem.space.linear_constraints or over <= 0:
                 return trial, point
             trial.set_user_attr("c", (over,))
@@ -70,8 +70,3 @@ def _value(trial: Any, one: Parameter) -> Any:
     if one.type == "int":
         return trial.suggest_int(one.name, int(one.bounds[0]), int(one.bounds[1]), log=one.log)
     return trial.suggest_float(one.name, *one.bounds, log=one.log)
-
-
-def _over(problem: Problem, point: Mapping[str, Any]) -> float:
-    """How far a point is over the worst linear constraint of kind less_than; 0 without any."""
-    return max([sum(weight * point[name] for name, weight in one.terms) - one.threshold for one in problem.space.linear_constraints], default=0.0)

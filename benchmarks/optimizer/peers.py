@@ -1,4 +1,4 @@
-"""Who suggests: trialflow, random points, Optuna's TPE and GP, Ax with BoTorch. Each has `ask()` and `tell(name, values)`."""
+"""Who suggests: trialflow, random points, Optuna's TPE and GP, Ax with BoTorch, SMAC. Each has `ask()` and `tell(name, values)`."""
 
 import importlib.util
 from collections.abc import Callable, Mapping
@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from benchmarks.optimizer.ax_peer import Ax
 from benchmarks.optimizer.optuna_peer import OptunaGP, OptunaTPE
 from benchmarks.optimizer.problem import Problem
+from benchmarks.optimizer.smac_peer import Smac
 from trialflow.optimizer import Observation, Value, suggest
 
 Asked = tuple[Any, Mapping[str, Any]]
@@ -54,8 +55,9 @@ PEERS: dict[str, Callable[[Problem, int], Peer]] = {
     "optuna tpe": OptunaTPE,
     "optuna gp": OptunaGP,
     "ax": Ax,
+    "smac": Smac,
 }
-NEEDED = {"optuna tpe": ("optuna",), "optuna gp": ("optuna", "torch"), "ax": ("ax", "botorch")}
+NEEDED = {"optuna tpe": ("optuna",), "optuna gp": ("optuna", "torch"), "ax": ("ax", "botorch"), "smac": ("smac",)}
 """What has to be installed for a peer."""
 
 

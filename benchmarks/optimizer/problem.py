@@ -100,6 +100,11 @@ def area(points: list[tuple[float, float]], corner: tuple[float, float]) -> floa
     return total
 
 
+def breach(problem: Problem, point: Mapping[str, float]) -> float:
+    """How far a point is over the worst linear constraint (all are of the kind less_than); 0 without any. For peers that know no such constraints."""
+    return max([sum(weight * point[name] for name, weight in one.terms) - one.threshold for one in problem.space.linear_constraints], default=0.0)
+
+
 def box(count: int, low: float, high: float) -> tuple[Parameter, ...]:
     """Doubles x0, x1, ... with the same bounds."""
     return tuple(Parameter(f"x{index}", "double", (low, high)) for index in range(count))

@@ -9,7 +9,7 @@ from benchmarks.optimizer.results import Trace
 
 Traces = Mapping[str, Mapping[str, Sequence[Trace]]]
 """Peer -> problem -> one trace for each seed."""
-COLOURS = ("#2563eb", "#9ca3af", "#d97706", "#059669", "#7c3aed")
+COLOURS = ("#9ca3af", "#2563eb", "#d97706", "#059669", "#7c3aed", "#db2777")
 RESAMPLES = 1000
 WORST = 3.0
 
