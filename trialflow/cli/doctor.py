@@ -17,6 +17,7 @@ from trialflow.cli.output import output_option, show
 from trialflow.home import Home
 
 LEAST_FREE = 1 << 30
+CLUSTER_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def doctor(output: str) -> int:
         git,
         docker,
         kubeconfig,
+        lambda: cluster(home),
+        lambda: registry(home),
         aws,
         lambda: spec("experiment"),
         lambda: spec("run"),
@@ -143,13 +146,17 @@ def git() -> Finding:
 
 
 def docker() -> Finding:
-    """The Docker engine, for images for clusters."""
-    if shutil.which("docker") is None:
-        return Finding("docker", "warn", "not set up", "only needed to build images for clusters")
-    found = _said(["docker", "version", "--format", "{{.Server.Version}}"])
-    if found:
-        return Finding("docker", "ok", f"engine {found}")
-    return Finding("docker", "warn", "the engine does not answer", "start it; it is only needed to build images for clusters")
+    """The Docker engine, for images for clusters; who names images that exist needs none."""
+    import asyncio
+
+    from tasks.images.engine import check_engine
+    from trialflow.errors import TrialflowError
+
+    try:
+        found = asyncio.run(check_engine())
+    except TrialflowError as error:
+        return Finding("docker", "warn", error.message, f"only needed to build images for clusters{f': {error.hint}' if error.hint else ''}")
+    return Finding("docker", "ok", f"engine {found.version} for {found.platform} at {found.address}")
 
 
 def kubeconfig() -> Finding:
@@ -158,6 +165,57 @@ def kubeconfig() -> Finding:
     if path.exists():
         return Finding("kubeconfig", "ok", str(path))
     return Finding("kubeconfig", "warn", "not set up", "only needed for clusters")
+
+
+def cluster(home: Home) -> Finding:
+    """The current cluster, and whether it answers."""
+    import asyncio
+
+    from tasks.kubernetes.checks import api_server
+    from tasks.kubernetes.clusters import Clusters
+    from tasks.kubernetes.connection import connected
+    from trialflow.errors import TrialflowError
+
+    known = Clusters(home)
+    if not known.names():
+        return Finding("cluster", "warn", "none is connected", "`trialflow cluster connect` if you want to work on one")
+
+    async def ask() -> Finding:
+        found = known.load()
+        async with asyncio.timeout(CLUSTER_SECONDS), connected(found) as connection:
+            version, seconds = await api_server(connection)
+        return Finding("cluster", "ok", f"{found.name}: Kubernetes {version} at {connection.server} answers in {seconds * 1000:.0f} ms")
+
+    name = known.current() or "the cluster"
+    try:
+        return asyncio.run(ask())
+    except TimeoutError:
+        return Finding("cluster", "warn", f"{name} has not answered for {CLUSTER_SECONDS:.0f} s", "`trialflow cluster test`")
+    except TrialflowError as error:
+        return Finding("cluster", "warn", f"{name}: {error.message}", error.hint)
+
+
+def registry(home: Home) -> Finding:
+    """Whether this folder's image could be pushed to the registry of the current cluster. Nothing is left there."""
+    import asyncio
+
+    from tasks.images.registry import check_push
+    from tasks.images.repository import repository_of
+    from tasks.kubernetes.clusters import Clusters
+    from trialflow.errors import TrialflowError
+
+    known = Clusters(home)
+    if not known.names():
+        return Finding("registry", "warn", "not set up", "only needed for clusters")
+    try:
+        named = known.load().registry
+        if named is None:
+            return Finding("registry", "ok", "the cluster has none: images go to Docker Hub (not tried)")
+        repository = repository_of(Path.cwd().name, registry=named)
+        asyncio.run(check_push(repository))
+    except TrialflowError as error:
+        return Finding("registry", "warn", error.message, f"only needed to build images for clusters{f': {error.hint}' if error.hint else ''}")
+    return Finding("registry", "ok", f"images can be pushed to {repository}")
 
 
 def aws() -> Finding:
