@@ -16,6 +16,7 @@ from tasks.experiments.client import ServiceUnavailable
 from tasks.experiments.watching import Event, tell
 from tasks.images.errors import RegistryRefused, RegistryUnavailable
 from tasks.images.registry import look_up
+from tasks.kubernetes.access import require_rights
 from tasks.kubernetes.belongings import require_secret
 from tasks.kubernetes.capacity import check_capacity
 from tasks.kubernetes.cluster import Cluster
@@ -79,6 +80,7 @@ async def ground(on: OnCluster, run: RunSpec, directory: Path) -> AsyncIterator[
     """Connect, make or look up the image, and check what can be checked before anything is launched. Raises errors for people."""
     cluster = await cluster_of_block(on.name)
     async with connected(cluster) as connection:
+        await require_rights(connection)
         if not await has_model_account(connection):
             raise InvalidInput(
                 f"cluster {cluster.name} has no service account {MODEL} in namespace {cluster.namespace}",

@@ -1,14 +1,15 @@
 """Which rights a flow needs on a cluster, and which of them we have."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kubernetes_asyncio.client import AuthorizationV1Api
 
 from tasks.kubernetes.connection import Connection
-from tasks.kubernetes.errors import explained
+from tasks.kubernetes.errors import Refused, explained
+from tasks.kubernetes.objects import ask
 
 FLOWS = "trialflow-flows"
 """The name of the Role, the ClusterRole and the service account of flows."""
@@ -44,6 +45,40 @@ RIGHTS: Sequence[Right] = (
 )
 """What flows do on a cluster. Events and nodes only make what is told better: why something is pending, and whether a node is gone; to list
 ConfigMaps is for `trialflow cluster clean` alone."""
+
+
+async def require_rights(connection: Connection) -> None:
+    """Raise `Refused`, with what to ask an administrator for, if a right that flows need is missing.
+
+    One request where the API server can tell all rights at once; where it cannot, or one seems to be missing, each is asked for by itself.
+    """
+    needed = [right for right in RIGHTS if right.is_needed]
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": connection.namespace}}
+    path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+    review = await ask(connection, "POST", path, what="ask which rights there are", body=body)
+    granted = (review.get("status") or {}).get("resourceRules") or []
+    if all(is_covered(right, granted) for right in needed):
+        return
+    if missing := await missing_rights(connection, needed):
+        raise Refused(
+            f"training runs cannot be executed in namespace {connection.namespace}: these rights are missing: {', '.join(map(str, missing))}",
+            hint=f"ask an administrator for this Role, bound to you:\n{role_for(missing, connection.namespace)}",
+        )
+
+
+def is_covered(right: Right, granted: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of the rules of a SelfSubjectRulesReview gives the right for objects of any name."""
+
+    def has(rule: Mapping[str, Any], field: str, wanted: str) -> bool:
+        return bool({wanted, "*"} & set(rule.get(field) or []))
+
+    return any(
+        has(rule, "verbs", right.verb)
+        and has(rule, "apiGroups", right.group)
+        and has(rule, "resources", right.resource)
+        and not rule.get("resourceNames")
+        for rule in granted
+    )
 
 
 async def missing_rights(connection: Connection, rights: Sequence[Right] = RIGHTS) -> list[Right]:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.kubernetes.access import RIGHTS, missing_rights, role_for, rules
+from tasks.kubernetes.access import RIGHTS, Right, is_covered, missing_rights, require_rights, role_for, rules
 from tasks.kubernetes.cluster import Cluster
 from tasks.kubernetes.connection import connected
+from tasks.kubernetes.errors import Refused
 
 NODES = [right for right in RIGHTS if right.resource == "nodes"]
 JOBS = [right for right in RIGHTS if right.resource == "jobs"]
@@ -43,11 +44,35 @@ def test_flows_need_no_more_than_this() -> None:
     }
 
 
+RULE = {"verbs": ["get", "list"], "apiGroups": [""], "resources": ["pods", "pods/log"]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_enough"),
+    [
+        (RULE, True),
+        (RULE | {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}, True),
+        (RULE | {"verbs": ["list"]}, False),
+        (RULE | {"apiGroups": ["batch"]}, False),
+        (RULE | {"resources": ["pods"]}, False),
+        (RULE | {"resourceNames": ["one"]}, False),
+        ({}, False),
+    ],
+)
+def test_a_rule_covers_a_right_by_name_or_by_a_star_and_not_for_single_objects(rule: dict[str, Any], is_enough: bool) -> None:
+    assert is_covered(Right("", "pods/log", "get"), [{}, rule]) == is_enough
+
+
 @pytest.mark.cluster
 async def test_an_administrator_lacks_nothing_and_a_stranger_all(cluster: Cluster) -> None:
     async with connected(cluster) as connection:
         assert await missing_rights(connection) == []
+        before = connection.requests
+        await require_rights(connection)
+        assert connection.requests == before + 1
     document: dict[str, Any] = json.loads(json.dumps(cluster.kubeconfig))
     document["users"][0]["user"]["as"] = "stranger"
     async with connected(replace(cluster, kubeconfig=document)) as connection:
         assert await missing_rights(connection) == list(RIGHTS)
+        with pytest.raises(Refused, match="create jobs.batch.*update secrets"):
+            await require_rights(connection)
