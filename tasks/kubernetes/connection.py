@@ -1,11 +1,13 @@
 """One connection to the API server: one client, one pool of sockets, one sign-in, for everything that a flow does on a cluster."""
 
+import asyncio
 import base64
 import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 import aiohttp
@@ -26,6 +28,10 @@ CONNECT_SECONDS = 10.0
 """How long an address may take to be connected to, TLS included."""
 ANSWER_SECONDS = 60.0
 """How long an answer may take that is not a stream. Kubernetes itself gives a request 60 s."""
+BUSY_DELAYS = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before a request is made again that was answered with `BUSY`, where the answer does not say how long."""
+BUSY = (429, 500, 502, 503, 504)
+LONGEST_DELAY = 15.0
 READ_BUFFER = 1 << 21
 """Bytes of one line of a watch: an object may have 1.5 MiB."""
 
@@ -51,7 +57,10 @@ class Connection:
 
 
 class Requests(RESTClientObject):
-    """As the library's, over our session: counted, with time limits, and signed in again once if a credential that can be renewed is refused."""
+    """As the library's, over our session: counted, with time limits, made again if the server is busy or a credential that can be renewed is refused.
+
+    A busy server may have done what it was asked: whoever creates or deletes finds that it exists, or is gone, and takes it for done.
+    """
 
     def __init__(self, configuration: Configuration, session: aiohttp.ClientSession, sign_in: "SignIn") -> None:
         # Not super's __init__: it would make a session of its own, whose TLS context can only be made from files.
@@ -66,20 +75,35 @@ class Requests(RESTClientObject):
         """Make a request. A stream (`_preload_content=False`) has no limit of time but that to connect."""
         streamed = not others.get("_preload_content", True)
         timeout = _request_timeout or aiohttp.ClientTimeout(total=None if streamed else ANSWER_SECONDS, sock_connect=CONNECT_SECONDS)
-        headers = dict(headers or {})
+        once = partial(self._once, method, url, dict(headers or {}), _request_timeout=timeout, **others)
+        for delay in (*BUSY_DELAYS, None):
+            try:
+                return await once()
+            except ApiException as error:
+                if delay is None or error.status not in BUSY:
+                    raise
+                await asyncio.sleep(delay_asked_for(error.headers) or delay)
+
+    async def _once(self, method: str, url: str, headers: dict[str, str], **others: Any) -> Any:
         for is_last in (False, True):
             used = await self._sign_in.apply(headers)
             self.count += 1
             try:
-                answer = await super().request(method, url, headers=dict(headers), _request_timeout=timeout, **others)
+                answer = await super().request(method, url, headers=dict(headers), **others)
             except ApiException as error:
                 if error.status != 401 or is_last or not self._sign_in.forget(used):
                     raise
                 continue
-            if streamed and answer.status == 401 and not is_last and self._sign_in.forget(used):
+            if not others.get("_preload_content", True) and answer.status == 401 and not is_last and self._sign_in.forget(used):
                 answer.close()
                 continue
             return answer
+
+
+def delay_asked_for(headers: Mapping[str, str] | None) -> float | None:
+    """The seconds of a Retry-After header, `LONGEST_DELAY` at most; None if there is none that is a number."""
+    said = (headers or {}).get("Retry-After", "")
+    return min(float(said), LONGEST_DELAY) if said.isdigit() else None
 
 
 class SignIn:

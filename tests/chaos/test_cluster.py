@@ -13,21 +13,11 @@ from tests.e2e.conftest import home, user  # noqa: F401 - fixtures
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
-def wait_for_pods(tenant: Tenant, process: subprocess.Popen[str], count: int) -> list[dict]:  # noqa: F811
-    """The pods, once `count` of them run."""
-    until = time.monotonic() + 120
-    while time.monotonic() < until and process.poll() is None:
-        running = [pod for pod in tenant.pods() if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]]
-        if len(running) >= count:
-            return running
-    raise AssertionError(f"{count} pods never ran at once: {process.communicate(timeout=60) if process.poll() is not None else 'it goes on'}")
-
-
 @pytest.mark.parametrize("down", [0, 6])
 def test_a_killed_flow_is_taken_up_where_it_was(tenant: Tenant, down: int) -> None:  # noqa: F811
     tenant.write(budget=8, seconds=3)
     process = tenant.user.start("cluster", "optimize", "--no-canary")
-    before = {pod["metadata"]["name"] for pod in wait_for_pods(tenant, process, 4)}
+    before = {pod["metadata"]["name"] for pod in tenant.wait_for_pods(process, 4)}
     process.kill()
     process.communicate()
     time.sleep(down)  # meanwhile pods end with nobody there
@@ -41,7 +31,7 @@ def test_a_killed_flow_is_taken_up_where_it_was(tenant: Tenant, down: int) -> No
 def test_deleted_and_evicted_pods_are_lost_and_launched_again(tenant: Tenant) -> None:  # noqa: F811
     tenant.write(budget=6, seconds=4)
     process = tenant.user.start("cluster", "optimize", "--no-canary", "-o", "json")
-    first, second, *_ = wait_for_pods(tenant, process, 4)
+    first, second, *_ = tenant.wait_for_pods(process, 4)
     tenant.kubectl("delete", "pod", first["metadata"]["name"], "--wait=false")
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": second["metadata"]["name"], "namespace": tenant.namespace}}
     file = tenant.user.folder / "eviction.json"
@@ -60,7 +50,7 @@ def test_a_lost_node_costs_no_budget(tenant: Tenant) -> None:  # noqa: F811
         pytest.skip("TRIALFLOW_TEST_NODE_COMMAND names no program that takes a node away (`lose NODE`) and brings it back (`return NODE`)")
     tenant.write(budget=6, seconds=8)
     process = tenant.user.start("cluster", "optimize", "--no-canary", "-o", "json")
-    pods = wait_for_pods(tenant, process, 4)
+    pods = tenant.wait_for_pods(process, 4)
     node = pods[0]["spec"]["nodeName"]
     on_it = sum(pod["spec"]["nodeName"] == node for pod in pods)
     subprocess.run([command, "lose", node], check=True)

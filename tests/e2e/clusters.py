@@ -4,12 +4,19 @@ import json
 import os
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from sigopt.request_driver import RequestDriver
 
 from tests.e2e.conftest import User
+from tests.e2e.namespaces import delete_namespace
+from trialflow.embedded import lease, service_server
+from trialflow.home import Home
 
 EXPERIMENT = """\
 name: NAME
@@ -39,24 +46,51 @@ class Tenant:
         assert code == 0, said
         return out
 
-    def write(self, *, budget: int, seconds: float, bandwidth: int = 4) -> None:
-        """Write the files of a model that is a shell command in an image that exists."""
+    def administer(self, *arguments: str) -> str:
+        """Call kubectl as the cluster's administrator, whatever stands between trialflow and the cluster: what it prints."""
+        command = ["kubectl", "--kubeconfig", self.kubeconfig, "--namespace", self.namespace, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+    def write(self, *, budget: int, seconds: float, bandwidth: int = 4, model: str = MODEL, **run: Any) -> None:
+        """Write the files of a model that is a shell command in an image that exists; `run` are more fields of run.yml."""
         experiment = (
             EXPERIMENT.replace("NAME", self.namespace)
             .replace("BUDGET", str(budget))
             .replace("parallel_bandwidth: 4", f"parallel_bandwidth: {bandwidth}")
         )
         (self.user.folder / "experiment.yml").write_text(experiment)
-        run = {"run": MODEL.replace("SECONDS", str(seconds)), "image": f"{self.registry}/python:3.11-slim", "metrics": {"y": "y=(.*)"}}
-        (self.user.folder / "run.yml").write_text(json.dumps(run))
+        image = f"{self.registry}/python:3.11-slim"
+        fields = {"run": model.replace("SECONDS", str(seconds)), "image": image, "metrics": {"y": "y=(.*)"}, **run}
+        (self.user.folder / "run.yml").write_text(json.dumps(fields))
 
     def pods(self) -> list[dict]:
         """The pods of training runs that are there."""
-        return json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]
+        return json.loads(self.administer("get", "pods", "-o", "json"))["items"]
+
+    def wait_for_pods(self, process: subprocess.Popen[str], count: int) -> list[dict]:
+        """The pods, once `count` of them run."""
+        until = time.monotonic() + 120
+        while time.monotonic() < until and process.poll() is None:
+            running = [pod for pod in self.pods() if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]]
+            if len(running) >= count:
+                return running
+        raise AssertionError(f"{count} pods never ran at once: {process.communicate(timeout=60) if process.poll() is not None else 'it goes on'}")
+
+    def left(self) -> list[str]:
+        """What is on the cluster of any experiment."""
+        chosen = "app.kubernetes.io/managed-by=trialflow,trialflow.dev/work"
+        return self.administer("get", "jobs,pods,configmaps,secrets", "-l", chosen, "-o", "name").split()
+
+    def observations(self, experiment: str) -> int:
+        """How many observations the service has of an experiment."""
+        with lease(service_server(Home(self.user.home))) as service:
+            driver = RequestDriver(client_token=Home(self.user.home).token(), api_url=service.url)
+            return driver.request("GET", ["experiments", experiment, "observations"], {}, None)["count"]  # type: ignore[index]
 
     def assert_whole(self, summary: dict, budget: int) -> None:
         """Every unit of budget was spent once, the best is the best, and nothing is left on the cluster."""
         assert summary["done"] == budget and summary["failed"] == 0
+        assert self.observations(summary["experiment"]) == budget
         code, out, said = self.user.type("experiment", "export", summary["experiment"], "-o", "json")
         assert code == 0, said
         runs = json.loads(out)
@@ -64,28 +98,34 @@ class Tenant:
         assert len(runs) == budget and {run["state"] for run in runs} == {"completed"}
         assert len({json.dumps(run["assignments"]) for run in runs}) == budget
         assert summary["best"][0]["values"]["y"] == max(run["values"]["y"] for run in runs)
-        left = self.kubectl("get", "jobs,pods,configmaps,secrets", "-l", "app.kubernetes.io/managed-by=trialflow,trialflow.dev/work", "-o", "name")
-        assert left.strip() == ""
+        assert self.left() == []
 
 
-@pytest.fixture
-def tenant(user: User) -> Iterator[Tenant]:
-    """A user with a connected cluster."""
+@contextmanager
+def connected(user: User, reached_by: str | None = None) -> Iterator[Tenant]:
+    """Connect the cluster, in a new namespace, for as long as it is used; with another kubeconfig that reaches it, if given."""
     kubeconfig, registry = os.environ.get("TRIALFLOW_TEST_KUBECONFIG"), os.environ.get("TRIALFLOW_TEST_REGISTRY")
     if not kubeconfig or not registry:
         pytest.skip("TRIALFLOW_TEST_KUBECONFIG and TRIALFLOW_TEST_REGISTRY name no cluster and no registry to test on")
     tenant = Tenant(user, kubeconfig, registry, f"trialflow-e2e-{secrets.token_hex(4)}")
     name = f"e2e-{secrets.token_hex(3)}"
     code, _, said = user.type(
-        "cluster", "connect", "-n", name, "--provider", "custom", "--kubeconfig", kubeconfig,
+        "cluster", "connect", "-n", name, "--provider", "custom", "--kubeconfig", reached_by or kubeconfig,
         "--registry", f"{registry}/e2e", "--namespace", tenant.namespace,
     )  # fmt: skip
     assert code == 0, said
-    yield tenant
-    from tests.e2e.namespaces import delete_namespace
+    try:
+        yield tenant
+    finally:
+        delete_namespace(kubeconfig, tenant.namespace)
+        user.type("cluster", "disconnect", name)
 
-    delete_namespace(kubeconfig, tenant.namespace)
-    user.type("cluster", "disconnect", name)
+
+@pytest.fixture
+def tenant(user: User) -> Iterator[Tenant]:
+    """A user with a connected cluster."""
+    with connected(user) as tenant:
+        yield tenant
 
 
 def finish(process: subprocess.Popen[str], seconds: float = 240) -> tuple[int, str, str]:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -30,12 +30,13 @@ class User:
 
     folder: Path
     home: Path
+    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
         """What their shell has set."""
         variables = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SIGOPT_", "TRIALFLOW_"))}
-        return {**variables, "TRIALFLOW_HOME": str(self.home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        return {**variables, "TRIALFLOW_HOME": str(self.home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **self.variables}
 
     def write(self, model: str, *, experiment: str = EXPERIMENT, metrics: str = "{y: 'y=(.*)'}") -> None:
         """Write the files of a model that is a shell script."""

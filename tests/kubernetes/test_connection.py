@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tasks.kubernetes.cluster import Cluster
-from tasks.kubernetes.connection import connected
+from tasks.kubernetes.connection import LONGEST_DELAY, connected, delay_asked_for
 from tasks.kubernetes.credentials import Credential, Credentials, credential_of
 from tasks.kubernetes.errors import ClusterError, Missing, Refused, Unreachable, explained
 from tasks.kubernetes.kubeconfig import user_of
@@ -222,3 +222,8 @@ async def test_a_cluster_without_kubeconfig_needs_a_pod() -> None:
     with pytest.raises(InvalidInput, match="this is no pod"):
         async with connected(Cluster("x"), environ={name: value for name, value in os.environ.items() if not name.startswith("KUBERNETES")}):
             pass
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("1", 1.0), ("3600", LONGEST_DELAY), ("Wed, 21 Oct 2026 07:28:00 GMT", None), (None, None)])
+def test_a_busy_server_says_how_long_to_wait(said: str | None, seconds: float | None) -> None:
+    assert delay_asked_for({"Retry-After": said} if said else {}) == seconds
