@@ -38,13 +38,15 @@ KEPT_SECONDS = 7 * 24 * 3600
 GRACE_SECONDS = 15
 GPU = "nvidia.com/gpu"
 DEFAULT_REQUESTS = {"ephemeral-storage": "128Mi"}
+NUMBERED = " ".join(f"python3.{minor}" for minor in range(20, 5, -1))
 SCRIPT = f"""\
-for python in python3 python /usr/local/bin/python3 /usr/bin/python3 /opt/conda/bin/python3; do
+for python in python3 python /usr/local/bin/python3 /usr/bin/python3 /opt/conda/bin/python3 {NUMBERED}; do
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null && exec "$python" -I -S {LAUNCHER}/pod.py "$@"
 done
+if [ "$TRIALFLOW_UPSTREAM_URL" ]; then export SIGOPT_API_URL="$TRIALFLOW_UPSTREAM_URL" SIGOPT_API_TOKEN="$TRIALFLOW_UPSTREAM_TOKEN"; fi
 exec "$@"
 """
-"""Finds a Python for the launcher; an image that has none runs the model by itself."""
+"""Finds a Python for the launcher; an image that has none runs the model by itself, which is told of the service if pods reach one."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,40 @@
+"""Pythons of this machine, put into an image: what models of other people run under, from 3.6 on."""
+
+import os
+import shutil
+from pathlib import Path
+
+VERSIONS = tuple(f"3.{minor}" for minor in range(6, 15))
+UNNEEDED = ("test", "tests", "site-packages", "__pycache__", "config-*", "*.a", "idlelib", "tkinter", "lib2to3", "ensurepip", "pkgconfig")
+FOLDER = "/opt/pythons"
+
+
+def found_pythons() -> dict[str, Path]:
+    """The folders of the Pythons that pyenv has here, by version: `3.6`."""
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    every = {version: sorted(versions.glob(f"{version}.*/bin/python{version}")) for version in VERSIONS}
+    return {version: paths[-1].parent.parent for version, paths in every.items() if paths}
+
+
+def copy_pythons(folder: Path) -> None:
+    """Put them beside a Dockerfile as `pythons/3.6` and so on, without what no model needs."""
+    for version, home in found_pythons().items():
+        place = folder / "pythons" / version
+        (place / "bin").mkdir(parents=True)
+        shutil.copy2(home / "bin" / f"python{version}", place / "bin" / "python3")
+        shutil.copytree(home / "lib", place / "lib", symlinks=True, ignore=shutil.ignore_patterns(*UNNEEDED))
+
+
+def pythons_dockerfile() -> str:
+    """An image with all of them, each with the `sigopt` client where there is one for it."""
+    lines = ["FROM python:3.11-slim", f"COPY pythons {FOLDER}", f"RUN ldconfig {FOLDER}/*/lib"]
+    for version in found_pythons():
+        place = f"{FOLDER}/{version}/lib/python{version}/site-packages"
+        chosen = f"--target {place} --python-version {version} --only-binary=:all: --no-compile --no-cache-dir"
+        lines.append(f'RUN pip install --quiet {chosen} "sigopt>=8.8,<9" "setuptools<81" || rm -rf {place}')
+    return "\n".join(lines) + "\n"
+
+
+def environment_of(version: str) -> dict[str, str]:
+    """What has to be set for `python3` to be that version."""
+    return {"PATH": f"{FOLDER}/{version}/bin:/usr/local/bin:/usr/bin:/bin"}
