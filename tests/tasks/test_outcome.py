@@ -30,6 +30,25 @@ def test_an_attempt_is_judged_by_its_facts(ended: Exit, state: str, values: list
     assert judge(ended, state=state, values=dict.fromkeys(values, 1), required=["m"]) == expected
 
 
+@pytest.mark.parametrize(
+    ("ended", "state", "values", "expected"),
+    [
+        (Exit(signal=15, stopped=True), "active", ["m"], Outcome("completed", "why")),
+        (Exit(code=0, stopped=True), "active", ["m"], Outcome("completed", "why")),
+        (Exit(lost="its launcher was killed"), "active", ["m"], Outcome("completed", "why")),
+        (Exit(signal=15, stopped=True), "active", [], Outcome("failed", "stopped early (why), and metric m was not logged")),
+        (Exit(code=0), "active", ["m"], Outcome("completed")),
+        (Exit(code=0), "active", [], Outcome("failed", "metric m was not logged")),
+        (Exit(code=3), "active", ["m"], Outcome("failed", "exit code 3")),
+        (Exit(signal=15, timed_out=True), "active", ["m"], Outcome("failed", "out of time: it ran longer than `timeout` allows")),
+        (Exit(signal=15, stopped=True), "failed", ["m"], Outcome("failed", "stopped by the user")),
+    ],
+)
+def test_what_was_to_be_stopped_early_completes_unless_it_ended_by_itself(ended: Exit, state: str, values: list[str], expected: Outcome) -> None:
+    outcome = judge(ended, state=state, values=dict.fromkeys(values, 1), required=["m"], reason="stopped by the user", early="why")
+    assert outcome == expected and outcome.word == ("stopped" if expected.reason == "why" else expected.kind)
+
+
 def test_all_missing_metrics_are_named() -> None:
     assert judge(Exit(code=0), state="active", values={"b": 1}, required=["a", "b", "c"]).reason == "metrics a, c were not logged"
 

@@ -46,6 +46,14 @@ async def test_a_sink_that_starts_again_sends_no_checkpoint_twice() -> None:
     assert [one["n"] for one in service.checkpoints] == [1, 2, 3]
 
 
+async def test_the_checkpoints_that_the_service_has_are_returned_sent_now_or_before() -> None:
+    service = Service()
+    await sink(service).apply(checkpoints(1, 2))
+    again = sink(service)
+    assert await again.apply(checkpoints(1, 2, 3)) == [{"n": 1}, {"n": 2}, {"n": 3}]
+    assert await again.apply(checkpoints(1, 2, 3, 4)) == [{"n": 4}]
+
+
 async def test_an_answer_that_got_lost_is_looked_up() -> None:
     service = Service()
     one = sink(service)
