@@ -146,3 +146,23 @@ def test_an_address_that_a_killed_host_left_is_not_believed(tmp_path: Path) -> N
         (one.folder / "endpoint.json").write_text(json.dumps(before))
         with lease(one):
             assert endpoint(one)["host_pid"] != before["host_pid"]
+
+
+def test_a_server_whose_port_was_taken_at_the_same_moment_is_planned_anew_and_not_taken_for_the_other(tmp_path: Path) -> None:
+    refuses = SERVER.replace("send_response(200)", "send_response(401)")
+    theirs = server(tmp_path, refuses)
+    (tmp_path / "ours.py").write_text(SERVER)
+    with lease(theirs) as first:
+        taken = first.url.rsplit(":", 1)[1]
+        ports = iter([taken, "0"])
+
+        def plan() -> dict:
+            port = next(ports)
+            known = first.url if port == taken else None
+            command = [sys.executable, str(tmp_path / "ours.py"), port]
+            user = "me:no user of theirs"
+            log = str(tmp_path / "log")
+            return {"command": command, "again": None, "environment": dict(os.environ), "log": log, "health": known, "url": known, "user": user}
+
+        with lease(Server("ours", tmp_path / "ours", plan)) as second:
+            assert second.url != first.url

@@ -3,7 +3,8 @@
 Started by `lease` as `python host.py FOLDER`. The folder's files are the whole protocol:
 
 - `server.json` says what to run: `{"command": [...], "environment": {...}, "log": path, "health": url or null, "url": url or null}`,
-  and `"nice"` if it is to stand back for others once it is up.
+  and `"nice"` if it is to stand back for others once it is up, and `"user"` (`name:password`) if `health` asks for one: a port may have been
+  taken by somebody else's server meanwhile, which must not be taken for this one.
 - `host.lock` is locked by this process for its life, so whoever can lock it knows that there is no host.
 - `users.lock` is locked (shared) by every command that uses the server. This process waits for the exclusive lock: it gets it when the
   last user is gone, however that one ended, and then ends the server. A command that comes meanwhile waits for the end and starts anew.
@@ -13,6 +14,7 @@ Started by `lease` as `python host.py FOLDER`. The folder's files are the whole 
 The server is started again, at the same address, when it dies while it is in use.
 """
 
+import base64
 import contextlib
 import ctypes
 import fcntl
@@ -103,7 +105,7 @@ class Host:
         os.close(reader)
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and not self.child_ended():
-            if answers(self.plan["health"]):
+            if answers(self.plan["health"], self.plan.get("user")):
                 return self.plan["url"]
             time.sleep(0.05)
         return None
@@ -177,10 +179,13 @@ def tell(announce: int, answer: dict[str, str]) -> None:
         pass
 
 
-def answers(health: str) -> bool:
-    """Whether the address answers with success."""
+def answers(health: str, user: str | None = None) -> bool:
+    """Whether the address answers with success, to `user` if one is given."""
+    request = urllib.request.Request(health)
+    if user is not None:
+        request.add_header("Authorization", "Basic " + base64.b64encode(user.encode()).decode())
     try:
-        with urllib.request.urlopen(health, timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=5) as response:
             return response.status == 200
     except (OSError, urllib.error.URLError):
         return False

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from io import BufferedWriter
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
 
-from trialflow.embedded.servers import Server
+from trialflow.embedded.servers import Server, is_free
 from trialflow.errors import TrialflowError
 
 LOG_LINES = 15
@@ -85,6 +87,16 @@ def running_url(folder: Path) -> str | None:
 
 def _start(server: Server) -> str:
     plan = server.plan()
+    try:
+        return _start_as(server, plan)
+    except TrialflowError:
+        # Somebody else's server, started at the same moment, may have taken the port that was free when this was planned.
+        if plan["url"] is None or is_free(urlsplit(plan["url"]).port or 0):
+            raise
+        return _start_as(server, server.plan())
+
+
+def _start_as(server: Server, plan: dict[str, Any]) -> str:
     log = Path(plan["log"])
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     begin = log.stat().st_size if log.exists() else 0

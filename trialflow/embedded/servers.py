@@ -40,7 +40,7 @@ def service_server(home: Home) -> Server:
         command = [sys.executable, "-m", "trialflow.service", "--home", str(home.root), "--host", "127.0.0.1", "--port"]
         port = _last_port(home.servers / "service")
         return {
-            "command": [*command, str(port if port and _is_free(port) else 0)],
+            "command": [*command, str(port if port and is_free(port) else 0)],
             "again": [*command, "{port}"],
             "environment": {**_clean_environment(), **ONE_THREAD, "TRIALFLOW_HOME": str(home.root)},
             "log": str(home.logs / "service.log"),
@@ -57,7 +57,7 @@ def prefect_server(home: Home) -> Server:
 
     def plan() -> dict[str, Any]:
         home.make(home.prefect)
-        port = PREFECT_PORT if _is_free(PREFECT_PORT) else _free_port(_last_port(home.servers / "prefect"))
+        port = PREFECT_PORT if is_free(PREFECT_PORT) else _free_port(_last_port(home.servers / "prefect"))
         url = f"http://127.0.0.1:{port}"
         environment = {
             **_clean_environment(),
@@ -79,7 +79,8 @@ def prefect_server(home: Home) -> Server:
             "again": None,
             "environment": environment,
             "log": str(home.logs / "prefect-server.log"),
-            "health": f"{url}/api/health",
+            "health": f"{url}/api/admin/version",
+            "user": prefect_auth(home),
             "url": url,
             "nice": SHOWS_NICE,
         }
@@ -99,7 +100,8 @@ def _clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)} | {"PYTHONSAFEPATH": "1"}
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens at a port of loopback."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -110,7 +112,7 @@ def _is_free(port: int) -> bool:
 
 
 def _free_port(wanted: int | None) -> int:
-    if wanted and _is_free(wanted):
+    if wanted and is_free(wanted):
         return wanted
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
