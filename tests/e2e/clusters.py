@@ -33,12 +33,13 @@ MODEL = "sleep SECONDS; echo y=$TRIALFLOW_PARAM_X"
 
 @dataclass
 class Tenant:
-    """A user, and the namespace of the cluster that they have to themselves."""
+    """A user, and the namespace of the cluster that they have to themselves; `name` is how the cluster is called."""
 
     user: User
     kubeconfig: str
     registry: str
     namespace: str
+    name: str
 
     def kubectl(self, *arguments: str) -> str:
         """Type a kubectl command by way of trialflow's: what it prints."""
@@ -107,8 +108,8 @@ def connected(user: User, reached_by: str | None = None) -> Iterator[Tenant]:
     kubeconfig, registry = os.environ.get("TRIALFLOW_TEST_KUBECONFIG"), os.environ.get("TRIALFLOW_TEST_REGISTRY")
     if not kubeconfig or not registry:
         pytest.skip("TRIALFLOW_TEST_KUBECONFIG and TRIALFLOW_TEST_REGISTRY name no cluster and no registry to test on")
-    tenant = Tenant(user, kubeconfig, registry, f"trialflow-e2e-{secrets.token_hex(4)}")
     name = f"e2e-{secrets.token_hex(3)}"
+    tenant = Tenant(user, kubeconfig, registry, f"trialflow-e2e-{secrets.token_hex(4)}", name)
     code, _, said = user.type(
         "cluster", "connect", "-n", name, "--provider", "custom", "--kubeconfig", reached_by or kubeconfig,
         "--registry", f"{registry}/e2e", "--namespace", tenant.namespace,
