@@ -40,11 +40,12 @@ RIGHTS: Sequence[Right] = (
     *_rights("", "configmaps", "create get update delete"),
     *_rights("", "secrets", "create get update delete"),
     *_rights("", "configmaps", "list", is_needed=False),
+    *_rights("", "serviceaccounts", "get", is_needed=False),
     *_rights("", "events", "list", is_needed=False),
     *_rights("", "nodes", "get list", in_namespace=False, is_needed=False),
 )
 """What flows do on a cluster. Events and nodes only make what is told better: why something is pending, and whether a node is gone; to list
-ConfigMaps is for `trialflow cluster clean` alone."""
+ConfigMaps is for `trialflow cluster clean` alone, to get service accounts for saying at once that the one of training runs is missing."""
 
 
 async def require_rights(connection: Connection) -> None:

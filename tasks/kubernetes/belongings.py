@@ -39,7 +39,15 @@ def owner_labels(uid: str, *, experiment_id: str | None, training_run_id: str | 
 
 async def require_secret(connection: Connection, name: str) -> None:
     """Raise `Missing` if the namespace has no Secret `name`."""
-    await ask(connection, "GET", f"/api/v1/namespaces/{connection.namespace}/secrets/{name}", what=f"find the Secret {name} that run.yml names")
+    namespace = connection.namespace
+    try:
+        await ask(connection, "GET", f"/api/v1/namespaces/{namespace}/secrets/{name}", what=f"find the Secret {name} that run.yml names")
+    except Missing as error:
+        error.hint = (
+            f"`trialflow cluster kubectl -- create secret generic {name} --from-literal=KEY=VALUE` makes it in namespace {namespace}; "
+            "or take it out of `secrets` in run.yml"
+        )
+        raise
 
 
 async def delete_belongings(connection: Connection, uid: str) -> None:

@@ -11,6 +11,7 @@ from trialflow.errors import InvalidInput
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 HINT = "give the path with `--kubeconfig`, or set KUBECONFIG"
+MANGLED = "get a new one from whoever runs the cluster, or mend it; `kubectl config view` shows what kubectl makes of it"
 
 
 def load_kubeconfig(path: str | None, context: str | None, *, environ: Mapping[str, str]) -> tuple[dict[str, Any], str | None]:
@@ -31,8 +32,12 @@ def load_kubeconfig(path: str | None, context: str | None, *, environ: Mapping[s
                 return {}, None
             where = environ.get("KUBECONFIG") or "~/.kube/config"
             raise InvalidInput(f"there is no kubeconfig: {where} does not exist", hint=HINT)
-    document = merged([(file.parent, parsed(file)) for file in found])
-    return self_contained(document, context, folder=found[0].parent, read=Path.read_bytes, find=shutil.which)
+    try:
+        document = merged([(file.parent, parsed(file)) for file in found])
+        return self_contained(document, context, folder=found[0].parent, read=Path.read_bytes, find=shutil.which)
+    except InvalidInput as error:
+        error.hint = error.hint or MANGLED
+        raise
 
 
 def default_files(environ: Mapping[str, str]) -> list[Path]:

@@ -39,6 +39,7 @@ def test_flows_need_no_more_than_this() -> None:
         "pods/log": "get",
         "configmaps": "create get update delete list",
         "secrets": "create get update delete",
+        "serviceaccounts": "get",
         "events": "list",
         "nodes": "get list",
     }
