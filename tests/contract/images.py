@@ -24,7 +24,7 @@ def client_image() -> str:
     return made_image("client", CLIENT)
 
 
-def made_image(name: str, dockerfile: str, fill: Callable[[Path], None] = lambda folder: None) -> str:
+def made_image(name: str, dockerfile: str, fill: Callable[[Path], object] = lambda folder: None) -> str:
     """The image of a Dockerfile and of the files that `fill` puts beside it, as `repository@sha256:...`. Skips without a registry or an engine."""
     registry = the_registry()
     with tempfile.TemporaryDirectory() as made:
@@ -37,8 +37,15 @@ def made_image(name: str, dockerfile: str, fill: Callable[[Path], None] = lambda
             reference = asyncio.run(build_and_push(order, home=Home(Path(made) / "home"), on_event=lambda event: None))
         except EngineUnavailable as error:
             pytest.skip(f"there is no Docker engine to make an image with: {error.message}")
-    subprocess.run(["docker", "rmi", reference], capture_output=True)  # the registry has it
+    drop(reference.partition("@")[0])
     return reference
+
+
+def drop(repository: str) -> None:
+    """Take a repository's images out of the Docker engine: the registry has them."""
+    listed = subprocess.run(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", repository], capture_output=True, text=True).stdout.split()
+    if listed:
+        subprocess.run(["docker", "rmi", *listed], capture_output=True)
 
 
 def the_registry() -> str:
