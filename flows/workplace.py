@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from flows.cancelling import stopping_in_order
 from flows.cluster import Ground, OnCluster, ground
 from tasks.experiments.address import connected
 from tasks.experiments.claim import service_key
@@ -92,6 +93,7 @@ async def workplace(
         )
     home = Home.from_environment()
     async with AsyncExitStack() as held:
+        await held.enter_async_context(stopping_in_order())
         client, token = await held.enter_async_context(connected(home, service))
         named = project_id(project, folder)
         found = await held.enter_async_context(ground(cluster, run, folder)) if cluster else None

@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import contextlib
+import logging
 import os
 import re
 import ssl
@@ -18,6 +20,9 @@ import yaml
 from aiohttp import web
 
 Fault = web.Response | None
+QUIET = logging.getLogger("gateway")
+QUIET.setLevel(logging.CRITICAL)
+"""What is dropped on purpose is no error."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Gateway:
     async def _begin(self) -> None:
         connector = aiohttp.TCPConnector(limit=0, ssl=self._context)
         self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(), auto_decompress=False)
-        self._handler = web.Server(self._answer)
+        self._handler = web.Server(self._answer, access_log=None, logger=QUIET)
         await self._listen()
 
     async def _listen(self) -> None:
@@ -142,9 +147,10 @@ class Gateway:
                 status=upstream.status, headers={name: value for name, value in upstream.headers.items() if name.lower() not in unwanted}
             )
             await answer.prepare(request)
-            async for chunk in upstream.content.iter_any():
-                await answer.write(chunk)
-            await answer.write_eof()
+            with contextlib.suppress(ConnectionResetError):  # who asked is gone
+                async for chunk in upstream.content.iter_any():
+                    await answer.write(chunk)
+                await answer.write_eof()
             return answer
 
 

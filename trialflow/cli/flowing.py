@@ -70,15 +70,17 @@ def quiet_prefect(home: Home) -> Path:
 def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str) -> tuple[Any, bool]:
     """Run the flow to its end. Returns what it returned, and whether it was interrupted.
 
-    The first SIGINT or SIGTERM cancels it (it stops in order, `on_interrupt` is said); a second SIGINT ends this process at once with code 130.
+    The first SIGINT or SIGTERM, or a cancellation in Prefect, cancels it (it stops in order, `on_interrupt` is said); a second SIGINT ends
+    this process at once with code 130.
     """
     from prefect.exceptions import CancelledRun
+
+    from flows.cancelling import interrupt as interrupt_of_flow
 
     interrupted = False
 
     async def main() -> Any:
         nonlocal interrupted
-        work = asyncio.ensure_future(flow())
 
         def interrupt() -> None:
             nonlocal interrupted
@@ -89,6 +91,8 @@ def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str)
             say(on_interrupt)
             work.cancel()
 
+        interrupt_of_flow.set(interrupt)
+        work = asyncio.ensure_future(flow())
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, interrupt)
         try:

@@ -107,12 +107,12 @@ def work_on(
                 view(event)
 
             watcher.set(watch)
-            _, interrupted = run_flow(
+            run_flow(
                 lambda: flow(experiment=spec, run=run, project=project, directory=str(directory), source=source, cluster=cluster, options=options),
                 on_interrupt="stopping: training runs in flight are ended and launched again later "
                 + ("(Ctrl-C again: leave them running on the cluster)" if place else "(Ctrl-C again: leave them at once)"),
             )
-    if interrupted and not ended:
+    if not ended:  # interrupted here, or cancelled in Prefect
         say(f"stopped with {board.done}/{board.budget or 'unlimited'} training runs done; nothing is lost")
         again = f"trialflow {'cluster ' if place else ''}optimize" + (" -- " + " ".join(command) if command else "")
         next_commands([again, f"trialflow experiment show {board.experiment_id}"])

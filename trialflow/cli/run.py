@@ -60,7 +60,7 @@ def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None,
             lambda: training_run(run=spec, project=project, directory=str(directory), source=source, cluster=cluster),
             on_interrupt="stopping the training run (Ctrl-C again: leave it at once)",
         )
-    if interrupted:
+    if interrupted or result is None:  # or cancelled in Prefect
         say(f"training run {begun.get('id', '')} was stopped")
         return 130
     show(
