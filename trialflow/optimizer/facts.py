@@ -8,8 +8,10 @@ import numpy as np
 from trialflow.optimizer.design import Sampler
 from trialflow.optimizer.encoding import Encoder
 from trialflow.optimizer.history import Metric, Observation
-from trialflow.optimizer.model import Fitted, History, fit
+from trialflow.optimizer.improvement import Chance
+from trialflow.optimizer.model import Fitted, History, fit, fit_success
 from trialflow.optimizer.space import Assignment, Space
+from trialflow.optimizer.strategy import DOUBT_OF_SUCCESS
 
 FEWEST = 5
 SAMPLES = 256
@@ -35,9 +37,10 @@ def importances(space: Space, metrics: Sequence[Metric], observations: Sequence[
     """Metric -> parameter -> share, each metric's shares adding up to 1. Metrics with fewer than 5 values are left out.
 
     The share is the total-effect index of the model's mean: the variance that is left when all other parameters are fixed. Jansen (1999),
-    "Analysis of variance designs for model output".
+    "Analysis of variance designs for model output". Points count by the chance that a training run there does not fail: what a metric would be where
+    nothing ever comes out of it, moves nothing.
     """
-    return {name: _shares(space, fitted) for name, fitted, _ in _models(space, metrics, observations)}
+    return {name: _shares(space, fitted, _chance(history)) for name, fitted, history in _models(space, metrics, observations)}
 
 
 def beliefs(space: Space, metrics: Sequence[Metric], observations: Sequence[Observation]) -> dict[str, Belief]:
@@ -54,16 +57,30 @@ def _models(space: Space, metrics: Sequence[Metric], observations: Sequence[Obse
     return found
 
 
-def _shares(space: Space, fitted: Fitted) -> dict[str, float]:
+def _chance(history: History) -> Chance | None:
+    """The chance of success, as suggestions go by it; None while nothing has failed."""
+    success = fit_success(history, MOST)
+    return Chance(success, 0.0, DOUBT_OF_SUCCESS) if success is not None else None
+
+
+def _success(chance: Chance | None, points: np.ndarray) -> np.ndarray:
+    return np.ones(len(points)) if chance is None else np.exp(chance.value(points))
+
+
+def _shares(space: Space, fitted: Fitted, chance: Chance | None) -> dict[str, float]:
     sampler = Sampler(Encoder(space), 0)
     cube, other = np.random.default_rng(1).random((2, SAMPLES, sampler.count))
-    base, _ = fitted.process.predict(sampler.encoder.from_cube(cube))
+    points = sampler.encoder.from_cube(cube)
+    base, _ = fitted.process.predict(points)
+    known = _success(chance, points)
     effects = []
     for index in range(sampler.count):
         moved = cube.copy()
         moved[:, index] = other[:, index]
-        mean, _ = fitted.process.predict(sampler.encoder.from_cube(moved))
-        effects.append(float(np.mean((mean - base) ** 2)) / 2)
+        points = sampler.encoder.from_cube(moved)
+        mean, _ = fitted.process.predict(points)
+        weights = np.maximum(known * _success(chance, points), 1e-12)
+        effects.append(float(np.average((mean[:, 0] - base[:, 0]) ** 2, weights=weights)) / 2)
     total = sum(effects)
     names = [one.name for one in space.dimensions]
     return {name: effect / total if total > 0 else 1 / len(names) for name, effect in zip(names, effects, strict=True)}
