@@ -17,15 +17,16 @@ from flows.cluster import OnCluster
 from flows.execution import Execution
 from flows.slots import keep_full
 from flows.workplace import Workplace, workplace
-from tasks.experiments.claim import OWNER_KEY, Owner, claim, creating
+from tasks.experiments.claim import Owner, claim, creating
 from tasks.experiments.client import Refused, ServiceUnavailable
 from tasks.experiments.ledger import Ledger
 from tasks.experiments.report import Reporter
-from tasks.experiments.resume import KEY, UID_KEY, experiment_key, new_uid, plan
+from tasks.experiments.resume import experiment_key, new_uid, plan
 from tasks.experiments.watching import Event, tell
 from tasks.kubernetes.errors import Unreachable
 from tasks.training_runs import Bench, is_ours, suggest
 from trialflow.errors import ExperimentFailed
+from trialflow.kept import OWNER, SAME, UID
 from trialflow.specs import ExperimentSpec, RunSpec
 from trialflow.specs.stopping import METADATA_KEY
 
@@ -76,7 +77,7 @@ async def optimize(
         with creating(place.home, place.client.url):
             found, resumed = await _experiment(place, experiment, options)
         if resumed == "report":
-            await place.sweep((found.get("metadata") or {}).get(UID_KEY))
+            await place.sweep((found.get("metadata") or {}).get(UID))
             return await _finish(place, found, resumed)
         owner = Owner.of_this_process(str(flow_run.id) if flow_run.id else None)
         with claim(place.home, place.client.url, found["id"], owner), tags(f"experiment:{found['id']}"):
@@ -84,13 +85,13 @@ async def optimize(
             await place.client.update_experiment(found["id"], {"metadata": metadata})
             found = {**found, "metadata": metadata}
             required = tuple(metric["name"] for metric in found["metrics"])
-            async with place.bench(uid=metadata[UID_KEY], experiment_id=str(found["id"]), required=required) as bench:
+            async with place.bench(uid=metadata[UID], experiment_id=str(found["id"]), required=required) as bench:
                 return await _work(place, bench, found, options, resumed)
 
 
 def _metadata(spec: ExperimentSpec, found: dict[str, Any], owner: Owner) -> dict[str, Any]:
     """The metadata of an experiment that is worked on: early stopping is as the file has it now, not as it was when the experiment was made."""
-    kept = {UID_KEY: new_uid(), **(found.get("metadata") or {}), OWNER_KEY: str(owner)[:500]}
+    kept = {UID: new_uid(), **(found.get("metadata") or {}), OWNER: str(owner)[:500]}
     asked = (spec.to_api().get("metadata") or {}).get(METADATA_KEY)
     return {**kept, METADATA_KEY: asked} if asked or METADATA_KEY in kept else kept
 
@@ -101,7 +102,7 @@ async def _experiment(place: Workplace, spec: ExperimentSpec, options: Options) 
     existing = [] if options.new else await place.client.experiments(place.project)
     decided = plan(body, existing, when_finished=options.when_finished, always_new=options.new)  # type: ignore[arg-type]
     if decided.action == "create":
-        body["metadata"] = {**(body.get("metadata") or {}), KEY: experiment_key(body)}
+        body["metadata"] = {**(body.get("metadata") or {}), SAME: experiment_key(body)}
         return await place.client.create_experiment(place.project, body), "create"
     assert decided.experiment_id is not None
     if decided.update:

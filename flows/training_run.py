@@ -16,6 +16,7 @@ from flows.execution import Execution
 from flows.workplace import workplace
 from tasks.experiments.watching import Event, tell
 from trialflow.errors import ExperimentFailed
+from trialflow.kept import REASON, STOPPED_BY_USER
 from trialflow.specs import RunSpec
 
 
@@ -53,7 +54,7 @@ async def training_run(
             outcome, seen = await execution.execute(made)
         except asyncio.CancelledError:
             await execution.stop()
-            await place.client.merge_run(made["id"], {"state": "failed", "dev_metadata": {"trialflow_reason": "stopped by the user"}})
+            await place.client.merge_run(made["id"], {"state": "failed", "dev_metadata": {REASON: STOPPED_BY_USER}})
             get_run_logger().warning("stopped by the user")
             tell(Event("failed", made, "stopped by the user"))
             return Cancelled(message="stopped by the user")

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tasks.compute import Exit
+from trialflow.kept import STOPPED_BY_USER
 
-STOPPED_BY_USER = "stopped by the user"
-"""The reason that is written to a training run which somebody ends for good."""
 EXCERPT = 512
 """Characters kept from each end of a log, as the `sigopt` client does."""
 

@@ -24,6 +24,7 @@ from tasks.experiments.reports import ReportSink
 from tasks.experiments.watching import Event, log_sink, tell
 from tasks.kubernetes.errors import Unreachable
 from tasks.outcome import Outcome, is_cut_short, judge, log_excerpt
+from trialflow.kept import EXIT_CODE, REASON
 from trialflow.specs import RunSpec
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ async def observe(name: str, bench: Bench, work: Launch, ended: Exit, history: H
     """
     logger = get_run_logger()
     run = await bench.client.run(work.training_run_id)
-    reason = (run.get("dev_metadata") or {}).get("trialflow_reason")
+    reason = (run.get("dev_metadata") or {}).get(REASON)
     early = History.of(run).stopped_early
     last = await _last_values(bench, run) if early and is_cut_short(ended) else {}
     run = {**run, "values": {**(run.get("values") or {}), **last}}
@@ -176,9 +177,9 @@ def _ending(bench: Bench, work: Launch, outcome: Outcome, ended: Exit) -> dict[s
     if bench.source:
         body["source_code"] = dict(bench.source)
     if outcome.reason and not outcome.is_early:
-        body["dev_metadata"] = {"trialflow_reason": outcome.reason[:500]}
+        body["dev_metadata"] = {REASON: outcome.reason[:500]}
     if ended.code is not None:
-        body.setdefault("dev_metadata", {})["trialflow_exit_code"] = ended.code
+        body.setdefault("dev_metadata", {})[EXIT_CODE] = ended.code
     return body
 
 

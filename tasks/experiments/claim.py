@@ -18,8 +18,6 @@ from pathlib import Path
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 
-OWNER_KEY = "trialflow_owner"
-
 
 @dataclass(frozen=True)
 class Owner:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-PREFIX = "trialflow_"
-EARLY = f"{PREFIX}stopped_early"
+from trialflow.kept import ATTEMPT, EARLIER_CHECKPOINTS, LOST, REASON, STOPPED_EARLY
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,11 @@ class History:
         """Read from a training run's JSON."""
         kept = run.get("dev_metadata") or {}
         return cls(
-            attempt=int(kept.get(f"{PREFIX}attempt") or 1),
-            lost=int(kept.get(f"{PREFIX}lost") or 0),
-            reason=kept.get(f"{PREFIX}reason"),
-            earlier_checkpoints=int(kept.get(f"{PREFIX}earlier_checkpoints") or 0),
-            stopped_early=kept.get(EARLY),
+            attempt=int(kept.get(ATTEMPT) or 1),
+            lost=int(kept.get(LOST) or 0),
+            reason=kept.get(REASON),
+            earlier_checkpoints=int(kept.get(EARLIER_CHECKPOINTS) or 0),
+            stopped_early=kept.get(STOPPED_EARLY),
         )
 
     def after_loss(self, reason: str, *, counts: bool, checkpoints: int) -> "History":
@@ -44,14 +43,14 @@ class History:
         """The MERGE body that keeps it."""
         return {
             "dev_metadata": {
-                f"{PREFIX}attempt": self.attempt,
-                f"{PREFIX}lost": self.lost,
-                f"{PREFIX}reason": self.reason[:500] if self.reason else None,
-                f"{PREFIX}earlier_checkpoints": self.earlier_checkpoints,
+                ATTEMPT: self.attempt,
+                LOST: self.lost,
+                REASON: self.reason[:500] if self.reason else None,
+                EARLIER_CHECKPOINTS: self.earlier_checkpoints,
             }
         }
 
 
 def early_body(reason: str | None) -> dict[str, Any]:
     """The MERGE body that keeps why a training run is stopped early; None takes it back."""
-    return {"dev_metadata": {EARLY: reason[:500] if reason else None}}
+    return {"dev_metadata": {STOPPED_EARLY: reason[:500] if reason else None}}

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
-KEY = "trialflow_key"
-UID_KEY = "trialflow_uid"
-"""Where an experiment's metadata keeps its unique name, by which what it has on a cluster is known: ids are of one service alone."""
+from trialflow.kept import SAME
+
 FREE_FIELDS = ("budget", "parallel_bandwidth", "metadata")
 """Fields that may change between two invocations that mean the same experiment."""
 
@@ -43,7 +42,7 @@ def plan(body: Mapping[str, Any], existing: Sequence[Mapping[str, Any]], *, when
     The newest with the same key is gone on with if budget is left or the file gives it more. One that is finished is reported or made anew.
     """
     key = experiment_key(body)
-    found = next((one for one in existing if (one.get("metadata") or {}).get(KEY) == key), None)
+    found = next((one for one in existing if (one.get("metadata") or {}).get(SAME) == key), None)
     if always_new or found is None:
         return Plan("create")
     progress = found.get("progress") or {}

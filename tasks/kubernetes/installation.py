@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from tasks.kubernetes.access import FLOWS, RIGHTS, Right, role, role_for
 from tasks.kubernetes.connection import Connection
-from tasks.kubernetes.errors import Exists, Missing, Refused, explained
+from tasks.kubernetes.errors import Exists, Missing, Refused
 from tasks.kubernetes.labels import MANAGED_BY, TRIALFLOW
+from tasks.kubernetes.objects import ask
 
 MODEL = "trialflow-model"
 """The service account of training runs. It has no rights, and its token is not mounted."""
@@ -56,7 +57,8 @@ async def install(connection: Connection) -> list[Installed]:
 async def has_model_account(connection: Connection) -> bool:
     """Whether the service account of training runs is there; taken to be if we may not look."""
     try:
-        await _request(connection, f"read ServiceAccount {MODEL}", "GET", f"{PATHS['ServiceAccount'].format(namespace=connection.namespace)}/{MODEL}")
+        path = PATHS["ServiceAccount"].format(namespace=connection.namespace)
+        await ask(connection, "GET", f"{path}/{MODEL}", what=f"read ServiceAccount {MODEL}")
     except Missing:
         return False
     except Refused as error:
@@ -152,32 +154,18 @@ async def _ensure(connection: Connection, manifest: Mapping[str, Any]) -> Outcom
     kind, name = manifest["kind"], manifest["metadata"]["name"]
     path = PATHS[kind].format(namespace=connection.namespace)
     try:
-        found = await _request(connection, f"read {kind} {name}", "GET", f"{path}/{name}")
+        found = await ask(connection, "GET", f"{path}/{name}", what=f"read {kind} {name}")
     except Missing:
         try:
-            await _request(connection, f"create {kind} {name}", "POST", path, manifest)
+            await ask(connection, "POST", path, what=f"create {kind} {name}", body=dict(manifest))
         except Exists:
             return "was there"  # another was quicker, with the same
         return "made"
     patch = difference(found, manifest)
     if not patch:
         return "was there"
-    await _request(connection, f"change {kind} {name}", "PATCH", f"{path}/{name}", patch)
+    await ask(connection, "PATCH", f"{path}/{name}", what=f"change {kind} {name}", body=patch)
     return "put right"
-
-
-async def _request(connection: Connection, what: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    headers = {"Accept": "application/json", "Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"}
-    async with explained(what, server=connection.server):
-        return await connection.api.call_api(
-            path,
-            method,
-            header_params=headers,
-            body=body,
-            auth_settings=["BearerToken"],
-            response_types_map={200: "object", 201: "object"},
-            _return_http_data_only=True,
-        )
 
 
 def _is_same(found: Any, wanted: Any) -> bool:

@@ -11,8 +11,8 @@ PAGE = 500
 
 
 async def ask(connection: Connection, method: str, path: str, *, what: str, query: Mapping[str, Any] | None = None, body: Json | None = None) -> Json:
-    """One request and its JSON. `what` completes "could not ...". Raises `ClusterError`."""
-    headers = {"Accept": "application/json", "Content-Type": "application/json"}
+    """One request and its JSON; a PATCH is a merge patch. `what` completes "could not ...". Raises `ClusterError`."""
+    headers = {"Accept": "application/json", "Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"}
     async with explained(what, server=connection.server):
         return await connection.api.call_api(
             path,

@@ -16,13 +16,14 @@ from tasks.compute import Launch
 from tasks.kubernetes.cluster import Cluster
 from tasks.kubernetes.workload import Attempt
 from trialflow.cli.cluster import tables
-from trialflow.cli.cluster.known import UID_KEY, Known
-from trialflow.cli.cluster.stop import BY_USER, targets_of
+from trialflow.cli.cluster.known import Known
+from trialflow.cli.cluster.stop import targets_of
 from trialflow.cli.identifiers import Identifier, identifier
 from trialflow.cli.main import call
 from trialflow.cli.working import worker_of
 from trialflow.errors import InvalidInput
 from trialflow.home import Home
+from trialflow.kept import REASON, STOPPED_BY_USER, UID
 
 Capture = pytest.CaptureFixture[str]
 EXPERIMENT = {
@@ -51,7 +52,7 @@ class Place:
 
         async with service_session() as (_, client):
             await client.ensure_project("tests")
-            return await client.create_experiment("tests", {**EXPERIMENT, "metadata": {UID_KEY: self.uid}})
+            return await client.create_experiment("tests", {**EXPERIMENT, "metadata": {UID: self.uid}})
 
     def launch(self, script: str, *, experiment: dict[str, Any] | None = None, **recipe: Any) -> dict[str, Any]:
         return asyncio.run(self._launch(script, experiment, recipe))
@@ -173,7 +174,7 @@ def test_stop_ends_a_training_run_as_failed_and_an_experiment_so_that_nothing_is
     assert code == 1 and out == f"run/{first['id']}: deleted\nrun/{lone['id']}: deleted\n" and "there is no experiment 99" in words
     for run in (first, lone):
         ended = place.run(run["id"])
-        assert (ended["state"], ended["dev_metadata"]["trialflow_reason"]) == ("failed", BY_USER)
+        assert (ended["state"], ended["dev_metadata"][REASON]) == ("failed", STOPPED_BY_USER)
     assert place.left() == {f"job.batch/{second['name']}", f"pod/{second['name']}"[:16], f"configmap/{place.uid}"}
     code, out, _ = said(capsys, "stop", f"run/{lone['id']}", "--yes")
     assert code == 0 and "nothing of it is on the cluster; it is failed" in out
@@ -264,7 +265,7 @@ def test_who_works_on_an_experiment(said: str, facts: dict[str, Any], worker: st
 
 
 def test_what_is_on_a_cluster_becomes_targets_and_strangers() -> None:
-    experiment = {"id": "12", "name": "e", "metadata": {UID_KEY: "experiment-a"}}
+    experiment = {"id": "12", "name": "e", "metadata": {UID: "experiment-a"}}
     lone = {"id": "3", "name": "run-lone", "experiment": None, "state": "active"}
     works = ("experiment-a", "experiment-a", "run-lone", "experiment-b")
     attempts = [Attempt(f"job-{number}", "Running", work=work) for number, work in enumerate(works)]

@@ -2,14 +2,15 @@
 
 import pytest
 
-from tasks.experiments.resume import KEY, Plan, experiment_key, plan
+from tasks.experiments.resume import Plan, experiment_key, plan
+from trialflow.kept import SAME
 
 BODY = {"name": "x", "parameters": [{"name": "a"}], "metrics": [{"name": "m"}], "budget": 10, "parallel_bandwidth": 2}
 
 
 def stored(done: int, *, budget: int | None = 10, active: int = 0, body: dict = BODY, identifier: str = "7") -> dict:
     progress = {"finished_run_count": done, "active_run_count": active}
-    return {"id": identifier, "metadata": {KEY: experiment_key(body)}, "budget": budget, "parallel_bandwidth": 2, "progress": progress}
+    return {"id": identifier, "metadata": {SAME: experiment_key(body)}, "budget": budget, "parallel_bandwidth": 2, "progress": progress}
 
 
 @pytest.mark.parametrize(

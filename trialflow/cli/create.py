@@ -9,6 +9,7 @@ from trialflow.cli.output import output_option, show
 from trialflow.cli.session import service_session
 from trialflow.cli.talk import next_commands
 from trialflow.errors import TrialflowError
+from trialflow.kept import SAME
 
 
 @click.group()
@@ -30,11 +31,11 @@ async def _experiment(experiment_file: str, project: str | None, output: str) ->
 
     body = load_experiment(experiment_file).to_api()
     async with service_session() as (_, client):
-        from tasks.experiments.resume import KEY, experiment_key
+        from tasks.experiments.resume import experiment_key
 
         named = project_here(project)
         await client.ensure_project(named)
-        made = await client.create_experiment(named, {**body, "metadata": {**(body.get("metadata") or {}), KEY: experiment_key(body)}})
+        made = await client.create_experiment(named, {**body, "metadata": {**(body.get("metadata") or {}), SAME: experiment_key(body)}})
         show(made, output=output, names=[made["id"]], columns=["ID", "NAME", "PROJECT"], rows=[[int(made["id"]), made["name"], named]])
         next_commands(["trialflow optimize"])
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trialflow.kept import ATTEMPT, LOST, REASON, STOPPED_EARLY
+
 Json = Mapping[str, Any]
 
 
@@ -13,12 +15,12 @@ def values_of(run: Json) -> dict[str, float]:
 
 def lost_of(runs: Sequence[Json]) -> int:
     """How often training runs were lost and launched again."""
-    return sum(int((run.get("dev_metadata") or {}).get("trialflow_lost") or 0) for run in runs)
+    return sum(int((run.get("dev_metadata") or {}).get(LOST) or 0) for run in runs)
 
 
 def stopped_early(run: Json) -> str | None:
     """Why a training run was stopped early and counts as completed; None if it was not."""
-    return (run.get("dev_metadata") or {}).get("trialflow_stopped_early") if run["state"] == "completed" else None
+    return (run.get("dev_metadata") or {}).get(STOPPED_EARLY) if run["state"] == "completed" else None
 
 
 def state_of(run: Json) -> str:
@@ -86,9 +88,9 @@ def run_fact(run: Json) -> dict[str, Any]:
         "id": str(run["id"]),
         "name": run["name"],
         "state": run["state"],
-        "attempt": int(kept.get("trialflow_attempt") or 1),
-        "lost": int(kept.get("trialflow_lost") or 0),
-        "reason": kept.get("trialflow_reason"),
+        "attempt": int(kept.get(ATTEMPT) or 1),
+        "lost": int(kept.get(LOST) or 0),
+        "reason": kept.get(REASON),
         "stopped_early": stopped_early(run),
         "values": values_of(run),
         "assignments": dict(sorted((run.get("assignments") or {}).items())),

@@ -13,13 +13,14 @@ from trialflow.cli.session import prefect_api_url
 from trialflow.cli.talk import say
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
+from trialflow.kept import OWNER
 
 PATIENCE_SECONDS = 60.0
 
 
 async def stop_work(home: Home, service_url: str, experiment: Mapping[str, Any]) -> int:
     """Stop whoever works on the experiment and wait for the end of it. Exit code 0, also if nobody does."""
-    from tasks.experiments.claim import OWNER_KEY, claim_file, current_owner
+    from tasks.experiments.claim import claim_file, current_owner
 
     identifier = experiment["id"]
     owner = current_owner(home, service_url, identifier)
@@ -35,7 +36,7 @@ async def stop_work(home: Home, service_url: str, experiment: Mapping[str, Any])
             ) from None
         say("stopped; the same command goes on with it")
         return 0
-    said = (experiment.get("metadata") or {}).get(OWNER_KEY) or ""
+    said = (experiment.get("metadata") or {}).get(OWNER) or ""
     if (match := re.search(r"flow run ([0-9a-f-]{36})", said)) and prefect_api_url() and await _cancel(match[1]):
         say(f"asked Prefect to cancel the flow run of {said}")
         return 0

@@ -10,6 +10,7 @@ from uuid import UUID
 from trialflow.cli.session import prefect_api_url
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
+from trialflow.kept import OWNER
 
 PATIENCE_SECONDS = 60.0
 """How long a flow run that was asked to end may take."""
@@ -31,10 +32,10 @@ def worker_of(said: str, *, here: str | None, hostname: str, flow_run_is_over: b
 
 async def who_works(home: Home, service_url: str, experiment: Mapping[str, Any]) -> str | None:
     """Who works on this experiment, or may do so; None if nobody does."""
-    from tasks.experiments.claim import OWNER_KEY, current_owner
+    from tasks.experiments.claim import current_owner
 
     owner = current_owner(home, service_url, str(experiment["id"]))
-    said = str((experiment.get("metadata") or {}).get(OWNER_KEY) or "")
+    said = str((experiment.get("metadata") or {}).get(OWNER) or "")
     budget = experiment.get("budget")
     is_finished = budget is not None and experiment["progress"]["finished_run_count"] >= budget
     over = await is_flow_run_over(said) if owner is None and said and not is_finished else None

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from trialflow.errors import InvalidInput
+from trialflow.kept import PREFIX
 from trialflow.specs.body import validate_experiment_body
 from trialflow.specs.experiment import ExperimentSpec
 from trialflow.specs.parameter import ParameterSpec
@@ -11,8 +12,6 @@ from trialflow.specs.parameter import ParameterSpec
 UPDATABLE = ("name", "parameters", "metrics", "budget", "parallel_bandwidth", "metadata")
 FIXED = {"type": "offline", "conditionals": [], "linear_constraints": [], "num_solutions": 1}
 """Fields that stay as they are, and what leaving them out means."""
-KEPT = "trialflow_"
-"""Keys of metadata that begin so are a program's own: an update that does not name them leaves them, or the program would lose its way."""
 NOT_OURS = ("state", "object", "id")
 """Keys of an update that the caller sees to."""
 
@@ -38,7 +37,8 @@ def check_update(old: ExperimentSpec, new_fields: dict[str, Any]) -> ExperimentS
     if isinstance(fields.get("metrics"), list):
         fields["metrics"] = [_metric(old, one) for one in fields["metrics"]]
     if "metadata" in fields and isinstance(fields["metadata"], dict | None):
-        kept = {key: value for key, value in (old.metadata or {}).items() if key.startswith(KEPT)}
+        # What a program keeps for itself stays when an update does not name it, or the program would lose its way.
+        kept = {key: value for key, value in (old.metadata or {}).items() if key.startswith(PREFIX)}
         fields["metadata"] = {**kept, **(fields["metadata"] or {})} or None
     new = validate_experiment_body({**before, **{key: value for key, value in fields.items() if key in UPDATABLE}})
     _check_metrics(old, new)

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from trialflow.kept import UID
+
 if TYPE_CHECKING:
     from tasks.experiments.client import ServiceClient
-
-UID_KEY = "trialflow_uid"
-"""Where an experiment's metadata has its unique name, which is the label of all that it has on a cluster."""
 
 
 class Labelled(Protocol):
@@ -44,7 +43,7 @@ class Known:
 
 def is_work_of(experiment: Mapping[str, Any], work: str | None) -> bool:
     """Whether things on a cluster with this label belong to this experiment."""
-    return bool(work) and (experiment.get("metadata") or {}).get(UID_KEY) == work
+    return bool(work) and (experiment.get("metadata") or {}).get(UID) == work
 
 
 async def known_of(client: "ServiceClient", things: Iterable[Labelled]) -> Known:

@@ -15,6 +15,7 @@ from trialflow.cli.options import project_here, project_option
 from trialflow.cli.session import service_session
 from trialflow.cli.talk import error, hint, say, warn
 from trialflow.errors import TrialflowError
+from trialflow.kept import REASON, STOPPED_BY_USER
 
 if TYPE_CHECKING:
     from tasks.kubernetes.cluster import Cluster
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     Place = tuple[Home, Any, Connection]
 
-BY_USER = "stopped by the user"
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 
 
@@ -113,7 +113,7 @@ async def _stop_run(place: "Place", target: Target) -> str:
             hint="it is between two attempts, or executed elsewhere; `trialflow cluster list` shows other clusters",
         )
     if run["state"] == "active":
-        await client.merge_run(run["id"], {"state": "failed", "dev_metadata": {"trialflow_reason": BY_USER}})
+        await client.merge_run(run["id"], {"state": "failed", "dev_metadata": {REASON: STOPPED_BY_USER}})
     if target.work is not None:
         await remove_work(connection, target.work)
     else:

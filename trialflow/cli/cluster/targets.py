@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trialflow.cli.cluster.known import UID_KEY
 from trialflow.cli.identifiers import find_run, identifier
 from trialflow.errors import TrialflowError
+from trialflow.kept import UID
 
 if TYPE_CHECKING:
     from tasks.experiments.client import ServiceClient
@@ -33,7 +33,7 @@ class Target:
     def work(self) -> str | None:
         """The label of all that it has on a cluster; None for an experiment that never was on one."""
         if self.experiment is not None:
-            return (self.experiment.get("metadata") or {}).get(UID_KEY)
+            return (self.experiment.get("metadata") or {}).get(UID)
         assert self.run is not None
         return None if self.run.get("experiment") else self.run["name"]
 
@@ -81,7 +81,7 @@ async def _of_name(client: "ServiceClient", run_id: str, name: str, attempts: "S
 
 
 def _of_experiment(experiment: dict[str, Any], attempts: "Sequence[Attempt]") -> Target:
-    uid = (experiment.get("metadata") or {}).get(UID_KEY)
+    uid = (experiment.get("metadata") or {}).get(UID)
     return Target(experiment=experiment, attempts=[one for one in attempts if uid and one.work == uid])
 
 
