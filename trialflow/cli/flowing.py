@@ -1,4 +1,4 @@
-"""Run a flow in this process: Prefect set up quietly, Ctrl-C once in order and twice at once, our packages before the user's."""
+"""Run a flow in this process: Prefect set up quietly, Ctrl-C once in order and twice at once (or asked first), our packages before the user's."""
 
 import asyncio
 import gc
@@ -67,11 +67,12 @@ def quiet_prefect(home: Home) -> Path:
     return log
 
 
-def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str) -> tuple[Any, bool]:
+def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str, before_leaving: str | None = None) -> tuple[Any, bool]:
     """Run the flow to its end. Returns what it returned, and whether it was interrupted.
 
-    The first SIGINT or SIGTERM, or a cancellation in Prefect, cancels it (it stops in order, `on_interrupt` is said); a second SIGINT ends
-    this process at once with code 130.
+    The first SIGINT or SIGTERM, or a cancellation in Prefect, cancels it (it stops in order, `on_interrupt` is said); a second one ends this process
+    at once with code 130. On a terminal the question `before_leaving` is asked first, if there is one; meanwhile the stop goes on, and a third SIGINT
+    is a yes.
     """
     from prefect.exceptions import CancelledRun
 
@@ -81,12 +82,14 @@ def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str)
 
     async def main() -> Any:
         nonlocal interrupted
+        loop = asyncio.get_running_loop()
+        question = Question(before_leaving, loop) if before_leaving and sys.stdin.isatty() else None
 
         def interrupt() -> None:
             nonlocal interrupted
             if interrupted:
-                say("stopped at once; training runs that still run are taken up by the same command")
-                os._exit(130)
+                leave() if question is None else question.ask(leave)
+                return
             interrupted = True
             say(on_interrupt)
             work.cancel()
@@ -94,10 +97,43 @@ def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str)
         interrupt_of_flow.set(interrupt)
         work = asyncio.ensure_future(flow())
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, interrupt)
+            loop.add_signal_handler(number, interrupt)
         try:
             return await work
         except (asyncio.CancelledError, CancelledRun):
             return None
 
     return asyncio.run(main()), interrupted
+
+
+def leave() -> None:
+    """End this process at once."""
+    say("stopped at once; training runs that still run are taken up by the same command")
+    os._exit(130)
+
+
+class Question:
+    """A question on the terminal that is answered while the event loop goes on."""
+
+    def __init__(self, text: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.text = text
+        self._loop = loop
+        self._is_open = False
+
+    def ask(self, if_yes: Callable[[], None]) -> None:
+        """Ask, and call `if_yes` if the answer is yes; asked again while it is open, that is a yes."""
+        if self._is_open:
+            if_yes()
+            return
+        self._is_open = True
+        say(f"{self.text} [y/N]")
+
+        def answered() -> None:
+            self._loop.remove_reader(sys.stdin.fileno())
+            self._is_open = False
+            if os.read(sys.stdin.fileno(), 1024).strip().lower() in (b"y", b"yes"):
+                if_yes()
+            else:
+                say("still stopping")
+
+        self._loop.add_reader(sys.stdin.fileno(), answered)

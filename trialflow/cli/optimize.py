@@ -110,7 +110,8 @@ def work_on(
             run_flow(
                 lambda: flow(experiment=spec, run=run, project=project, directory=str(directory), source=source, cluster=cluster, options=options),
                 on_interrupt="stopping: training runs in flight are ended and launched again later "
-                + ("(Ctrl-C again: leave them running on the cluster)" if place else "(Ctrl-C again: leave them at once)"),
+                + ("(Ctrl-C again: leave them running on the cluster?)" if place else "(Ctrl-C again: leave them at once)"),
+                before_leaving="leave now, and let the training runs that have not ended run on, on the cluster?" if place else None,
             )
     if not ended:  # interrupted here, or cancelled in Prefect
         say(f"stopped with {board.done}/{board.budget or 'unlimited'} training runs done; nothing is lost")

@@ -58,7 +58,8 @@ def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None,
             log_sink.set(_print)
         result, interrupted = run_flow(
             lambda: training_run(run=spec, project=project, directory=str(directory), source=source, cluster=cluster),
-            on_interrupt="stopping the training run (Ctrl-C again: leave it at once)",
+            on_interrupt="stopping the training run " + ("(Ctrl-C again: leave it running?)" if place else "(Ctrl-C again: leave it at once)"),
+            before_leaving="leave now, and let the training run go on, on the cluster?" if place else None,
         )
     if interrupted or result is None:  # or cancelled in Prefect
         say(f"training run {begun.get('id', '')} was stopped")
