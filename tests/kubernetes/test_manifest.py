@@ -67,7 +67,9 @@ def test_gpu_nodes_are_kept_away_from_unless_a_gpu_is_asked_for() -> None:
 
 def test_nothing_large_and_no_secret_is_in_the_manifest() -> None:
     text = json.dumps(job(WORK, Recipe(uid="u", image="i", secret="u", api_url="http://x")))
-    assert "long" not in text and "TRIALFLOW_UPSTREAM_URL" in text and "UPSTREAM_TOKEN" not in text
+    assert "long" not in text and "TRIALFLOW_UPSTREAM_URL" in text
+    named = {variable["name"] for variable in made(secret="u", api_url="http://x")[1]["env"]}
+    assert "TRIALFLOW_UPSTREAM_URL" in named and "TRIALFLOW_UPSTREAM_TOKEN" not in named
 
 
 @pytest.mark.parametrize(
