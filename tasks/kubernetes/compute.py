@@ -57,6 +57,7 @@ class KubernetesCompute:
         self._pods = f"/api/v1/namespaces/{connection.namespace}/pods"
         self._mode = 0
         self._later: set[asyncio.Task[None]] = set()
+        self._told: set[str] = set()  # the Jobs whose launcher said that the model has ended: Kubernetes says it a little later
 
     async def __aenter__(self) -> "KubernetesCompute":
         await ensure_belongings(self.connection, self.recipe.uid, owner=self._owner, keys=self._keys)
@@ -111,12 +112,25 @@ class KubernetesCompute:
                     if reader is None:
                         writer = LogWriter(folder)
                         uid = pod["metadata"]["name"]
-                        reader = LogReader(self.connection, uid, patterns=work.patterns, writer=writer, on_reports=on_reports, on_log=on_log)
+                        reader = LogReader(
+                            self.connection,
+                            uid,
+                            patterns=work.patterns,
+                            writer=writer,
+                            on_reports=on_reports,
+                            on_log=on_log,
+                            on_end=lambda: self._watch.wake(name),
+                        )
                         reading = asyncio.create_task(reader.read(), name=f"log-{name}")
                 elif not is_gone:
                     if (problem := hopeless(pod)) is not None:
                         raise CannotStart(f"training run {work.training_run_id} cannot be started: {problem.message}", hint=problem.hint)
                     reason = pending_reason(pod)
+                if reader is not None and reading is not None and reader.has_ended_by_itself and not folder.was_stopped():
+                    self._in_background(self._let_end(reader, reading))
+                    reading = None
+                    self._told.add(name)
+                    return Exit(**{fact: value for fact, value in (reader.facts or {}).items() if fact in ending.FACTS})
                 if pod is not None and await self._exit_of(pod, is_gone, reader) is not None:
                     if not folder.was_stopped() and await self._try_next_mode(work, pod):
                         reader, reading = None, None
@@ -140,7 +154,7 @@ class KubernetesCompute:
         """End the attempt and delete its Job, unless it has ended by itself. Nothing of it is left when this returns."""
         name = job_name(work)
         pod = self._watch.pod(name)
-        if pod is not None and (self._watch.is_gone(name) or ending.exit_of(pod) is not None):
+        if name in self._told or (pod is not None and (self._watch.is_gone(name) or ending.exit_of(pod) is not None)):
             return
         self.folder(work).mark_stopped()
         seconds = max(1, round(grace))
@@ -164,6 +178,7 @@ class KubernetesCompute:
                     await self._delete_pod(pod["metadata"]["name"], 0)  # its node is gone: nobody else would finish its deletion
                 await self._until_gone(name, GONE_SECONDS)
             self._watch.forget(name)
+            self._told.discard(name)
 
         self._in_background(delete())
 
@@ -268,6 +283,13 @@ class KubernetesCompute:
         # The log is not whole: the last values are in the termination message as well.
         if values := ending.told_values(pod):
             await on_reports([Report(1 << 40, "merge", {"values": {name: {"value": value} for name, value in values.items()}})])
+
+    async def _let_end(self, reader: LogReader, reading: asyncio.Task[None]) -> None:
+        """Let a stream end by itself whose content is known: its connection can be used again."""
+        reader.end()
+        await asyncio.wait({reading}, timeout=LOG_SECONDS)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
     def _final(self, work: Launch, pod: Mapping[str, Any], ended: Exit, reader: LogReader | None) -> Exit:
         if reader is not None and reader.facts is not None and ending.told(pod) is None and ended.lost is None:

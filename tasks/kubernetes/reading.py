@@ -20,7 +20,8 @@ DELAYS = (0.2, 0.5, 1.0, 2.0, 5.0)
 class LogReader:
     """Reads one pod's log once its container has started.
 
-    `on_reports` gets the reports in order from the first; `on_log` what the model printed. Where no launcher was in the pod, `patterns` are searched
+    `on_reports` gets the reports in order from the first; `on_log` what the model printed; `on_end` is called when the launcher told the end,
+    which is a second or so before Kubernetes does. Where no launcher was in the pod, `patterns` are searched
     here. After `read`, `facts` is what the launcher said of the end (None if it said nothing) and `is_complete` says that no report is missing.
     """
 
@@ -33,6 +34,7 @@ class LogReader:
         writer: LogWriter,
         on_reports: Callable[[Sequence[Report]], Awaitable[None]],
         on_log: Callable[[bytes], None] | None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._connection = connection
         self._path = f"/api/v1/namespaces/{connection.namespace}/pods/{pod}/log"
@@ -41,6 +43,7 @@ class LogReader:
         self._writer = writer
         self._on_reports = on_reports
         self._on_log = on_log
+        self._on_end = on_end
         self._found: list[Report] = []
         self._patterns = Patterns(dict(patterns), self, self._say) if patterns else None
         self._reported = 0
@@ -56,6 +59,13 @@ class LogReader:
     def is_complete(self) -> bool:
         """Whether no report is missing, as far as is known."""
         return self._log.marks.is_complete
+
+    @property
+    def has_ended_by_itself(self) -> bool:
+        """Whether the launcher told that the model ended with a code of its own, and everything before that was read: nothing more is to come."""
+        facts = self.facts or {}
+        by_itself = facts.get("code") is not None and not (facts.get("signal") or facts.get("stopped") or facts.get("problem"))
+        return by_itself and self.is_complete
 
     def end(self) -> None:
         """The container has ended: a stream that ends now is whole."""
@@ -100,6 +110,7 @@ class LogReader:
             await self._report_found()
         if news.facts is not None:
             self.facts = news.facts
+            self._on_end()
 
     def add_later(self, kind: Any, body: Mapping[str, Any]) -> None:
         """Take a match of a pattern, as a journal does."""
