@@ -13,6 +13,8 @@ from trialflow.cli.talk import say, warn
 
 SHOWN = 8
 """How many training runs in flight the table lists."""
+NARROW, NAME_WHERE_NARROW = 100, 15
+"""Columns of a terminal, and of an experiment's name on a narrower one."""
 
 
 class View(Protocol):
@@ -60,13 +62,15 @@ class Table:
         from rich.table import Table as RichTable
 
         board = self.board
-        top = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+        top = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
         early = [("STOPPED", str(board.stopped))] if board.stops else []
-        for column in ("NAME", "DONE/BUDGET", "RUNNING", "LOST", "FAILED", *(name for name, _ in early), "BEST", "ETA", "STATUS"):
+        is_narrow = self.console.width < NARROW
+        top.add_column("NAME", no_wrap=True, max_width=NAME_WHERE_NARROW - len(early) * 8 if is_narrow else None)
+        for column in ("DONE/BUDGET", "RUNNING", "LOST", "FAILED", *(name for name, _ in early), "BEST", "ETA", "STATUS"):
             top.add_column(column, no_wrap=column != "BEST")
         top.add_row(
             board.name, f"{board.done}/{board.budget or 'unlimited'}", str(len(board.running)), str(board.lost), str(board.failed),
-            *(count for _, count in early), best_of(board), duration(board.eta), board.status,
+            *(count for _, count in early), best_of(board, is_short=is_narrow), duration(board.eta), board.status,
         )  # fmt: skip
         if not board.running:
             return top
@@ -99,11 +103,13 @@ def line_of(event: Event, board: Board) -> str | None:
     return f"{count} training run {event.run['id']} failed: {event.text}"
 
 
-def best_of(board: Board) -> str:
-    """The best values so far, or `-`."""
+def best_of(board: Board, *, is_short: bool = False) -> str:
+    """The best values so far, or `-`; of a single metric without its name if there is little room."""
     if board.best is None:
         return "-"
     names = [metric["name"] for metric in board.optimized]
+    if is_short and len(names) == 1:
+        return text_of(board.best["values"].get(names[0]))
     return " ".join(f"{name}={text_of(board.best['values'].get(name))}" for name in names)
 
 
