@@ -26,6 +26,7 @@ from tasks.kubernetes.connection import Connection, connected
 from tasks.kubernetes.errors import Unreachable
 from tasks.kubernetes.installation import MODEL, has_model_account
 from tasks.kubernetes.pods import Recipe
+from tasks.kubernetes.rehearsal import rehearse
 from trialflow.errors import InvalidInput
 from trialflow.specs import RunSpec
 
@@ -92,6 +93,7 @@ async def ground(on: OnCluster, run: RunSpec, directory: Path) -> AsyncIterator[
             get_run_logger().warning(note)
             tell(Event("waiting", text=note))
         recipe = await _recipe(on, run, cluster, directory)
+        await rehearse(connection, recipe, command=run.run or (), environment=run.env, timeout=run.timeout)
         yield Ground(connection, recipe, await _keys(on))
 
 

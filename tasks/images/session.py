@@ -15,7 +15,7 @@ import httpx
 from tasks.images.errors import RegistryRefused, RegistryUnavailable
 from tasks.images.login import Login, docker_login, how_to_log_in
 from tasks.images.references import DOCKER_HUB, Reference
-from tasks.images.transport import Way, is_tls_trouble, tls, ways
+from tasks.images.transport import Way, cause_of, is_tls_trouble, tls, ways
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
@@ -158,7 +158,7 @@ class RegistrySession:
                 "`insecure-registries` of Docker's daemon.json",
             )
         return RegistryUnavailable(
-            f"the registry {registry} did not answer: {str(error) or type(error).__name__}",
+            f"the registry {registry} did not answer: {cause_of(error)}",
             hint="check its name and port, and that it can be reached from here",
         )
 
