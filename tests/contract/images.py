@@ -43,9 +43,11 @@ def made_image(name: str, dockerfile: str, fill: Callable[[Path], object] = lamb
 
 def drop(repository: str) -> None:
     """Take a repository's images out of the Docker engine: the registry has them."""
-    listed = subprocess.run(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", repository], capture_output=True, text=True).stdout.split()
-    if listed:
-        subprocess.run(["docker", "rmi", *listed], capture_output=True)
+    fields = "{{.Tag}} {{.Digest}}"
+    listed = subprocess.run(["docker", "images", "--digests", "--format", fields, repository], capture_output=True, text=True).stdout
+    names = [f"{repository}@{digest}" if tag == "<none>" else f"{repository}:{tag}" for tag, digest in map(str.split, listed.splitlines())]
+    if names:
+        subprocess.run(["docker", "rmi", *names], capture_output=True)
 
 
 def the_registry() -> str:
