@@ -6,13 +6,13 @@ and as they arrive from then on.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tasks.experiments.checkpoints import value_at
 from tasks.experiments.client import ServiceClient
 from tasks.experiments.history import History
-from trialflow.optimizer.stopping import Rule, should_stop
+from trialflow.optimizer.stopping import Curve, Rule, should_stop
 from trialflow.specs import early_stopping_of
 
 Json = Mapping[str, Any]
@@ -22,10 +22,10 @@ AT_ONCE = 16
 
 @dataclass
 class _Track:
-    """The current attempt of one training run: the metric at its checkpoints, up to which of them the rule was `asked`, and what it said."""
+    """The current attempt of one training run: its checkpoints, up to which of them the rule was `asked`, and what it said."""
 
     attempt: int
-    values: list[float | None] = field(default_factory=list)
+    curve: Curve
     asked: int = 0
     verdict: str | None = None
 
@@ -59,8 +59,8 @@ class Prospects:
         Nobody knows whether the rule was asked at the last of them: it is asked there once more, when that checkpoint is heard of.
         """
         history = History.of(run)
-        values = [value_at(one, self.rule.metric) for one in checkpoints[history.earlier_checkpoints :]]
-        self._tracks[str(run["id"])] = _Track(history.attempt, values, max(0, len(values) - 1), history.stopped_early)
+        curve = Curve.of((value_at(one, self.rule.metric) for one in checkpoints[history.earlier_checkpoints :]), self.rule)
+        self._tracks[str(run["id"])] = _Track(history.attempt, curve, max(0, len(curve) - 1), history.stopped_early)
 
     def reached(self, training_run: str, attempt: int, place: int, checkpoint: Json) -> str | None:
         """Why the training run should be ended now that the `place`-th checkpoint of this attempt (from 1) is there; None if it should go on.
@@ -69,11 +69,12 @@ class Prospects:
         """
         track = self._tracks.get(training_run)
         if track is None or track.attempt != attempt:
-            track = self._tracks[training_run] = _Track(attempt)
+            track = self._tracks[training_run] = _Track(attempt, Curve(self.rule))
         if track.verdict is None and place > track.asked:
-            track.values[place - 1 :] = [value_at(checkpoint, self.rule.metric)]
+            if place > len(track.curve):
+                track.curve.add(value_at(checkpoint, self.rule.metric))
             track.asked = place
-            track.verdict = should_stop({name: one.values for name, one in self._tracks.items()}, training_run, self.rule)
+            track.verdict = should_stop({name: one.curve for name, one in self._tracks.items()}, training_run, self.rule)
         return track.verdict
 
 

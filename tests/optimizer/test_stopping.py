@@ -1,15 +1,20 @@
 """Which training runs are stopped early: tables of cases for the median rule and ASHA."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
-from trialflow.optimizer.stopping import Rule, rung_at, should_stop
+from trialflow.optimizer.stopping import Curve, Rule, rung_at, should_stop
 
 MEDIAN = Rule("median", "acc", min_checkpoints=2)
 ASHA = Rule("asha", "acc", min_checkpoints=2, reduction=3)
 OTHERS = {"a": [0.1, 0.2, 0.3], "b": [0.3, 0.4, 0.5], "c": [0.5, 0.6, 0.7]}
 """Averages after two: 0.15, 0.35, 0.55; best after two: 0.2, 0.4, 0.6."""
+
+
+def said(histories: Mapping[str, Sequence[float | None]], rule: Rule) -> str | None:
+    """What the rule says of the training run `me`."""
+    return should_stop({name: Curve.of(values, rule) for name, values in histories.items()}, "me", rule)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +32,7 @@ OTHERS = {"a": [0.1, 0.2, 0.3], "b": [0.3, 0.4, 0.5], "c": [0.5, 0.6, 0.7]}
     ],
 )
 def test_the_median_rule(own: Sequence[float | None], others: dict, is_stopped: bool, why: str) -> None:
-    assert (should_stop({**others, "me": own}, "me", MEDIAN) is not None) is is_stopped, why
+    assert (said({**others, "me": own}, MEDIAN) is not None) is is_stopped, why
 
 
 @pytest.mark.parametrize(
@@ -45,7 +50,7 @@ def test_the_median_rule(own: Sequence[float | None], others: dict, is_stopped: 
     ],
 )
 def test_asha(own: Sequence[float | None], others: dict, is_stopped: bool, why: str) -> None:
-    assert (should_stop({**others, "me": own}, "me", ASHA) is not None) is is_stopped, why
+    assert (said({**others, "me": own}, ASHA) is not None) is is_stopped, why
 
 
 @pytest.mark.parametrize("kind", ["median", "asha"])
@@ -54,12 +59,12 @@ def test_minimizing_is_maximizing_of_the_negative(kind: str) -> None:
     for own in ([0.1, 0.2], [0.9, 0.9]):
         histories = {**OTHERS, "me": own}
         negative = {name: [-value for value in values] for name, values in histories.items()}
-        assert (should_stop(histories, "me", up) is None) == (should_stop(negative, "me", down) is None)
+        assert (said(histories, up) is None) == (said(negative, down) is None)
 
 
 def test_the_reason_has_the_metrics_own_numbers() -> None:
     rule = Rule("median", "loss", "minimize", 2)
-    reason = should_stop({"a": [1, 1], "b": [2, 2], "c": [3, 3], "me": [9, 8]}, "me", rule)
+    reason = said({"a": [1, 1], "b": [2, 2], "c": [3, 3], "me": [9, 8]}, rule)
     assert reason == "median: after 2 checkpoints it has its best loss of 8, the median of 3 others is 2"
 
 

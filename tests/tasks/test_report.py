@@ -50,3 +50,20 @@ async def test_a_server_that_is_away_is_a_warning(monkeypatch: pytest.MonkeyPatc
         one.observed(RUN, Outcome("completed"))
         await one.finish([])
     assert "connection refused" in caplog.text
+
+
+async def test_what_was_stopped_early_is_shown_as_stopped_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables: list[list[dict[str, object]]] = []
+
+    async def keep(*_: object, **shown: object) -> str:
+        if "table" in shown:
+            tables.append(shown["table"])  # type: ignore[arg-type]
+        return "an id"
+
+    for name in ("acreate_progress_artifact", "acreate_table_artifact", "acreate_markdown_artifact"):
+        monkeypatch.setattr(report, name, keep)
+    one = reporter([0.0])
+    one.observed(RUN, Outcome("completed", "below the median"))
+    one.observed(RUN, Outcome("completed"))
+    await one.finish([])
+    assert [(row["outcome"], row["reason"]) for row in tables[0]] == [("stopped", "below the median"), ("completed", "")]

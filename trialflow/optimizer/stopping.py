@@ -1,12 +1,11 @@
 """Whether a training run is worth going on with, from the checkpoints of all: the median rule and successive halving. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite, nan
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf, isfinite, nan
 from statistics import median
 from typing import Literal
 
-Checkpoints = Sequence[float | None]
 FEWEST_OTHERS = 3
 """With fewer other training runs that came as far, the median says too little."""
 
@@ -26,20 +25,56 @@ class Rule:
     reduction: int = 3
 
 
-def should_stop(histories: Mapping[str, Checkpoints], training_run: str, rule: Rule) -> str | None:
+@dataclass
+class Curve:
+    """The rule's metric at the checkpoints of one training run, as the rules look at it: mean and best of each beginning, larger being better.
+
+    A checkpoint without the metric, or with one that is no number, counts as a checkpoint and as nothing measured.
+    """
+
+    rule: Rule
+    means: list[float] = field(default_factory=list)
+    bests: list[float] = field(default_factory=list)
+    _total: float = 0.0
+    _known: int = 0
+
+    @classmethod
+    def of(cls, values: Iterable[float | None], rule: Rule) -> "Curve":
+        """The curve of values, oldest first."""
+        curve = cls(rule)
+        for value in values:
+            curve.add(value)
+        return curve
+
+    def __len__(self) -> int:
+        """How many checkpoints there are."""
+        return len(self.means)
+
+    def add(self, value: float | None) -> None:
+        """Take in the next checkpoint."""
+        best = self.bests[-1] if self.bests else -inf
+        if value is not None and isfinite(value):
+            upward = value if self.rule.objective == "maximize" else -value
+            self._total, self._known, best = self._total + upward, self._known + 1, max(best, upward)
+        self.means.append(self._total / self._known if self._known else nan)
+        self.bests.append(best)
+
+
+def should_stop(curves: Mapping[str, Curve], training_run: str, rule: Rule) -> str | None:
     """Why `training_run` should be stopped now, in words for a person; None if it should go on.
 
-    `histories` has for each training run of the experiment, ended ones too, the rule's metric at its checkpoints, oldest first; None or nan where a
-    checkpoint lacks it. Asked after every checkpoint. Median: Golovin and others (2017), "Google Vizier", section 3.1.2. ASHA: Li and others
-    (2020), "A System for Massively Parallel Hyperparameter Tuning", in its variant that stops instead of pausing.
+    `curves` has each training run of the experiment, ended ones too. Asked after every checkpoint.
+    Median: Golovin and others (2017), "Google Vizier", section 3.1.2. ASHA: Li and others (2020), "A System for Massively Parallel Hyperparameter
+    Tuning", in its variant that stops instead of pausing.
     """
-    own = [_upward(value, rule) for value in histories.get(training_run, ())]
-    step = len(own)
-    if step < rule.min_checkpoints or (rule.kind == "asha" and not rung_at(step, rule.min_checkpoints, rule.reduction)):
+    own = curves.get(training_run)
+    step = len(own) if own is not None else 0
+    if own is None or step < rule.min_checkpoints or (rule.kind == "asha" and not rung_at(step, rule.min_checkpoints, rule.reduction)):
         return None
-    rivals = [one for name, one in histories.items() if name != training_run and len(one) >= step]
-    others = [[_upward(value, rule) for value in one[:step]] for one in rivals]
-    return _by_median(own, others, rule) if rule.kind == "median" else _by_asha(own, others, rule)
+    others = [one for name, one in curves.items() if name != training_run and len(one) >= step]
+    if rule.kind == "median":
+        return _by_median(own.bests[-1], [one.means[step - 1] for one in others], step, rule)
+    return _by_asha(own.bests[-1], [one.bests[step - 1] for one in others], step, rule)
 
 
 def rung_at(count: int, first: int, reduction: int) -> bool:
@@ -50,47 +85,28 @@ def rung_at(count: int, first: int, reduction: int) -> bool:
     return rung == count
 
 
-def _by_median(own: list[float], others: list[list[float]], rule: Rule) -> str | None:
-    """Stop where the best so far is below the median of what the others had on average up to the same checkpoint, where `others` end."""
-    step = len(own)
-    averages = [one for one in map(_mean, others) if isfinite(one)]
+def _by_median(best: float, averages: Sequence[float], step: int, rule: Rule) -> str | None:
+    """Stop where the best so far is below the median of what the others had on average up to the same checkpoint."""
+    averages = [one for one in averages if isfinite(one)]
     if len(averages) < FEWEST_OTHERS:
         return None
-    best, middle = _best(own), median(averages)
+    middle = median(averages)
     if best >= middle:
         return None
     shown = f"its best {rule.metric} of {_shown(best, rule)}" if isfinite(best) else f"no {rule.metric} at all"
     return f"median: after {step} checkpoints it has {shown}, the median of {len(averages)} others is {_shown(middle, rule)}"
 
 
-def _by_asha(own: list[float], others: list[list[float]], rule: Rule) -> str | None:
+def _by_asha(best: float, reached: Sequence[float], step: int, rule: Rule) -> str | None:
     """At a rung, stop what is not among the best one in `reduction` of those that have reached it, itself included."""
-    step = len(own)
-    reached = [_best(one) for one in others]
     # The first `reduction` to come all go on unless enough is known to tell the best third (say) from the rest.
     if len(reached) + 1 < rule.reduction:
         return None
-    best = _best(own)
     place = 1 + sum(one > best for one in reached)
     kept = (len(reached) + 1) // rule.reduction
     if place <= kept:
         return None
     return f"asha: {place} of {len(reached) + 1} at {step} checkpoints by {rule.metric}, the best {kept} go on"
-
-
-def _upward(value: float | None, rule: Rule) -> float:
-    if value is None or not isfinite(value):
-        return nan
-    return value if rule.objective == "maximize" else -value
-
-
-def _best(values: Sequence[float]) -> float:
-    return max((one for one in values if isfinite(one)), default=float("-inf"))
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [one for one in values if isfinite(one)]
-    return sum(known) / len(known) if known else nan
 
 
 def _shown(value: float, rule: Rule) -> str:
