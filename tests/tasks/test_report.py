@@ -60,7 +60,7 @@ async def test_what_was_stopped_early_is_shown_as_stopped_with_its_reason(monkey
             tables.append(shown["table"])  # type: ignore[arg-type]
         return "an id"
 
-    for name in ("acreate_progress_artifact", "acreate_table_artifact", "acreate_markdown_artifact"):
+    for name in ("acreate_progress_artifact", "aupdate_progress_artifact", "acreate_table_artifact", "acreate_markdown_artifact"):
         monkeypatch.setattr(report, name, keep)
     one = reporter([0.0])
     one.observed(RUN, Outcome("completed", "below the median"))
