@@ -21,7 +21,7 @@ from trialflow.home import Home
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 STEPS = {
     "suggest": ("POST", r"/v1/aiexperiments/\d+/training_runs", b""),
-    "launch": ("POST", r"/apis/batch/v1/namespaces/[^/]+/jobs", b""),
+    "launch": ("POST", r"/apis/batch/v1/namespaces/[^/]+/jobs", b'"run-'),  # not the rehearsal of one
     "collect": ("GET", r"/api/v1/namespaces/[^/]+/pods/[^/]+/log", b""),
     "observe": ("MERGE", r"/v1/training_runs/\d+", b'"state"'),
 }
