@@ -73,7 +73,8 @@ def test_draws_of_a_posterior_that_is_all_prior_have_the_width_of_the_prior() ->
 @pytest.mark.parametrize("pending", [0, 3])
 @pytest.mark.parametrize("metrics", [1, 2])
 @pytest.mark.parametrize("conditions", [0, 2])
-def test_the_gradient_of_the_acquisition(data: Data, others: int, pending: int, metrics: int, conditions: int) -> None:
+@pytest.mark.parametrize("failed", [0, 2])
+def test_the_gradient_of_the_acquisition(data: Data, others: int, pending: int, metrics: int, conditions: int, failed: int) -> None:
     x, y, noise, rng = data
     optimized = [fitted_of(x, y, noise), fitted_of(x, -y + rng.standard_normal(12), noise)][:metrics]
     if others and metrics == 1:
@@ -83,7 +84,7 @@ def test_the_gradient_of_the_acquisition(data: Data, others: int, pending: int, 
         ((0, Parameter("a", "double", (0, 1), prior=NormalPrior(0.4, 0.2))), (1, Parameter("b", "double", (0, 1), prior=BetaPrior(2, 3)))), 0.7
     )
     apart = Neighbourhood(rng.random(5), rng.random((3, 5)))
-    term = improvement(optimized, chances, rng.random((pending, 5)), rng)
+    term = improvement(optimized, chances, rng.random((pending, 5)), rng.random((failed, 5)), rng)
     acquisition = Acquisition((term, *chances, prior, apart))
     for point in rng.random((4, 5)):
         value, gradient = acquisition.slopes(point[None])

@@ -16,6 +16,8 @@ WORLDS = 16
 WORLDS_OF_TWO = 8
 WORLDS_OF_MANY = 4
 """So often it is drawn what pending points may give: for one process, for each of two metrics, for each of several sets of hyperparameters."""
+SEEN, BELIEVED = 1e-6, 0.3
+"""The variance of what a pending point is taken to give, and of what a failed one is, as shares of the function's own."""
 EVEN = float(np.log(0.5))
 
 
@@ -71,23 +73,25 @@ def improvement(
     optimized: Sequence[Fitted],
     conditions: Sequence[Chance],
     pending: Array,
+    failed: Array,
     rng: np.random.Generator,
     within: Term | None = None,
     worlds: int | None = None,
 ) -> Term:
     """Expected improvement of one metric, or of the front of two, over what is known and over what `pending` (p, width) may give.
 
-    Only points at which the `conditions` are likely to hold can be the best so far, and only ones for which `within` is zero.
+    Only points at which the `conditions` are likely to hold can be the best so far, and only ones for which `within` is zero; those that `failed`
+    (f, width) cannot.
     """
     if len(optimized) == 1 and optimized[0].others:
         every = [replace(optimized[0], process=one, others=()) for one in (optimized[0].process, *optimized[0].others)]
-        return Mixture(tuple(improvement([one], conditions, pending, rng, within, WORLDS_OF_MANY) for one in every))
+        return Mixture(tuple(improvement([one], conditions, pending, failed, rng, within, WORLDS_OF_MANY) for one in every))
     worlds = 1 if len(pending) == 0 else worlds or (WORLDS if len(optimized) == 1 else WORLDS_OF_TWO)
-    processes = [seeing(one.process, pending, worlds, rng) for one in optimized]
+    processes = [seeing(one.process, pending, worlds, rng, failed) for one in optimized]
     width = pending.shape[1]
     points = processes[0].x[:, :width]
     means = [process.means if process.x.shape[1] == width else process.predict(process.x[:, :width])[0] for process in processes]
-    good = likely(conditions, points)
+    good = likely(conditions, points) & (np.arange(len(points)) < len(points) - len(failed))
     if len(optimized) == 1:
         if within is not None and np.any(inside := good & (within.value(points) >= 0)):
             good = inside
@@ -101,12 +105,20 @@ def improvement(
     return HypervolumeImprovement((processes[0], processes[1]), inside, reference)
 
 
-def seeing(process: Process, pending: Array, worlds: int, rng: np.random.Generator) -> Process:
-    """The process in several worlds, each with its own joint, antithetic sample of what the pending points give."""
-    if len(pending) == 0:
+def seeing(process: Process, pending: Array, worlds: int, rng: np.random.Generator, failed: Array | None = None) -> Process:
+    """The process in several worlds, each with its own joint, antithetic sample of what the pending points give.
+
+    Points that `failed` come last. They gave no value, and the process would stay as uncertain about them as about what was never tried; once the
+    rest is well known, this alone would draw the search to where training runs fail. So they are taken to have given about what was expected of them.
+    """
+    failed = pending[:0] if failed is None else failed
+    if len(pending) + len(failed) == 0:
         return process
     half = rng.standard_normal((len(pending), worlds // 2))
-    return process.given(pending, np.concatenate([half, -half], axis=1))
+    draws = np.concatenate([half, -half], axis=1) if len(pending) else np.zeros((0, worlds))
+    draws = np.concatenate([draws, np.zeros((len(failed), draws.shape[1]))])
+    shares = np.concatenate([np.full(len(pending), SEEN), np.full(len(failed), BELIEVED)])
+    return process.given(np.concatenate([pending, failed]), draws, shares)
 
 
 def likely(conditions: Sequence[Chance], points: Array) -> Array:

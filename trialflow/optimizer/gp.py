@@ -98,15 +98,18 @@ class Process:
         deviation_slope = -np.einsum("mnw,mn->mw", moved, solved) / deviation[:, None]
         return self.mean + kernel @ self.weights, deviation, mean_slope, deviation_slope
 
-    def given(self, points: Array, draws: Array) -> "Process":
-        """The process that also sees values at `points` (p, w), one world for each column of the standard normal `draws` (p, k)."""
+    def given(self, points: Array, draws: Array, shares: Array | float = 1e-6) -> "Process":
+        """The process that also sees values at `points` (p, w), one world for each column of the standard normal `draws` (p, k).
+
+        `shares` (p,) are the variances of what is seen as shares of the function's own.
+        """
         kernel, _ = self._cross(points)
         half = solve_triangular(self.lower, kernel.T, lower=True, check_finite=False)
         inverse = np.exp(-self.theta[self.owner])
         scaled = self._padded(points) * inverse
         own, _ = matern(_squares(scaled, scaled), self.signal)
         covariance = own - half.T @ half
-        noise = np.full(len(points), 1e-6 * self.signal)
+        noise = np.broadcast_to(shares, len(points)) * self.signal
         corner = cholesky(covariance + np.diag(noise))
         samples = self.mean + kernel @ self.weights[:, :1] + corner @ draws
         count = len(self.x)

@@ -20,6 +20,8 @@ Array = np.ndarray
 MOST_MODELLED = {1: 1000, 2: 700}
 MOST_OF_MANY = 400
 """Observations that a process is made from, by the number of processes; beyond it takes too long, and the best and the latest ones are taken."""
+MOST_FAILED = 200
+"""Failures that a metric's process is told of, the latest ones."""
 DOUBT_OF_SUCCESS = 0.1
 INCUMBENTS = 5
 MEMBERS = 4
@@ -59,7 +61,8 @@ def by_model(
     within: Term | None = None
     if num_solutions > 1:
         within, points, means = _part(points, means, likely(conditions, points), num_solutions, len(history.observations) + len(pending))
-    terms: list[Term] = [improvement(optimized, conditions, pending, rng, within), *conditions, *_priors(sampler, len(history.observations))]
+    failed = history.rows[history.failed][-MOST_FAILED:, : sampler.encoder.width]
+    terms: list[Term] = [improvement(optimized, conditions, pending, failed, rng, within), *conditions, *_priors(sampler, len(history.observations))]
     rows = maximise(Acquisition(tuple(terms + ([within] if within is not None else []))), sampler, _incumbents(points, means, conditions), rng)
     if not task_costs:
         return Answer(rows, "gp")
