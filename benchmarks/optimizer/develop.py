@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from benchmarks.optimizer.problem import Point, Problem, box, number, vector
+from benchmarks.optimizer.real import DIABETES, svr_of_friedman
 from benchmarks.optimizer.shapes import HARTMANN_6, ackley, branin, ellipsoid, hartmann, powell, rosenbrock, rotated
 from trialflow.optimizer import Conditional, LinearConstraint, Parameter, Space
 
@@ -111,6 +112,7 @@ DEVELOP = (
     Problem("mixed 7", Space(MIXED), mixed, 0.0),
     Problem("sized", SIZED, sized, 1.1705, noise=0.01),
     Problem("choice of model", CHOSEN_MODEL, chosen_model, 0.08, noise=0.002),
+    Problem("svr of friedman", DIABETES, svr_of_friedman, 4.1315),
     Problem("failing 4", Space(box(4, 0, 1)), lambda p: None if vector(p)[:2].sum() > 1.05 else ellipsoid(vector(p), CENTRE_4), 0.0),
     Problem("ring", Space(box(3, 0, 1)), lambda p: float(np.sum((vector(p) - 0.9) ** 2)), 0.034478, constraint=outside),
     Problem("shares", Space(box(4, 0, 1), (), (WHOLE,)), shares, 0.005636),

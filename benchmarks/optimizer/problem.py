@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -100,7 +100,7 @@ def area(points: list[tuple[float, float]], corner: tuple[float, float]) -> floa
     return total
 
 
-def breach(problem: Problem, point: Mapping[str, float]) -> float:
+def breach(problem: Problem, point: Mapping[str, Any]) -> float:
     """How far a point is over the worst linear constraint (all are of the kind less_than); 0 without any. For peers that know no such constraints."""
     return max([sum(weight * point[name] for name, weight in one.terms) - one.threshold for one in problem.space.linear_constraints], default=0.0)
 

@@ -54,6 +54,27 @@ def svc_of_cancer(point: Point) -> float:
     return float(np.mean(np.minimum(np.maximum(0.0, 1 - decisions * (2 * y - 1)), 3.0) ** 2))
 
 
+@lru_cache
+def _friedman() -> tuple[Any, Any]:
+    warnings.filterwarnings("ignore", message="Solver terminated early")
+    from sklearn.datasets import make_friedman1
+    from sklearn.preprocessing import StandardScaler
+
+    x, y = make_friedman1(n_samples=160, n_features=8, noise=1.0, random_state=1)
+    return StandardScaler().fit_transform(x), y
+
+
+def svr_of_friedman(point: Point) -> float:
+    """Mean squared error of a support vector regression of made data in 3 folds."""
+    from sklearn.model_selection import cross_val_score
+    from sklearn.svm import SVR
+
+    x, y = _friedman()
+    gamma: Any = number(point, "gamma")
+    model = SVR(C=number(point, "c"), gamma=gamma, epsilon=number(point, "epsilon"), max_iter=20000)
+    return -float(np.mean(cross_val_score(model, x, y, cv=3, scoring="neg_mean_squared_error")))
+
+
 CANCER = Space(
     (
         Parameter("c", "double", (1e-3, 1e3), log=True),
