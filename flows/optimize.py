@@ -119,7 +119,8 @@ async def _work(place: Workplace, bench: Bench, experiment: dict[str, Any], opti
     ledger = Ledger.of(experiment, ours=len(active), canary=options.canary, stop_after_failures=options.stop_after_failures, proven=proven)
     reporter = Reporter(experiment, ledger)
     bench.prospects = await _prospects(place, experiment)
-    tell(Event("experiment", facts={"experiment": experiment, "resumed": resumed, "flow_run": str(flow_run.id or "")}))
+    best = await place.client.best_runs(experiment["id"]) if resumed == "resume" else []
+    tell(Event("experiment", facts={"experiment": experiment, "resumed": resumed, "flow_run": str(flow_run.id or ""), "best": best}))
     logger.info("experiment %s (%s): %s of %s training runs done", experiment["id"], experiment["name"], ledger.spent, ledger.budget)
 
     async def take(run: dict[str, Any]) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 class Event:
     """One thing that happened. `run` is the training run's JSON, `text` a reason or a sentence, `facts` what else the kind has.
 
-    `experiment`: work on an experiment begins (facts: experiment, resumed); `launched`; `lost`; `completed` and `failed` (facts: values; a text with
-    completed is why it was stopped early);
+    `experiment`: work on an experiment begins (facts: experiment, resumed, best); `launched`; `lost`; `completed` (a text: why it was stopped early)
+    and `failed` (facts: values);
     `pending`: it does not run yet, with the reason; `waiting`: something outside is away and tried again; `ended`: the flow is done (facts: summary).
     """
 

@@ -1,6 +1,6 @@
 """What the table of a running experiment shows, computed from the flow's events. Pure: the clock is passed in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,10 +27,15 @@ class Board:
     running: dict[str, tuple[Mapping[str, Any], float]] = field(default_factory=dict)
     durations: list[float] = field(default_factory=list)
 
+    def end(self) -> None:
+        """Nothing of it runs any more, and it has not come to its end."""
+        self.status = "stopped"
+        self.running.clear()
+
     def take(self, event: Event, now: float) -> None:
         """Take in one event."""
         if event.kind == "experiment":
-            self._begin(event.facts["experiment"])
+            self._begin(event.facts["experiment"], event.facts.get("best") or [])
         elif event.kind == "launched" and event.run:
             self.running[str(event.run["id"])] = (event.run, now)
             self.status = "running"
@@ -53,7 +58,7 @@ class Board:
         """The metrics that the experiment optimizes."""
         return [metric for metric in self.metrics if metric.get("strategy") in (None, "optimize")]
 
-    def _begin(self, experiment: Mapping[str, Any]) -> None:
+    def _begin(self, experiment: Mapping[str, Any], best: Sequence[Mapping[str, Any]]) -> None:
         self.name = experiment["name"]
         self.experiment_id = str(experiment["id"])
         self.budget = experiment.get("budget")
@@ -61,6 +66,9 @@ class Board:
         self.done = int(experiment["progress"].get("finished_run_count") or 0)
         self.metrics = tuple(experiment["metrics"])
         self.stops = early_stopping_of(experiment.get("metadata")) is not None
+        if best and len(self.optimized) == 1:
+            values = {name: value["value"] for name, value in best[0]["values"].items()}
+            self.best = {"id": best[0]["id"], "values": values, "assignments": best[0].get("assignments") or {}}
 
     def _end(self, event: Event, now: float) -> None:
         assert event.run is not None

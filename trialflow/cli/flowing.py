@@ -103,7 +103,10 @@ def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str,
         except (asyncio.CancelledError, CancelledRun):
             return None
 
-    return asyncio.run(main()), interrupted
+    result = asyncio.run(main())
+    if interrupted:  # somebody in a hurry may press it again while this process says goodbye
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    return result, interrupted
 
 
 def leave() -> None:

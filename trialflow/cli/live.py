@@ -62,6 +62,8 @@ class Table:
         from rich.table import Table as RichTable
 
         board = self.board
+        if not board.experiment_id:
+            return ""
         top = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
         early = [("STOPPED", str(board.stopped))] if board.stops else []
         is_narrow = self.console.width < NARROW

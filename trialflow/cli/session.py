@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -42,13 +42,27 @@ def flow_session() -> Iterator[Session]:
         else:
             server = held.enter_context(together.submit(lease, prefect_server(home)).result())
             session = Session(home, f"{server.url}/api", server.url, True)
-            os.environ["PREFECT_API_URL"] = session.prefect_url
-            os.environ["PREFECT_API_AUTH_STRING"] = prefect_auth(home)
-            os.environ["PREFECT_HOME"] = str(home.prefect)
+            variables = {"PREFECT_API_URL": session.prefect_url, "PREFECT_API_AUTH_STRING": prefect_auth(home), "PREFECT_HOME": str(home.prefect)}
+            # Whoever has a Prefect of their own has told it what they think of its telemetry; who has not was never asked.
+            held.enter_context(_set({**variables, "DO_NOT_TRACK": os.environ.get("DO_NOT_TRACK", "1")}))
         if service:
             import_flows()  # about a second, as the service's start: both at once
             held.enter_context(service.result())
         yield session
+
+
+@contextmanager
+def _set(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @asynccontextmanager

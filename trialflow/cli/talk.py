@@ -29,15 +29,16 @@ def warn(text: str) -> None:
 
 def say(text: str) -> None:
     """Say anything else."""
-    click.echo(text, err=True)
+    # Not click.echo, which has a stream of its own: what is said while a live table is shown goes above it.
+    print(text, file=sys.stderr, flush=True)
 
 
 def next_commands(commands: Sequence[str]) -> None:
     """Say at most three commands that one would type next; each can be copied."""
     for number, command in enumerate(commands[:3]):
-        click.echo(("next: " if number == 0 else "      ") + command, err=True)
+        say(("next: " if number == 0 else "      ") + command)
 
 
 def _say(label: str, text: str, colour: str) -> None:
     label = click.style(label, fg=colour, bold=True) if has_colour() else label
-    click.echo(f"{label} {text}", err=True)
+    say(f"{label} {text}")
