@@ -54,6 +54,14 @@ def is_in_cluster(environ: Mapping[str, str], folder: Path = SERVICE_ACCOUNT) ->
     return bool(environ.get("KUBERNETES_SERVICE_HOST") and environ.get("KUBERNETES_SERVICE_PORT")) and (folder / "token").is_file()
 
 
+def own_namespace(folder: Path = SERVICE_ACCOUNT) -> str | None:
+    """The namespace of the pod that we run in, where its service account has its rights; None if this is no pod."""
+    try:
+        return (folder / "namespace").read_text().strip() or None
+    except OSError:
+        return None
+
+
 def parsed(path: Path) -> dict[str, Any]:
     """The document in the file. Raises `InvalidInput`; what is in the file, which is secret, is not told."""
     import yaml

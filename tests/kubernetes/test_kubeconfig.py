@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.kubernetes.kubeconfig import cluster_of, self_contained, user_of
-from tasks.kubernetes.kubeconfig_files import load_kubeconfig
+from tasks.kubernetes.kubeconfig_files import load_kubeconfig, own_namespace
 from trialflow.errors import InvalidInput
 
 CLUSTER: dict[str, Any] = {"server": "https://x:6443"}
@@ -131,3 +131,9 @@ def test_a_file_that_is_no_kubeconfig_is_told(tmp_path: Path, text: str | bytes 
 def test_without_any_kubeconfig_outside_a_pod_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="there is no kubeconfig"):
         load_kubeconfig(None, None, environ={"HOME": str(tmp_path)})
+
+
+def test_a_pod_tells_its_namespace_and_a_laptop_none(tmp_path: Path) -> None:
+    assert own_namespace(tmp_path) is None
+    (tmp_path / "namespace").write_text("team\n")
+    assert own_namespace(tmp_path) == "team"

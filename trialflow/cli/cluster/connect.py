@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--kubeconfig", metavar="FILE", help="Its kubeconfig; by default KUBECONFIG, else ~/.kube/config.")
 @click.option("--context", metavar="NAME", help="The context of the kubeconfig; by default its current one.")
 @click.option("--registry", metavar="HOST:PORT/PATH", help="Where images for it go.")
-@click.option("--namespace", metavar="NAME", help="The namespace of training runs; orchestrate by default.")
+@click.option("--namespace", metavar="NAME", help="The namespace of training runs; by default orchestrate, in a pod its own.")
 @click.option("--api-url", metavar="URL", help="A service that pods can reach; without one they need none.")
 @click.option("-f", "--filename", metavar="FILE", help="A cluster.yml with all this; options come before what it says.")
 @click.option("--no-install", is_flag=True, help="Make nothing on the cluster.")
@@ -62,13 +62,13 @@ def _wanted(filename: str | None, options: dict[str, str | None]) -> dict[str, A
 
 def _described(wanted: dict[str, Any]) -> "Cluster":
     from tasks.kubernetes.cluster import DEFAULT_NAMESPACE, Cluster
-    from tasks.kubernetes.kubeconfig_files import load_kubeconfig
+    from tasks.kubernetes.kubeconfig_files import load_kubeconfig, own_namespace
 
     document, context = load_kubeconfig(wanted["kubeconfig"], wanted["context"], environ=os.environ)
     return Cluster(
         name=wanted["cluster_name"],
         provider="custom",
-        namespace=wanted["namespace"] or DEFAULT_NAMESPACE,
+        namespace=wanted["namespace"] or (None if document else own_namespace()) or DEFAULT_NAMESPACE,
         kubeconfig=document,
         context=context,
         registry=wanted["registry"].rstrip("/") if wanted["registry"] else None,
