@@ -117,15 +117,34 @@ def test_a_registry_where_nothing_listens_is_told(tenant: Tenant) -> None:
 
 
 def test_a_registry_that_wants_a_login_is_told(tenant: Tenant, start_registry: Callable[..., str]) -> None:  # noqa: F811
-    htpasswd = tenant.user.folder.parent / "htpasswd"
-    htpasswd.write_text("ada:$2b$04$H151R5sulbMda6LXuWwWb.fRrwyY/D5mGqGAFM37RXtKBfCf.Xu5q\n")
-    address = start_registry(auth={"htpasswd": {"realm": "r", "path": str(htpasswd)}})
+    address = closed_registry(tenant, start_registry)
     connect(tenant, registry=f"{address}/team")
     write_project(tenant)
     begun = time.monotonic()
     code, _, said = tenant.user.type("cluster", "optimize")
     assert_told(code, said, (address, f"docker login {address}"), begun)
     assert_nothing_spent(tenant)
+
+
+def test_an_image_that_the_nodes_may_not_pull_ends_it_with_what_they_were_told(
+    tenant: Tenant,
+    start_registry: Callable[..., str],  # noqa: F811
+) -> None:
+    connect(tenant)
+    address = closed_registry(tenant, start_registry)
+    tenant.write(budget=2, seconds=0, image=f"{address}/team/model:1")
+    begun = time.monotonic()
+    code, _, said = tenant.user.type("cluster", "optimize", "--new")
+    assert_told(code, said, (f"{address}/team/model:1", "refuses access", "the node was told"), begun)
+    listed = json.loads(tenant.user.type("experiment", "list", "-o", "json")[1])
+    assert [one["done/budget"] for one in listed if one["name"] == tenant.namespace] == ["0/2"] and tenant.left() == []
+
+
+def closed_registry(tenant: Tenant, start_registry: Callable[..., str]) -> str:  # noqa: F811
+    """A registry that wants a login which nobody here has."""
+    htpasswd = tenant.user.folder.parent / "htpasswd"
+    htpasswd.write_text("ada:$2b$04$H151R5sulbMda6LXuWwWb.fRrwyY/D5mGqGAFM37RXtKBfCf.Xu5q\n")
+    return start_registry(auth={"htpasswd": {"realm": "r", "path": str(htpasswd)}})
 
 
 def write_project(tenant: Tenant) -> None:
