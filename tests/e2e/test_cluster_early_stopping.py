@@ -1,6 +1,7 @@
 """Early stopping in pods: the same rule and the same values, and no crash between the decision and the end makes a training run start again."""
 
 import shutil
+import signal
 
 import pytest
 
@@ -15,13 +16,13 @@ def author(tenant: Tenant) -> Author:  # noqa: F811
     return Author(tenant.user, f"{tenant.registry}/python:3.11-slim")
 
 
-@pytest.mark.parametrize("is_gone", [False, True])
-def test_a_flow_that_is_killed_between_decision_and_end_leaves_it_to_the_next(author: Author, tenant: Tenant, is_gone: bool) -> None:  # noqa: F811
+@pytest.mark.parametrize(("number", "is_gone"), [(signal.SIGKILL, False), (signal.SIGKILL, True), (signal.SIGINT, False)])
+def test_a_flow_that_ends_between_decision_and_end_leaves_it_to_the_next(author: Author, tenant: Tenant, number: int, is_gone: bool) -> None:  # noqa: F811
     author.write(leaving=3, seconds=0.8)
     process = author.start()
     run = author.wait_for(process, is_decided)
-    process.kill()
-    process.communicate()
+    process.send_signal(number)
+    process.communicate(timeout=120)
     if is_gone:  # and the next one is on another machine
         tenant.administer("delete", "job", run["name"], "--ignore-not-found", "--cascade=foreground")
         shutil.rmtree(author.user.home / "training-runs")
