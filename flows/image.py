@@ -2,10 +2,8 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import BaseModel, Field
@@ -18,6 +16,7 @@ from tasks.images.events import ImageEvent, tell
 from tasks.images.login import Login, docker_login
 from tasks.images.references import DOCKER_HUB, HUB_ALIASES
 from tasks.images.repository import repository_of
+from tasks.steps import step
 from trialflow.errors import InvalidInput
 
 RETRY_DELAYS = [2.0, 8.0, 30.0]
@@ -102,29 +101,7 @@ async def make_image(source: ImageSource, *, registry: str | None = None, login:
     return reference
 
 
-async def _is_worth_retrying(task: Any, run: Any, state: Any) -> bool:
-    try:
-        await state.aresult()
-    except RegistryUnavailable:
-        return True
-    except Exception:  # noqa: BLE001 - Prefect raises it again; only the kind of error is asked here
-        return False
-    return False
-
-
-def _step(name: str) -> Any:
-    return task(
-        name=name,
-        task_run_name=name + " {name}",
-        retries=len(RETRY_DELAYS),
-        retry_delay_seconds=RETRY_DELAYS,
-        retry_condition_fn=_is_worth_retrying,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-    )
-
-
-@_step("build")
+@step("build", delays=RETRY_DELAYS, retried=(RegistryUnavailable,))
 async def build(name: str, work: Work) -> str:
     """Build the image, or find it in the engine from an earlier try. Returns its id there. The steps are in the task's log."""
     logger = get_run_logger()
@@ -137,7 +114,7 @@ async def build(name: str, work: Work) -> str:
     return await building.build_image(work.planned, on_event=on_event)
 
 
-@_step("push")
+@step("push", delays=RETRY_DELAYS, retried=(RegistryUnavailable,))
 async def push(name: str, work: Work) -> str:
     """Push the image; what an earlier try has sent is not sent again. Returns `repository@sha256:...`."""
     return await building.push_image(work.planned, login=work.login)

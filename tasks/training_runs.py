@@ -5,12 +5,11 @@ neither hashes nor searches it.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.runtime import task_run
 
@@ -24,6 +23,7 @@ from tasks.experiments.reports import ReportSink
 from tasks.experiments.watching import Event, log_sink, tell
 from tasks.kubernetes.errors import Unreachable
 from tasks.outcome import Outcome, is_cut_short, judge, log_excerpt
+from tasks.steps import step
 from trialflow.kept import EXIT_CODE, REASON
 from trialflow.specs import RunSpec
 
@@ -77,28 +77,11 @@ class Bench:
         )
 
 
-async def _is_worth_retrying(task: Any, run: Any, state: Any) -> bool:
-    try:
-        await state.aresult()
-    except (ServiceUnavailable, Unreachable) as error:
-        tell(Event("waiting", text=error.message))
-        return True
-    except Exception:  # noqa: BLE001 - Prefect raises it again; only the kind of error is asked here
-        return False
-    return False
+def _wait(error: Exception) -> None:
+    tell(Event("waiting", text=str(getattr(error, "message", error))))
 
 
-def _step(name: str) -> Callable[[Any], Any]:
-    """A task of one training run, shown in the UI as `name` and the training run's name."""
-    return task(
-        name=name,
-        task_run_name=name + " {name}",
-        retries=len(RETRY_DELAYS),
-        retry_delay_seconds=RETRY_DELAYS,
-        retry_condition_fn=_is_worth_retrying,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-    )
+_step = partial(step, delays=RETRY_DELAYS, retried=(ServiceUnavailable, Unreachable), on_retry=_wait)
 
 
 @_step("suggest")
