@@ -10,6 +10,9 @@ from benchmarks.optimizer.results import Trace
 Traces = Mapping[str, Mapping[str, Sequence[Trace]]]
 """Peer -> problem -> one trace for each seed."""
 COLOURS = ("#9ca3af", "#2563eb", "#d97706", "#059669", "#7c3aed", "#db2777")
+HEAD, LEFT = 30, 46
+SMALLEST = 1e-5
+"""Regret below this share of the largest one is drawn as this."""
 RESAMPLES = 1000
 WORST = 3.0
 
@@ -66,13 +69,16 @@ def curves(traces: Traces, across: int = 4, size: tuple[int, int] = (260, 170)) 
     """An SVG with one small chart for each problem: median regret over observations, logarithmic, with quartiles."""
     problems = list(traces["random"])
     width, height = size
-    total = (across * width, (-(-len(problems) // across)) * height + 24)
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total[0]} {total[1]}" font-family="sans-serif" font-size="10">']
+    total = (across * width, (-(-len(problems) // across)) * height + HEAD)
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total[0]} {total[1]}" font-family="sans-serif" font-size="11">']
     parts.append(f'<rect width="{total[0]}" height="{total[1]}" fill="white"/>')
     for index, (peer, colour) in enumerate(zip(traces, COLOURS, strict=False)):
-        parts.append(f'<text x="{10 + 110 * index}" y="14" fill="{colour}">{peer}</text>')
+        x = LEFT + 110 * index
+        parts.append(f'<line x1="{x}" y1="12" x2="{x + 18}" y2="12" stroke="{colour}" stroke-width="3"/>')
+        parts.append(f'<text x="{x + 24}" y="16" font-size="13">{peer}</text>')
+    parts.append(f'<text x="{total[0] - 8}" y="16" text-anchor="end" fill="#6b7280">regret (median, quartiles) over observations</text>')
     for index, problem in enumerate(problems):
-        parts.append(f'<g transform="translate({index % across * width},{index // across * height + 24})">')
+        parts.append(f'<g transform="translate({index % across * width},{index // across * height + HEAD})">')
         parts += _chart(traces, problem, width, height)
         parts.append("</g>")
     return "\n".join([*parts, "</svg>"]) + "\n"
@@ -81,17 +87,27 @@ def curves(traces: Traces, across: int = 4, size: tuple[int, int] = (260, 170)) 
 def _chart(traces: Traces, problem: str, width: int, height: int) -> list[str]:
     bands = {peer: _quartiles([trace.best for trace in traces[peer][problem]]) for peer in traces if problem in traces[peer]}
     every = np.concatenate([band[np.isfinite(band) & (band > 0)] for band in bands.values()])
-    low, high = np.log10(max(every.min(), every.max() * 1e-5)), np.log10(every.max())
+    low, high = np.log10(max(every.min(), every.max() * SMALLEST)), np.log10(every.max())
     count = next(iter(bands.values())).shape[1]
+
+    def across(order: np.ndarray) -> np.ndarray:
+        return LEFT + (width - LEFT - 10) * order / max(count - 1, 1)
+
+    def down(logs: np.ndarray) -> np.ndarray:
+        return 20 + (height - 44) * (high - logs) / max(high - low, 1e-9)
 
     def path(values: np.ndarray, order: np.ndarray) -> str:
         logs = np.log10(np.clip(np.where(np.isfinite(values), values, 10**high), 10**low, 10**high))
-        x = 34 + (width - 44) * order / max(count - 1, 1)
-        y = 18 + (height - 40) * (high - logs) / max(high - low, 1e-9)
-        return " ".join(f"{one:.1f},{other:.1f}" for one, other in zip(x, y, strict=True))
+        return " ".join(f"{one:.1f},{other:.1f}" for one, other in zip(across(order), down(logs), strict=True))
 
-    parts = [f'<text x="34" y="12">{problem}</text>', f'<text x="2" y="22">1e{high:.1f}</text>', f'<text x="2" y="{height - 22}">1e{low:.1f}</text>']
-    parts.append(f'<text x="{width - 24}" y="{height - 8}">{count}</text>')
+    parts = [f'<text x="{LEFT}" y="12" font-weight="bold">{problem}</text>']
+    for tick in _ticks(low, high):
+        y = float(down(np.array(np.log10(tick))))
+        parts.append(f'<line x1="{LEFT}" y1="{y:.1f}" x2="{width - 10}" y2="{y:.1f}" stroke="#e5e7eb"/>')
+        parts.append(f'<text x="{LEFT - 4}" y="{y + 4:.1f}" text-anchor="end" fill="#6b7280">{_number(tick)}</text>')
+    for at in (count // 4, count // 2, count):
+        x = float(across(np.array(at - 1)))
+        parts.append(f'<text x="{x:.1f}" y="{height - 8}" text-anchor="{"end" if at == count else "middle"}" fill="#6b7280">{at}</text>')
     for peer, colour in zip(traces, COLOURS, strict=False):
         if peer not in bands:
             continue
@@ -101,6 +117,23 @@ def _chart(traces: Traces, problem: str, width: int, height: int) -> list[str]:
         parts.append(f'<polygon points="{area}" fill="{colour}" opacity="0.15"/>')
         parts.append(f'<polyline points="{path(band[1], forwards)}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
     return parts
+
+
+def _number(tick: float) -> str:
+    return f"{tick:g}" if 1e-3 <= tick <= 1e3 else f"{tick:.0e}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers between two logarithms: powers of ten, two at least, or else 1, 2 and 5 times them."""
+    powers = [10.0**power for power in range(int(np.ceil(low)), int(np.floor(high)) + 1)]
+    if len(powers) > 1:
+        return powers
+    return [
+        factor * 10.0**power
+        for power in range(int(np.floor(low)), int(np.ceil(high)) + 1)
+        for factor in (1, 2, 5)
+        if low <= np.log10(factor * 10.0**power) <= high
+    ]
 
 
 def _quartiles(traces: Sequence[Sequence[float]]) -> np.ndarray:
