@@ -57,11 +57,12 @@ def test_an_experiment_from_its_files_to_its_best_and_again(user: User) -> None:
     assert out == f"y={best['assignments']['x']!r}\n"
 
 
-def test_interrupted_once_it_stops_in_order_and_the_same_command_goes_on(user: User) -> None:
-    user.write('sleep 0.5; echo "y=$TRIALFLOW_PARAM_X"')
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_end_once_it_stops_in_order_and_the_same_command_goes_on(user: User, number: int) -> None:
+    user.write('sleep 0.5; echo "y=$TRIALFLOW_PARAM_X"', experiment=EXPERIMENT.replace("name: e2e", f"name: ended by signal {int(number)}"))
     process = user.start("optimize")
     wait_for_line(process, "2/6 training run")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "nothing is lost" in said and "next: trialflow optimize" in said
     assert not alive("model.sh", user)
