@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.images import client_image, made_image
-from tests.e2e.clusters import Tenant, finish, tenant  # noqa: F401 - a fixture
+from tests.e2e.clusters import Tenant, connected, finish, tenant  # noqa: F401 - a fixture
 from tests.e2e.conftest import User
 from tests.e2e.network import address_for_pods, denied_egress
 from tests.e2e.reconnecting import admin, connect
@@ -107,37 +107,33 @@ def values_of(tenant: Tenant, experiment: str, metric: str) -> list[float]:  # n
 class TestWithApiUrl:
     """The service listens where pods reach it, and the cluster has its address as `api_url`."""
 
-    @pytest.fixture
-    def user(self, tmp_path: Path) -> Iterator[User]:
-        """Somebody whose service has not been started yet."""
-        folder = tmp_path / "project"
-        folder.mkdir()
-        user = User(folder, tmp_path / "home")
-        with lease(prefect_server(Home(user.home))):
-            yield user
-
-    @pytest.fixture
-    def served(self, tenant: Tenant) -> Iterator[Tenant]:  # noqa: F811
-        process = tenant.user.start("service", "--host", address_for_pods(tenant), "--port", "0")
-        assert process.stderr is not None
-        found = re.search(r"serving at (http://\S+);", process.stderr.readline())
-        try:
-            assert found, "the service says where it listens"
-            connect(tenant, "--api-url", found[1])
-            yield tenant
-        finally:
-            process.terminate()
-            process.communicate(timeout=30)
+    @pytest.fixture(scope="class")
+    def served(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
+        """Somebody whose service listens there."""
+        place = tmp_path_factory.mktemp("served")
+        (place / "project").mkdir()
+        user = User(place / "project", place / "home")
+        with lease(prefect_server(Home(user.home))), connected(user) as tenant:  # noqa: F811
+            process = user.start("service", "--host", address_for_pods(tenant), "--port", "0")
+            assert process.stderr is not None
+            found = re.search(r"serving at (http://\S+);", process.stderr.readline())
+            try:
+                assert found, "the service says where it listens"
+                connect(tenant, "--api-url", found[1])
+                yield tenant
+            finally:
+                process.terminate()
+                process.communicate(timeout=30)
 
     def test_models_of_the_client_can_ask_the_service_for_more_than_their_training_run(self, served: Tenant) -> None:
         served.write(budget=2, seconds=0, image=client_image(), metrics={}, run=["python3", "-c", ASKS])
-        code, out, said = served.user.type("cluster", "optimize", "-o", "json")
+        code, out, said = served.user.type("cluster", "optimize", "--new", "-o", "json")
         assert code == 0, said
         assert values_of(served, json.loads(out)["experiment"], "y") == [2, 2] and served.left() == []
 
     def test_a_model_without_python_logs_by_http_alone(self, served: Tenant) -> None:
         image = made_image("without-python", WITHOUT_PYTHON)
         served.write(budget=2, seconds=0, image=image, metrics={}, run=["bash", "-c", SPEAKS_HTTP])
-        code, out, said = served.user.type("cluster", "optimize", "-o", "json")
+        code, out, said = served.user.type("cluster", "optimize", "--new", "-o", "json")
         assert code == 0, said
         assert values_of(served, json.loads(out)["experiment"], "y") == [7, 7] and served.left() == []
