@@ -1,7 +1,7 @@
 """How an attempt ended, from its pod as Kubernetes tells it and its node: the facts for `judge`. Pure.
 
-What Kubernetes says in words for people is never looked at to tell lost from failed: the condition DisruptionTarget, a pod that is gone, a node that
-is gone, and the launcher's own word decide.
+What Kubernetes says in words for people is looked at in one place only to tell lost from failed (`INTERRUPTED`): the condition DisruptionTarget, a pod that
+is gone, a node that is gone, and the launcher's own word decide.
 """
 
 import json
@@ -15,6 +15,8 @@ from tasks.kubernetes.labels import CONTAINER
 Json = Mapping[str, Any]
 FACTS = ("code", "signal", "out_of_memory", "timed_out", "problem", "started", "ended")
 NOT_FOUND = (126, 127, 128)
+INTERRUPTED = ("context canceled", "context deadline exceeded", "ttrpc: closed", "transport is closing", "connection refused")
+"""What a container runtime says when it was itself ended in the middle of starting a container: nothing else tells that from a bad command."""
 KILLED, ASKED_TO_END, UNKNOWN = 137, 143, 255
 
 
@@ -54,8 +56,10 @@ def _of_container(pod: Json, ended: Json, is_gone: bool, has_launcher: bool) -> 
         return Exit(timed_out=True, code=code, **times)
     if ended.get("reason") == "OOMKilled":
         return Exit(code=code, out_of_memory=True, **times)
-    if start_problem(pod) is not None:
-        return Exit(problem=start_problem(pod), **times)
+    if (problem := start_problem(pod)) is not None:
+        if any(words in problem.lower() for words in INTERRUPTED):
+            return Exit(lost=f"its node {node_of(pod)} broke off while it started the container: {problem}", **times)
+        return Exit(problem=problem, **times)
     if ended.get("reason") in ("ContainerStatusUnknown", "Unknown") or (code == UNKNOWN and not ended.get("containerID")):
         return Exit(lost=f"its node {node_of(pod)} lost sight of it", **times)
     if has_launcher and code in (KILLED, UNKNOWN):

@@ -57,6 +57,11 @@ RUNNING = {"running": {}}
         (pod(ended(2, reason="Error")), {"has_launcher": False}, {"code": 2}),
         (pod(ended(137, reason="ContainerStatusUnknown")), {"has_launcher": False}, {"lost": "its node n1 lost sight of it"}),
         (pod(ended(128, reason="StartError", message='exec: "x": not found')), {}, {"problem": 'exec: "x": not found'}),
+        (
+            pod(ended(128, reason="StartError", message="failed to create shim task: context canceled: unknown")),
+            {},
+            {"lost": "its node n1 broke off while it started the container: failed to create shim task: context canceled: unknown"},
+        ),
         (pod(ended(137, reason="Error"), reason="DeadlineExceeded"), {"has_launcher": False}, {"timed_out": True}),
         (pod(phase="Failed", reason="UnexpectedAdmissionError", message="no room"), {}, {"lost": "no room"}),
     ],
