@@ -155,4 +155,4 @@ def test_from_inside_a_pod_with_this_account_all_but_building_works(inside: Insi
 
     inside.type("sh", "-c", "echo 'run: echo y=1' > run.yml; printf 'FROM scratch\\nCOPY run.yml /\\n' > Dockerfile")
     code, _, said = inside.type("trialflow", "cluster", "optimize")
-    assert code != 0 and "error: " in said and "Docker" in said and "hint: " in said and "Traceback" not in said, said
+    assert code in (1, 2) and "error: " in said and "hint: " in said and "Traceback" not in said, said
