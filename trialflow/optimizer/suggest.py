@@ -21,7 +21,7 @@ from trialflow.optimizer.tasks import start_cost
 Array = np.ndarray
 Kind = Literal["offline", "random", "grid"]
 FEWEST_MEASURED = 2
-SPREAD = 64
+SPREAD = 8
 logger = logging.getLogger(__name__)
 
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 class Suggestion:
     """Assignments to try, the method that found them, and the cost of the task to try them with (1 where there are no tasks).
 
-    Methods: `grid`; `random`; `design`, the start; `spread`, far from what is known while too little of it was measured; `gp`, the model; `coverage`,
+    Methods: `grid`; `random`; `design`, the start; `spread`, even points while too little was measured; `gp`, the model; `coverage`,
     the model for constraints only; `local`, near to the best where the model had numerical trouble.
     """
 
@@ -93,7 +93,7 @@ def suggest(
     elif count < START:
         answer = Answer(sampler.start()[count:], "design", start_cost(task_costs, count) if task_costs else 1.0)
     elif np.sum(history.measured([one for one in metrics if one.strategy != "store"])) < FEWEST_MEASURED:
-        answer = Answer(_far_from(np.concatenate([history.rows[:, : encoder.width], pending_rows]), sampler, rng), "spread")
+        answer = Answer(_even(count, sampler, abs(seed)), "spread")
     else:
         answer = _by_model_or_near(sampler, metrics, history, pending_rows, rng, num_solutions, budget, task_costs)
     row = sampler.new(answer.rows, taken, rng)
@@ -124,8 +124,9 @@ def _by_model_or_near(
     return Answer(around(history.rows[best, : sampler.encoder.width], sampler, rng), "local")
 
 
-def _far_from(known: Array, sampler: Sampler, rng: np.random.Generator) -> Array:
-    """Rows, the farthest from all that is known first."""
-    rows = sampler.spread(SPREAD, rng)
-    distances = np.linalg.norm(rows[:, None] - known[None], axis=2).min(axis=1)
-    return rows[np.argsort(-distances, kind="stable")]
+def _even(count: int, sampler: Sampler, seed: int) -> Array:
+    """Rows with which `count` others of the same lattice fill the space evenly.
+
+    Not those farthest from what is known: one after the other these are the corners and sides of the space, where good points are rarely.
+    """
+    return sampler.spread(count + SPREAD, np.random.default_rng([seed, 2]))[count:]
