@@ -8,6 +8,7 @@ Json = Mapping[str, Any]
 
 LONGEST = 160
 """Characters of a message of Kubernetes that nobody has taught us to shorten."""
+DIGEST, SHORT_DIGEST = re.compile(r"(@sha256:[0-9a-f]{12})[0-9a-f]+"), r"\1"
 PULLING = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
 PULL_PROBLEMS = (
     (r"invalid reference format.*|couldn't parse image name.*|failed to parse image reference.*", "its name is not valid"),
@@ -136,7 +137,9 @@ def _waiting(container: Json, waiting: Json) -> str | None:
     if reason in PULLING:
         image = container.get("image") or ""
         # A name such as `certificate:1` must not be taken for a cause.
-        return _short(f"image {image} cannot be pulled: {pull_problem(message.replace(image, ''))}")
+        problem = _short(pull_problem(message.replace(image, "")))
+        # The name may be long, and the cause behind it must not be cut off: whether it goes away by itself is told by it.
+        return f"image {DIGEST.sub(SHORT_DIGEST, image)} cannot be pulled: {problem}"
     if reason == "CreateContainerConfigError":
         return _short(_missing(message) or message or "its configuration is not valid")
     if reason in ("ContainerCreating", "PodInitializing", ""):

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from tasks.kubernetes.labels import CONTAINER
 from tasks.kubernetes.pending import LONGEST, pending_reason
+from tasks.kubernetes.starting import hopeless
 
 NO_PREEMPTION = "no new claims to deallocate, preemption: 0/{0} nodes are available: {0} Preemption is not helpful for scheduling."
 
@@ -174,3 +176,13 @@ def test_a_pod_that_nobody_has_looked_at_yet_says_who_is_next() -> None:
 def test_a_long_message_is_cut() -> None:
     reason = pending_reason(waiting("CreateContainerError", "words " * 100))
     assert reason is not None and len(reason) == LONGEST and reason.endswith("...")
+
+
+def test_a_long_name_of_an_image_does_not_hide_why_it_cannot_be_pulled() -> None:
+    image = f"registry.example.com/team/{'project/' * 20}model@sha256:{'0123456789abcdef' * 4}"
+    waiting = {"reason": "ErrImagePull", "message": f'failed to pull image "{image}": not found'}
+    status = {"phase": "Pending", "containerStatuses": [{"name": CONTAINER, "image": image, "state": {"waiting": waiting}}]}
+    pod = {"spec": {"nodeName": "n"}, "status": status}
+    reason = pending_reason(pod) or ""
+    assert reason.endswith("model@sha256:0123456789ab cannot be pulled: the registry does not have it")
+    assert hopeless(pod) is not None
