@@ -1,7 +1,7 @@
 """How an attempt ended, from its pod as Kubernetes tells it and its node: the facts for `judge`. Pure.
 
-What Kubernetes says in words for people is looked at in one place only to tell lost from failed (`INTERRUPTED`): the condition DisruptionTarget, a pod that
-is gone, a node that is gone, and the launcher's own word decide.
+What Kubernetes says in words for people is looked at in one place only (`INTERRUPTED`) to tell lost from failed: the condition DisruptionTarget, a pod
+that is gone, a node that is gone, and the launcher's own word decide.
 """
 
 import json
