@@ -135,7 +135,7 @@ class Following:
 
     async def _exit_of(self, pod: Pod, is_gone: bool) -> Exit | None:
         is_node_gone = not is_gone and ending.is_in_doubt(pod) and ending.exit_of(pod) is None and not await self._has_node(pod)
-        has_launcher = self._reader is not None and self._reader.has_launcher
+        has_launcher = self._reader is not None and self._reader.may_have_launcher
         return ending.exit_of(pod, is_gone=is_gone, is_node_gone=is_node_gone, has_launcher=has_launcher)
 
     async def _has_node(self, pod: Pod) -> bool:

@@ -48,12 +48,18 @@ class LogReader:
         self._patterns = Patterns(dict(patterns), self, self._say) if patterns else None
         self._reported = 0
         self._has_ended = False
+        self._has_heard = False
         self.facts: Mapping[str, Any] | None = None
 
     @property
     def has_launcher(self) -> bool:
         """Whether a launcher was heard."""
         return self._log.marks.has_launcher
+
+    @property
+    def may_have_launcher(self) -> bool:
+        """Whether a launcher was heard, or nothing at all: it may have been killed before its first word."""
+        return self.has_launcher or not self._has_heard
 
     @property
     def is_complete(self) -> bool:
@@ -99,6 +105,7 @@ class LogReader:
         query = {"container": CONTAINER, "follow": "true", "timestamps": "true", "sinceTime": self._log.since and self._log.since[:19] + "Z"}
         async with streamed(self._connection, self._path, what=f"read the log of pod {self._pod}", query=query) as content:
             while chunk := await content.read(CHUNK):
+                self._has_heard = True
                 await self._pass_on(self._log.feed(chunk))
 
     async def _pass_on(self, news: News) -> None:
