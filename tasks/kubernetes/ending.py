@@ -1,6 +1,6 @@
 """How an attempt ended, from its pod as Kubernetes tells it and its node: the facts for `judge`. Pure.
 
-What Kubernetes says in words for people is looked at in one place only (`INTERRUPTED`) to tell lost from failed: the condition DisruptionTarget, a pod
+What Kubernetes says in words for people is looked at in one place (`INTERRUPTED`) to tell lost from failed: the condition DisruptionTarget, a pod
 that is gone, a node that is gone, and the launcher's own word decide.
 """
 
