@@ -2,10 +2,14 @@
 
     python -m benchmarks.cluster --image python:3.11-slim [--kubeconfig PATH] [--jobs 100] [--in-flight 8] [--seconds 1]
 
-The bare loop does the least that has to be done: create a Job, hear of its pod's end by a watch, read its log, delete the Job. Both are timed by the
-same onlooker, a watch of its own over Jobs and pods: `elapsed` is from the first Job to the last pod's end, `refill` from a pod's end to the
-creation of the Job that takes its place. Requests are those of trialflow's process to the API server; memory is that process's peak.
-The image needs a shell, and Python for trialflow's launcher. Namespaces are made for it and deleted.
+The bare loop does the least that has to be done: create a Job, hear of its pod's end by a watch, read its log, delete the Job. It does so with plain
+pods, of one container and nothing else, and with the very Jobs that trialflow makes, whose pods hold a launcher and its volumes. The difference
+between these two is what a launcher costs in a pod; that between the second and trialflow is the loop.
+
+All are timed by the same onlooker, a watch of its own over Jobs and pods: `seconds` are from the first Job to the last pod's end, `refill` is from a
+pod's end to the creation of the Job that takes its place (less than nothing where the launcher's last word came first). Requests are those of
+trialflow's process to the API server; memory is that process's peak. The image needs a shell, and Python for the launcher. Namespaces are made for it
+and deleted.
 """
 
 import argparse
@@ -21,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +37,7 @@ from benchmarks.figures import table
 from benchmarks.loop import EXPERIMENT
 
 MODEL = "sleep {seconds}; echo y=0.5"
+SAME_JOBS = "bare loop, trialflow's Jobs"
 COUNTING = "import benchmarks.cluster as b; b.counted()"
 
 
@@ -53,9 +58,10 @@ def main() -> None:
 async def measured(asked: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     """The figures of each round of both."""
     await config.load_kube_config(config_file=asked.kubeconfig)
-    found: dict[str, list[dict[str, Any]]] = {"bare loop": [], "trialflow": []}
+    loops = {"bare loop, plain pods": plain, SAME_JOBS: same_jobs, "trialflow": trialflow}
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in loops}
     for _ in range(asked.rounds):
-        for name, loop in (("bare loop", bare), ("trialflow", trialflow)):
+        for name, loop in loops.items():
             async with ApiClient() as api:
                 found[name].append(await in_namespace(api, asked, loop))
     return found
@@ -118,8 +124,35 @@ async def heard(listed: Any, namespace: str) -> AsyncIterator[dict[str, Any]]:
                 yield event
 
 
-async def bare(api: ApiClient, namespace: str, asked: argparse.Namespace) -> dict[str, Any]:
-    """The least that has to be done."""
+async def plain(api: ApiClient, namespace: str, asked: argparse.Namespace) -> dict[str, Any]:
+    """The bare loop over pods of one container."""
+    return await bare(api, namespace, asked, lambda number: manifest(f"bare-{number}", asked))
+
+
+async def same_jobs(api: ApiClient, namespace: str, asked: argparse.Namespace) -> dict[str, Any]:
+    """The bare loop over the Jobs that trialflow makes."""
+    from tasks.compute import Launch
+    from tasks.kubernetes.belongings import ensure_belongings
+    from tasks.kubernetes.cluster import Cluster
+    from tasks.kubernetes.connection import connected
+    from tasks.kubernetes.kubeconfig_files import load_kubeconfig
+    from tasks.kubernetes.pods import Recipe, job
+
+    document, context = load_kubeconfig(asked.kubeconfig, None, environ={})
+    async with connected(Cluster("bench", namespace=namespace, kubeconfig=document, context=context)) as connection:
+        await ensure_belongings(connection, "bench", owner={}, keys={})
+    command = ("sh", "-c", MODEL.format(seconds=asked.seconds))
+
+    def made(number: int) -> dict[str, Any]:
+        run = {"id": str(number), "name": f"bare-{number}", "assignments": {"x": 0.5}}
+        work = Launch(training_run=run, attempt=1, command=command, project="bench", directory=Path("/"), environment={}, patterns={"y": "y=(.*)"})
+        return job(work, Recipe(uid="bench", image=asked.image))
+
+    return await bare(api, namespace, asked, made)
+
+
+async def bare(api: ApiClient, namespace: str, asked: argparse.Namespace, made: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
+    """The least that has to be done, with the Jobs that are `made`."""
     jobs, core = BatchV1Api(api), CoreV1Api(api)
     over: dict[str, asyncio.Future[str]] = {}
 
@@ -133,7 +166,7 @@ async def bare(api: ApiClient, namespace: str, asked: argparse.Namespace) -> dic
     async def one(number: int) -> None:
         name = f"bare-{number}"
         over[name] = asyncio.get_running_loop().create_future()
-        await jobs.create_namespaced_job(namespace, cast(Any, manifest(name, asked)))
+        await jobs.create_namespaced_job(namespace, cast(Any, made(number)))
         pod = await over[name]
         assert "y=0.5" in await core.read_namespaced_pod_log(pod, namespace)
         deleting.append(asyncio.create_task(delete(name)))
@@ -226,7 +259,7 @@ def kind_of(path: str) -> str:
 def report(found: dict[str, list[dict[str, Any]]]) -> str:
     """The table, and the requests by kind."""
     rows = []
-    bare_seconds = statistics.median(one["elapsed"] for one in found["bare loop"])
+    bare_seconds = statistics.median(one["elapsed"] for one in found[SAME_JOBS])
     for name, rounds in found.items():
         elapsed = statistics.median(one["elapsed"] for one in rounds)
         refill = sorted(seconds for one in rounds for seconds in one["refill"]) or [0.0]
@@ -236,14 +269,14 @@ def report(found: dict[str, list[dict[str, Any]]]) -> str:
             [
                 name,
                 f"{elapsed:.1f}",
-                "" if name == "bare loop" else f"{100 * (elapsed / bare_seconds - 1):+.0f} %",
+                "" if name == SAME_JOBS else f"{100 * (elapsed / bare_seconds - 1):+.0f} %",
                 f"{statistics.median(refill):.2f} / {refill[int(0.95 * (len(refill) - 1))]:.2f} / {refill[-1]:.2f}",
                 f"{last['first wave']:.1f}",
                 f"{total:.1f}",
                 f"{last['memory']:.0f}" if "memory" in last else "",
             ]
         )
-    columns = ["", "seconds", "over bare", "refill p50 / p95 / max", "first wave", "requests per training run", "peak MB"]
+    columns = ["", "seconds", "over the same Jobs", "refill p50 / p95 / max", "first wave", "requests per training run", "peak MB"]
     requests = ", ".join(f"{kind} {number}" for kind, number in sorted(found["trialflow"][-1]["requests"].items()))
     return f"{table(columns, rows)}\n\ntrialflow's requests: {requests}"
 
