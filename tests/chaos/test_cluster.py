@@ -1,8 +1,6 @@
 """Experiments on a real cluster lose nothing, whatever is killed: the flow, pods, a node."""
 
 import json
-import os
-import subprocess
 import time
 
 import pytest
@@ -42,24 +40,3 @@ def test_deleted_and_evicted_pods_are_lost_and_launched_again(tenant: Tenant) ->
     assert code == 0, said
     assert said.count(" lost (") == 2 and "evicted" in said, said
     tenant.assert_whole(json.loads(out), 6)
-
-
-def test_a_lost_node_costs_no_budget(tenant: Tenant) -> None:  # noqa: F811
-    command = os.environ.get("TRIALFLOW_TEST_NODE_COMMAND")
-    if not command:
-        pytest.skip("TRIALFLOW_TEST_NODE_COMMAND names no program that takes a node away (`lose NODE`) and brings it back (`return NODE`)")
-    tenant.write(budget=6, seconds=8)
-    process = tenant.user.start("cluster", "optimize", "--no-canary", "-o", "json")
-    pods = tenant.wait_for_pods(process, 4)
-    node = pods[0]["spec"]["nodeName"]
-    on_it = sum(pod["spec"]["nodeName"] == node for pod in pods)
-    subprocess.run([command, "lose", node], check=True)
-    try:
-        code, out, said = finish(process)
-        assert code == 0, said
-        # More may be sent to the node before Kubernetes has noticed, and are lost as well.
-        assert said.count(" lost (") >= on_it and f"its node {node} is gone" in said, said
-        tenant.assert_whole(json.loads(out), 6)
-    finally:
-        subprocess.run([command, "return", node], check=True)
-        tenant.kubectl("wait", "--for=condition=Ready", f"node/{node}", "--timeout=120s")
