@@ -27,9 +27,9 @@ class Board:
     running: dict[str, tuple[Mapping[str, Any], float]] = field(default_factory=dict)
     durations: list[float] = field(default_factory=list)
 
-    def end(self) -> None:
-        """Nothing of it runs any more, and it has not come to its end."""
-        self.status = "stopped"
+    def end(self, *, is_finished: bool) -> None:
+        """Nothing of it runs any more."""
+        self.status = "finished" if is_finished else "stopped"
         self.running.clear()
 
     def take(self, event: Event, now: float) -> None:

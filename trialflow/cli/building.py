@@ -4,8 +4,10 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 from tasks.images.events import ImageEvent, OnEvent, image_watcher
+from trialflow.cli.screen import screen
 from trialflow.cli.talk import say
 
 DONE = ("Pushed", "Layer already exists", "Mounted from", "Pull complete", "Already exists", "Download complete")
@@ -28,13 +30,9 @@ class Drawing:
     """The step at work with its last lines, or the layers in flight; what is done stays above."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
+        self.screen = screen()
         self._output: deque[str] = deque(maxlen=OUTPUT)
         self._layers: dict[str, ImageEvent] = {}
-        self.console = Console(stderr=True)
-        self.live = Live(get_renderable=self.render, console=self.console, refresh_per_second=4, transient=True)
 
     def __call__(self, event: ImageEvent) -> None:
         """Take one event."""
@@ -45,10 +43,13 @@ class Drawing:
         elif line := line_of(event):
             self._output.clear()
             self._layers.clear()
-            self.console.print(line, markup=False, highlight=False)
+            self.screen.console.print(line, markup=False, highlight=False)
+        self.screen.changed()
 
-    def render(self):  # noqa: ANN201 - rich is imported late
-        """What is at work now."""
+    def render(self) -> Any:
+        """What is at work now; None if nothing is."""
+        if not self._output and not self._layers:
+            return None
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -106,7 +107,7 @@ def image_shown() -> Iterator[OnEvent]:
     view: OnEvent = Drawing() if sys.stderr.isatty() else Lines()
     token = image_watcher.set(view)
     try:
-        with view.live if isinstance(view, Drawing) else nullcontext():
+        with view.screen.drawing(view.render) if isinstance(view, Drawing) else nullcontext():
             yield view
     finally:
         image_watcher.reset(token)

@@ -13,6 +13,7 @@ from typing import Any
 
 import trialflow
 from trialflow.cli.main import is_debugging
+from trialflow.cli.screen import screen
 from trialflow.cli.talk import say
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
@@ -111,6 +112,7 @@ def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str,
 
 def leave() -> None:
     """End this process at once."""
+    screen().end()
     say("stopped at once; training runs that still run are taken up by the same command")
     os._exit(130)
 

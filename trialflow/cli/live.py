@@ -4,11 +4,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from tasks.experiments.watching import Event
 from trialflow.cli.board import Board
 from trialflow.cli.output import text_of
+from trialflow.cli.screen import screen
 from trialflow.cli.talk import say, warn
 
 SHOWN = 8
@@ -39,31 +40,29 @@ class Lines:
 
 
 class Table:
-    """The live table, drawn again twice a second and after each event."""
+    """The live table, on the screen of this process."""
 
     def __init__(self, board: Board) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
         self.board = board
-        self.console = Console(stderr=True)
-        self.live = Live(get_renderable=self.render, console=self.console, refresh_per_second=2, transient=False)
+        self.screen = screen()
+        self.console = self.screen.console
 
     def __call__(self, event: Event) -> None:
         """Take one event; failures stay above the table."""
         self.board.take(event, time.monotonic())
         if event.kind in ("failed", "lost", "pending", "waiting") and (line := line_of(event, self.board)):
             self.console.print(line, markup=False, highlight=False, style="red" if event.kind == "failed" else "yellow")
+        self.screen.changed()
 
-    def render(self):  # noqa: ANN201 - rich is imported late
-        """The table as it is now."""
+    def render(self) -> Any:
+        """The table as it is now; None before there is an experiment."""
         from rich import box
         from rich.console import Group
         from rich.table import Table as RichTable
 
         board = self.board
         if not board.experiment_id:
-            return ""
+            return None
         top = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
         early = [("STOPPED", str(board.stopped))] if board.stops else []
         is_narrow = self.console.width < NARROW
@@ -134,7 +133,7 @@ def shown(board: Board) -> Iterator[View]:
         yield Lines(board)
         return
     table = Table(board)
-    with table.live:
+    with table.screen.drawing(table.render, stays=True):
         yield table
 
 

@@ -113,8 +113,7 @@ def work_on(
                 + ("(Ctrl-C again: leave them running on the cluster?)" if place else "(Ctrl-C again: leave them at once)"),
                 before_leaving="leave now, and let the training runs that have not ended run on, on the cluster?" if place else None,
             )
-            if not ended:
-                board.end()
+            board.end(is_finished=bool(ended))
     if not ended:  # interrupted here, or cancelled in Prefect
         say(f"stopped with {board.done}/{board.budget or 'unlimited'} training runs done; nothing is lost")
         again = f"trialflow {'cluster ' if place else ''}optimize" + (" -- " + " ".join(command) if command else "")
