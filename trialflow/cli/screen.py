@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Screen:
-    """Shows what all open drawings draw, one below the other, twice a second and whenever one has `changed`.
+    """Shows what all open drawings draw, one below the other, anew twice a second. Whoever draws says when it has `changed` from nothing or to nothing.
 
     What is printed on `console`, or on stderr, meanwhile goes above. Two of rich's live displays on one terminal would wipe out each other's lines.
     """
@@ -32,6 +32,8 @@ class Screen:
         self._drawings.append(draw)
         try:
             self.changed()
+            if self._live.is_started:
+                self._live.refresh()
             yield
         finally:
             last = draw() if stays else None
