@@ -26,9 +26,8 @@ from tasks.experiments.watching import Event, tell
 from tasks.kubernetes.errors import Unreachable
 from tasks.training_runs import Bench, is_ours, suggest
 from trialflow.errors import ExperimentFailed
-from trialflow.kept import OWNER, SAME, UID
+from trialflow.kept import EARLY_STOPPING, OWNER, SAME, UID
 from trialflow.specs import ExperimentSpec, RunSpec
-from trialflow.specs.stopping import METADATA_KEY
 
 if TYPE_CHECKING:
     from tasks.experiments.prospects import Prospects
@@ -92,8 +91,8 @@ async def optimize(
 def _metadata(spec: ExperimentSpec, found: dict[str, Any], owner: Owner) -> dict[str, Any]:
     """The metadata of an experiment that is worked on: early stopping is as the file has it now, not as it was when the experiment was made."""
     kept = {UID: new_uid(), **(found.get("metadata") or {}), OWNER: str(owner)[:500]}
-    asked = (spec.to_api().get("metadata") or {}).get(METADATA_KEY)
-    return {**kept, METADATA_KEY: asked} if asked or METADATA_KEY in kept else kept
+    asked = (spec.to_api().get("metadata") or {}).get(EARLY_STOPPING)
+    return {**kept, EARLY_STOPPING: asked} if asked or EARLY_STOPPING in kept else kept
 
 
 async def _experiment(place: Workplace, spec: ExperimentSpec, options: Options) -> tuple[dict[str, Any], str]:
@@ -113,12 +112,13 @@ async def _experiment(place: Workplace, spec: ExperimentSpec, options: Options) 
 async def _work(place: Workplace, bench: Bench, experiment: dict[str, Any], options: Options, resumed: str) -> dict[str, Any] | State:
     logger = get_run_logger()
     execution = Execution(bench)
-    ours = [one for one in await place.client.runs(place.project, experiment_id=experiment["id"]) if is_ours(one)]
+    runs = await place.client.runs(place.project, experiment_id=experiment["id"])
+    ours = [one for one in runs if is_ours(one)]
     active = [one for one in ours if one["state"] == "active"]
     proven = any(one["state"] == "completed" for one in ours)
     ledger = Ledger.of(experiment, ours=len(active), canary=options.canary, stop_after_failures=options.stop_after_failures, proven=proven)
     reporter = Reporter(experiment, ledger)
-    bench.prospects = await _prospects(place, experiment)
+    bench.prospects = await _prospects(place, experiment, runs)
     best = await place.client.best_runs(experiment["id"]) if resumed == "resume" else []
     tell(Event("experiment", facts={"experiment": experiment, "resumed": resumed, "flow_run": str(flow_run.id or ""), "best": best}))
     logger.info("experiment %s (%s): %s of %s training runs done", experiment["id"], experiment["name"], ledger.spent, ledger.budget)
@@ -171,12 +171,11 @@ async def _work(place: Workplace, bench: Bench, experiment: dict[str, Any], opti
     return summary
 
 
-async def _prospects(place: Workplace, experiment: dict[str, Any]) -> "Prospects | None":
-    if not experiment["metadata"].get(METADATA_KEY):
+async def _prospects(place: Workplace, experiment: dict[str, Any], runs: list[dict[str, Any]]) -> "Prospects | None":
+    if not experiment["metadata"].get(EARLY_STOPPING):
         return None
     from tasks.experiments.prospects import Prospects  # the rule comes with numpy and scipy, which nothing else here needs
 
-    runs = await place.client.runs(place.project, experiment_id=experiment["id"])
     return await Prospects.of(experiment, runs, place.client)
 
 

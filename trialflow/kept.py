@@ -1,6 +1,6 @@
 """What trialflow itself keeps in the metadata of experiments and training runs: the keys, and the reasons that have a meaning.
 
-Files and users cannot set keys that begin with `PREFIX`.
+An update over HTTP that does not name keys that begin with `PREFIX` leaves them as they are.
 """
 
 PREFIX = "trialflow_"
@@ -12,6 +12,9 @@ UID = "trialflow_uid"
 """Its unique name, which is the label of all that it has on a cluster: ids are of one service alone."""
 OWNER = "trialflow_owner"
 """Who works on it, in words."""
+
+EARLY_STOPPING = "trialflow_early_stopping"
+"""Its `early_stopping` as JSON: the API has no field for it, and a SigOpt server refuses unknown ones."""
 
 # of a training run
 ATTEMPT = "trialflow_attempt"

@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from trialflow.kept import EARLY_STOPPING
 from trialflow.specs.conditional import ConditionalSpec, conditional_rules
 from trialflow.specs.constraint import LinearConstraintSpec, constraint_rules
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.parameter import ParameterSpec
-from trialflow.specs.stopping import METADATA_KEY, EarlyStoppingSpec, stopping_rules
+from trialflow.specs.stopping import EarlyStoppingSpec, stopping_rules
 from trialflow.specs.strict import Name, Number, Positive, Strict, Text, Violation, refuse
 
 MOST_METRICS, MOST_OPTIMIZED, MOST_CONSTRAINTS = 50, 2, 4
@@ -73,7 +74,7 @@ class ExperimentSpec(Strict):
         if self.full_budget is not None:
             body["budget"] = self.full_budget
         if self.early_stopping is not None:
-            body["metadata"] = {**(self.metadata or {}), METADATA_KEY: json.dumps(self.early_stopping.model_dump())}
+            body["metadata"] = {**(self.metadata or {}), EARLY_STOPPING: json.dumps(self.early_stopping.model_dump())}
         return body
 
 

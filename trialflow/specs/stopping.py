@@ -6,11 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from trialflow.kept import EARLY_STOPPING
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.strict import Name, Positive, Strict, Violation, as_integer
-
-METADATA_KEY = "trialflow_early_stopping"
-"""The API has no field for it, and a SigOpt server refuses unknown ones: it travels in the experiment's metadata, as JSON."""
 
 
 class EarlyStoppingSpec(Strict):
@@ -36,7 +34,7 @@ def stopping_rules(one: EarlyStoppingSpec | None, metrics: Sequence[MetricSpec])
 
 def early_stopping_of(metadata: Mapping[str, Any] | None) -> EarlyStoppingSpec | None:
     """The rule in an experiment's metadata as the API answers it; None if there is none that can be read."""
-    kept = (metadata or {}).get(METADATA_KEY)
+    kept = (metadata or {}).get(EARLY_STOPPING)
     if not isinstance(kept, str):
         return None
     try:
