@@ -9,9 +9,9 @@ from trialflow.optimizer.design import Sampler
 from trialflow.optimizer.encoding import Encoder
 from trialflow.optimizer.history import Metric, Observation
 from trialflow.optimizer.improvement import Chance
-from trialflow.optimizer.model import Fitted, History, fit, fit_success
+from trialflow.optimizer.model import Fitted, History, fit
 from trialflow.optimizer.space import Assignment, Space
-from trialflow.optimizer.strategy import DOUBT_OF_SUCCESS
+from trialflow.optimizer.strategy import chance_of_success
 
 FEWEST = 5
 SAMPLES = 256
@@ -40,7 +40,7 @@ def importances(space: Space, metrics: Sequence[Metric], observations: Sequence[
     "Analysis of variance designs for model output". Points count by the chance that a training run there does not fail: what a metric would be where
     nothing ever comes out of it, moves nothing.
     """
-    return {name: _shares(space, fitted, _chance(history)) for name, fitted, history in _models(space, metrics, observations)}
+    return {name: _shares(space, fitted, chance_of_success(history, MOST)) for name, fitted, history in _models(space, metrics, observations)}
 
 
 def beliefs(space: Space, metrics: Sequence[Metric], observations: Sequence[Observation]) -> dict[str, Belief]:
@@ -55,12 +55,6 @@ def _models(space: Space, metrics: Sequence[Metric], observations: Sequence[Obse
         if history.measured([metric]).sum() >= FEWEST and (fitted := fit(history, metric, MOST)) is not None:
             found.append((metric.name, fitted, history))
     return found
-
-
-def _chance(history: History) -> Chance | None:
-    """The chance of success, as suggestions go by it; None while nothing has failed."""
-    success = fit_success(history, MOST)
-    return Chance(success, 0.0, DOUBT_OF_SUCCESS) if success is not None else None
 
 
 def _success(chance: Chance | None, points: np.ndarray) -> np.ndarray:

@@ -83,8 +83,14 @@ def _fitted(history: History, metrics: Sequence[Metric]) -> tuple[list[Fitted], 
         one = fit(history, metric, most)
         if one is not None and one.threshold is not None:
             conditions.append(Chance(one.process, one.threshold))
+    success = chance_of_success(history, most)
+    return fitted, conditions + ([success] if success is not None else [])
+
+
+def chance_of_success(history: History, most: int) -> Chance | None:
+    """The chance that a training run does not fail, from `most` observations at most; None while nothing has failed."""
     success = fit_success(history, most)
-    return fitted, conditions + ([Chance(success, 0.0, DOUBT_OF_SUCCESS)] if success is not None else [])
+    return Chance(success, 0.0, DOUBT_OF_SUCCESS) if success is not None else None
 
 
 def _known(optimized: Sequence[Fitted], sampler: Sampler) -> tuple[Array, Array]:
