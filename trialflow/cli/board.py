@@ -66,9 +66,8 @@ class Board:
         self.done = int(experiment["progress"].get("finished_run_count") or 0)
         self.metrics = tuple(experiment["metrics"])
         self.stops = early_stopping_of(experiment.get("metadata")) is not None
-        if best and len(self.optimized) == 1:
-            values = {name: value["value"] for name, value in best[0]["values"].items()}
-            self.best = {"id": best[0]["id"], "values": values, "assignments": best[0].get("assignments") or {}}
+        if best:
+            self._compare(best[0], best[0]["values"])
 
     def _end(self, event: Event, now: float) -> None:
         assert event.run is not None
@@ -81,9 +80,12 @@ class Board:
         self.stopped += event.text is not None
         if since is not None:
             self.durations.append(now - since)
-        values = {name: value["value"] for name, value in event.facts["values"].items()}
+        self._compare(event.run, event.facts["values"])
+
+    def _compare(self, run: Mapping[str, Any], logged: Mapping[str, Mapping[str, Any]]) -> None:
+        values = {name: value["value"] for name, value in logged.items()}
         if len(self.optimized) == 1 and self._is_better(values):
-            self.best = {"id": event.run["id"], "values": values, "assignments": event.run.get("assignments") or {}}
+            self.best = {"id": run["id"], "values": values, "assignments": run.get("assignments") or {}}
 
     def _is_better(self, values: Mapping[str, float]) -> bool:
         metric = self.optimized[0]

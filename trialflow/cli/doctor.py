@@ -14,6 +14,7 @@ from typing import Literal
 import click
 
 from trialflow.cli.output import output_option, show
+from trialflow.errors import TrialflowError
 from trialflow.home import Home
 
 LEAST_FREE = 1 << 30
@@ -92,7 +93,6 @@ def service(home: Home) -> Finding:
 
     from trialflow.embedded import lease, service_server
     from trialflow.embedded.host import answers
-    from trialflow.errors import TrialflowError
 
     url = os.environ.get("SIGOPT_API_URL")
     if url and os.environ.get("SIGOPT_API_TOKEN"):
@@ -150,12 +150,11 @@ def docker() -> Finding:
     import asyncio
 
     from tasks.images.engine import check_engine
-    from trialflow.errors import TrialflowError
 
     try:
         found = asyncio.run(check_engine())
     except TrialflowError as error:
-        return Finding("docker", "warn", error.message, f"only needed to build images for clusters{f': {error.hint}' if error.hint else ''}")
+        return _without_images("docker", error)
     return Finding("docker", "ok", f"engine {found.version} for {found.platform} at {found.address}")
 
 
@@ -174,7 +173,6 @@ def cluster(home: Home) -> Finding:
     from tasks.kubernetes.checks import api_server
     from tasks.kubernetes.clusters import Clusters
     from tasks.kubernetes.connection import connected
-    from trialflow.errors import TrialflowError
 
     known = Clusters(home)
     if not known.names():
@@ -202,7 +200,6 @@ def registry(home: Home) -> Finding:
     from tasks.images.registry import check_push
     from tasks.images.repository import repository_of
     from tasks.kubernetes.clusters import Clusters
-    from trialflow.errors import TrialflowError
 
     known = Clusters(home)
     if not known.names():
@@ -214,8 +211,12 @@ def registry(home: Home) -> Finding:
         repository = repository_of(Path.cwd().name, registry=named)
         asyncio.run(check_push(repository))
     except TrialflowError as error:
-        return Finding("registry", "warn", error.message, f"only needed to build images for clusters{f': {error.hint}' if error.hint else ''}")
+        return _without_images("registry", error)
     return Finding("registry", "ok", f"images can be pushed to {repository}")
+
+
+def _without_images(what: str, error: TrialflowError) -> Finding:
+    return Finding(what, "warn", error.message, "only needed to build images for clusters" + (f": {error.hint}" if error.hint else ""))
 
 
 def aws() -> Finding:

@@ -71,9 +71,9 @@ def quiet_prefect(home: Home) -> Path:
 def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str, before_leaving: str | None = None) -> tuple[Any, bool]:
     """Run the flow to its end. Returns what it returned, and whether it was interrupted.
 
-    The first SIGINT or SIGTERM, or a cancellation in Prefect, cancels it (it stops in order, `on_interrupt` is said); a second one ends this process
-    at once with code 130. On a terminal the question `before_leaving` is asked first, if there is one; meanwhile the stop goes on, and a third SIGINT
-    is a yes.
+    The first SIGINT or SIGTERM, or a cancellation in Prefect, cancels it (it stops in order, `on_interrupt` is said); a second SIGINT ends this
+    process at once with code 130. On a terminal the question `before_leaving` is asked first, if there is one; meanwhile the stop goes on, and a
+    third SIGINT is a yes.
     """
     from prefect.exceptions import CancelledRun
 

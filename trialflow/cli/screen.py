@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Screen:
-    """Shows what all open drawings draw, one below the other, anew twice a second. Whoever draws says when it has `changed` from nothing or to nothing.
+    """Shows what all open drawings draw, one below the other, anew twice a second. Who draws says when it has `changed` from or to nothing.
 
     What is printed on `console`, or on stderr, meanwhile goes above. Two of rich's live displays on one terminal would wipe out each other's lines.
     """
