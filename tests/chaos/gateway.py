@@ -4,7 +4,6 @@ import asyncio
 import base64
 import contextlib
 import logging
-import os
 import re
 import ssl
 import threading
@@ -15,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 import yaml
 from aiohttp import web
+
+from tests import given
 
 Fault = web.Response | None
 QUIET = logging.getLogger("gateway")
@@ -157,10 +157,7 @@ class Gateway:
 @contextmanager
 def before_cluster(folder: Path) -> Iterator[tuple[Gateway, str]]:
     """A gateway that signs in to the cluster of the tests, and a kubeconfig that leads to it."""
-    kubeconfig = os.environ.get("TRIALFLOW_TEST_KUBECONFIG")
-    if not kubeconfig:
-        pytest.skip("TRIALFLOW_TEST_KUBECONFIG names no cluster to test on")
-    document = yaml.safe_load(Path(kubeconfig).read_text())
+    document = yaml.safe_load(Path(given.kubeconfig()).read_text())
     facts, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
     context = ssl.create_default_context(cadata=base64.b64decode(facts["certificate-authority-data"]).decode())
     pair = folder / "pair.pem"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import given
 from trialflow.cli.main import call
 
 Capture = pytest.CaptureFixture[str]
@@ -32,10 +33,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def kubeconfig() -> Path:
-    path = os.environ.get("TRIALFLOW_TEST_KUBECONFIG")
-    if not path:
-        pytest.skip("TRIALFLOW_TEST_KUBECONFIG names no kubeconfig: there is no cluster to test on")
-    return Path(path)
+    return Path(given.kubeconfig())
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 from tasks.compute import Launch
 from tasks.kubernetes.cluster import Cluster
 from tasks.kubernetes.workload import Attempt
+from tests import given
 from trialflow.cli.cluster import tables
 from trialflow.cli.cluster.known import Known
 from trialflow.cli.cluster.stop import targets_of
@@ -110,9 +111,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     from tasks.kubernetes.kubeconfig_files import load_kubeconfig
     from trialflow.embedded import lease, service_server
 
-    kubeconfig, registry = os.environ.get("TRIALFLOW_TEST_KUBECONFIG"), os.environ.get("TRIALFLOW_TEST_REGISTRY")
-    if not kubeconfig or not registry:
-        pytest.skip("TRIALFLOW_TEST_KUBECONFIG and TRIALFLOW_TEST_REGISTRY are not both set: there is no cluster to test on")
+    kubeconfig, registry = given.kubeconfig(), given.registry()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TRIALFLOW_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SIGOPT_PROJECT", "tests")

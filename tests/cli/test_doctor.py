@@ -1,6 +1,5 @@
 """What `trialflow doctor` finds of the world outside: what only clusters need is a note where it is missing, never a failure."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from tasks.kubernetes.cluster import Cluster
 from tasks.kubernetes.clusters import Clusters
 from tasks.kubernetes.kubeconfig_files import load_kubeconfig
+from tests import given
 from trialflow.cli import doctor
 from trialflow.home import Home
 
@@ -52,9 +52,7 @@ def test_several_clusters_of_which_none_is_current_are_named(home: Home) -> None
 
 @pytest.mark.cluster
 def test_the_current_cluster_and_its_registry_are_tried(home: Home) -> None:
-    kubeconfig, registry = os.environ.get("TRIALFLOW_TEST_KUBECONFIG"), os.environ.get("TRIALFLOW_TEST_REGISTRY")
-    if not kubeconfig or not registry:
-        pytest.skip("TRIALFLOW_TEST_KUBECONFIG and TRIALFLOW_TEST_REGISTRY name no cluster and no registry to test on")
+    kubeconfig, registry = given.kubeconfig(), given.registry()
     document, _ = load_kubeconfig(kubeconfig, None, environ={})
     Clusters(home).save(Cluster("mine", kubeconfig=document, registry=f"{registry}/doctor"))
     cluster, pushed = doctor.cluster(home), doctor.registry(home)

@@ -1,7 +1,6 @@
 """Images for the models of tests, made from the registry's python:3.11-slim, once: the registry keeps each under the name of its contents."""
 
 import asyncio
-import os
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import pytest
 
 from tasks.images.building import Order, build_and_push
 from tasks.images.errors import EngineUnavailable
+from tests import given
 from trialflow.home import Home
 
 CLIENT = """\
@@ -26,7 +26,7 @@ def client_image() -> str:
 
 def made_image(name: str, dockerfile: str, fill: Callable[[Path], object] = lambda folder: None) -> str:
     """The image of a Dockerfile and of the files that `fill` puts beside it, as `repository@sha256:...`. Skips without a registry or an engine."""
-    registry = the_registry()
+    registry = given.registry()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / "context"
         folder.mkdir()
@@ -48,11 +48,3 @@ def drop(repository: str) -> None:
     names = [f"{repository}@{digest}" if tag == "<none>" else f"{repository}:{tag}" for tag, digest in map(str.split, listed.splitlines())]
     if names:
         subprocess.run(["docker", "rmi", *names], capture_output=True)
-
-
-def the_registry() -> str:
-    """The registry for tests; skips without one."""
-    registry = os.environ.get("TRIALFLOW_TEST_REGISTRY")
-    if not registry:
-        pytest.skip("TRIALFLOW_TEST_REGISTRY names no registry: there is no image to execute")
-    return registry

@@ -1,7 +1,6 @@
 """A user with a connected cluster, in a namespace of their own, and what has to be true of it in the end."""
 
 import json
-import os
 import secrets
 import subprocess
 import time
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from sigopt.request_driver import RequestDriver
 
+from tests import given
 from tests.e2e.conftest import User
 from tests.e2e.namespaces import delete_namespace
 from trialflow.embedded import lease, service_server
@@ -105,9 +105,7 @@ class Tenant:
 @contextmanager
 def connected(user: User, reached_by: str | None = None) -> Iterator[Tenant]:
     """Connect the cluster, in a new namespace, for as long as it is used; with another kubeconfig that reaches it, if given."""
-    kubeconfig, registry = os.environ.get("TRIALFLOW_TEST_KUBECONFIG"), os.environ.get("TRIALFLOW_TEST_REGISTRY")
-    if not kubeconfig or not registry:
-        pytest.skip("TRIALFLOW_TEST_KUBECONFIG and TRIALFLOW_TEST_REGISTRY name no cluster and no registry to test on")
+    kubeconfig, registry = given.kubeconfig(), given.registry()
     name = f"e2e-{secrets.token_hex(3)}"
     tenant = Tenant(user, kubeconfig, registry, f"trialflow-e2e-{secrets.token_hex(4)}", name)
     code, _, said = user.type(

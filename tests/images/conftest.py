@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tasks.images.registry import ACCEPT
+from tests import given
 
 USER, PASSWORD = "ada", "correct horse"
 HTPASSWD = "ada:$2b$04$H151R5sulbMda6LXuWwWb.fRrwyY/D5mGqGAFM37RXtKBfCf.Xu5q"
@@ -24,9 +25,7 @@ HTPASSWD = "ada:$2b$04$H151R5sulbMda6LXuWwWb.fRrwyY/D5mGqGAFM37RXtKBfCf.Xu5q"
 @pytest.fixture(scope="session")
 def shared_registry() -> str:
     """The registry without TLS and login."""
-    if not (registry := os.environ.get("TRIALFLOW_TEST_REGISTRY")):
-        pytest.skip("TRIALFLOW_TEST_REGISTRY is not set")
-    return registry
+    return given.registry()
 
 
 @pytest.fixture

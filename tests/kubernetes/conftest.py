@@ -8,15 +8,13 @@ from pathlib import Path
 import pytest
 
 from tasks.kubernetes.cluster import Cluster
+from tests import given
 
 
 @pytest.fixture
 def kubeconfig() -> Path:
     """The kubeconfig of an administrator of the cluster that tests may use."""
-    path = os.environ.get("TRIALFLOW_TEST_KUBECONFIG")
-    if not path:
-        pytest.skip("TRIALFLOW_TEST_KUBECONFIG names no kubeconfig: there is no cluster to test on")
-    return Path(path)
+    return Path(given.kubeconfig())
 
 
 @pytest.fixture
