@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from tasks.causes import cause_of
 from trialflow.errors import TrialflowError
 
 # The client reads SIGOPT_PROJECT when it is imported, and refuses folders whose name has no usable letter (`/`, for one). It is set for the import
@@ -166,7 +167,7 @@ class ServiceClient:
             return self._driver.request(method, list(path), body, headers) or {}
         except ConnectionException as error:
             raise ServiceUnavailable(
-                f"the service at {self.url} did not answer: {error.__cause__ or error}", hint="`trialflow doctor` looks for the reason"
+                f"the service at {self.url} did not answer: {cause_of(error)}", hint="`trialflow doctor` looks for the reason"
             ) from error
         except ApiException as error:
             raise self._explained(error, f"{method} /v1/{'/'.join(path)}") from error

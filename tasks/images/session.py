@@ -12,10 +12,11 @@ from typing import Any
 
 import httpx
 
+from tasks.causes import cause_of
 from tasks.images.errors import RegistryRefused, RegistryUnavailable
 from tasks.images.login import Login, docker_login, how_to_log_in
 from tasks.images.references import DOCKER_HUB, Reference
-from tasks.images.transport import Way, cause_of, is_tls_trouble, tls, ways
+from tasks.images.transport import Way, is_tls_trouble, tls, ways
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 CHALLENGE = re.compile(r'(\w+)="([^"]*)"')

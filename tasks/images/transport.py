@@ -1,7 +1,6 @@
 """How a registry is reached: https or plain http, and whose certificates count. The rules are those of the Docker engine."""
 
 import ipaddress
-import os
 import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -84,18 +83,6 @@ def is_tls_trouble(error: BaseException) -> ssl.SSLError | None:
             return seen
         seen = seen.__cause__ or seen.__context__
     return None
-
-
-def cause_of(error: BaseException) -> str:
-    """What an error of an HTTP client comes from, in words: the system's (`Connection refused`), if there are any behind it."""
-    waiting: list[BaseException] = [error]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, OSError) and one.strerror:
-            # asyncio's own words name a call; those of names that are not found have negative numbers.
-            return os.strerror(one.errno) if one.errno and one.errno > 0 else one.strerror
-        waiting += [*getattr(one, "exceptions", ()), *(behind for behind in (one.__context__, one.__cause__) if behind)]
-    return str(error) or type(error).__name__
 
 
 def _is(host: str, fact: str) -> bool:
