@@ -119,6 +119,24 @@ def test_a_model_that_fails_stops_the_work_with_its_reason_and_its_last_lines(us
     assert shown(user)["progress"]["finished_run_count"] == 6
 
 
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"PREFECT_API_URL": "http://127.0.0.1:9/api"}, "Prefect's server does not answer: Failed to reach API at http://127.0.0.1:9/api"),
+        (
+            {"SIGOPT_API_URL": "http://127.0.0.1:9", "SIGOPT_API_TOKEN": "none"},
+            "the service at http://127.0.0.1:9 did not answer: Connection refused",
+        ),
+    ],
+)
+def test_a_server_that_does_not_answer_is_a_sentence_and_a_hint(user: User, variables: dict[str, str], said: str) -> None:
+    user.write("echo y=1")
+    user.variables |= variables
+    code, _, words = user.type("optimize")
+    assert code == 1
+    assert [line.split(":")[0] for line in words.splitlines()] == ["Prefect UI", "error", "hint"] and said in words, words
+
+
 def test_a_metric_that_is_never_logged_is_named(user: User) -> None:
     user.write("echo done")
     code, _, said = user.type("optimize", "--stop-after-failures", "1")

@@ -18,6 +18,9 @@ from trialflow.cli.talk import say
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 
+UNREACHABLE = "Failed to reach API"
+"""What Prefect says, in an error of no kind of its own, of a server that does not answer."""
+DRAIN_SECONDS = 5.0
 ROOMS = ("tasks", "blocks", "flows")
 
 
@@ -103,11 +106,28 @@ def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str,
             return await work
         except (asyncio.CancelledError, CancelledRun):
             return None
+        except RuntimeError as error:
+            if UNREACHABLE not in str(error):
+                raise
+            hint = "PREFECT_API_URL, or Prefect's profile, names it; without either a command brings up a server of its own"
+            raise TrialflowError(f"Prefect's server does not answer: {error}", hint=hint) from error
 
-    result = asyncio.run(main())
+    try:
+        result = asyncio.run(main())
+    finally:
+        drain_prefect()
     if interrupted:  # somebody in a hurry may press it again while this process says goodbye
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     return result, interrupted
+
+
+def drain_prefect() -> None:
+    """Have Prefect send the last logs and events now: a server of ours may be gone a moment later."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (EventsWorker, APILogWorker):
+        worker.drain_all(timeout=DRAIN_SECONDS)
 
 
 def leave() -> None:
