@@ -41,7 +41,7 @@ DEFAULT_REQUESTS = {"ephemeral-storage": "128Mi"}
 NUMBERED = " ".join(f"python3.{minor}" for minor in range(20, 5, -1))
 SCRIPT = f"""\
 for python in python3 python /usr/local/bin/python3 /usr/bin/python3 /opt/conda/bin/python3 {NUMBERED}; do
-  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null && exec "$python" -I -S {LAUNCHER}/pod.py "$@"
+  "$python" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null && exec "$python" -I -S {LAUNCHER}/pod.py "$@"
 done
 if [ "$TRIALFLOW_UPSTREAM_URL" ]; then export SIGOPT_API_URL="$TRIALFLOW_UPSTREAM_URL" SIGOPT_API_TOKEN="$TRIALFLOW_UPSTREAM_TOKEN"; fi
 if [ "$TRIALFLOW_TIMEOUT" ] && timeout 1 true 2>/dev/null; then set -- timeout -k 10 "$TRIALFLOW_TIMEOUT" "$@"; fi
