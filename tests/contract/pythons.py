@@ -1,4 +1,4 @@
-"""Pythons of this machine, put into an image: what models of other people run under, from 3.6 on."""
+"""Pythons for images: what models of other people run under, from 3.6 on. Those of this machine, and the newest as Debian has it."""
 
 import os
 import shutil
@@ -7,6 +7,8 @@ from pathlib import Path
 VERSIONS = tuple(f"3.{minor}" for minor in range(6, 15))
 UNNEEDED = ("test", "tests", "site-packages", "__pycache__", "config-*", "*.a", "idlelib", "tkinter", "lib2to3", "ensurepip", "pkgconfig")
 FOLDER = "/opt/pythons"
+NEWEST = VERSIONS[-1]
+CLIENT = '"sigopt>=8.8,<9" "setuptools<81"'
 
 
 def found_pythons() -> dict[str, Path]:
@@ -31,8 +33,22 @@ def pythons_dockerfile() -> str:
     for version in found_pythons():
         place = f"{FOLDER}/{version}/lib/python{version}/site-packages"
         chosen = f"--target {place} --python-version {version} --only-binary=:all: --no-compile --no-cache-dir"
-        lines.append(f'RUN pip install --quiet {chosen} "sigopt>=8.8,<9" "setuptools<81" || rm -rf {place}')
+        lines.append(f"RUN pip install --quiet {chosen} {CLIENT} || rm -rf {place}")
     return "\n".join(lines) + "\n"
+
+
+def newest_dockerfile() -> str:
+    """An image with the newest of them, from Debian's next release, for machines that do not have it."""
+    packages = f"python{NEWEST}-minimal libpython{NEWEST}-stdlib"
+    chosen = f"--target /usr/lib/python3/dist-packages --python-version {NEWEST} --only-binary=:all: --no-compile --no-cache-dir"
+    return f"""\
+FROM python:3.11-slim
+RUN echo "deb [check-valid-until=no] http://deb.debian.org/debian forky main" > /etc/apt/sources.list.d/next.list \\
+ && apt-get update -qq \\
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Options::=--force-overwrite --no-install-recommends {packages} > /dev/null \\
+ && mkdir -p {FOLDER}/{NEWEST}/bin && ln -s /usr/bin/python{NEWEST} {FOLDER}/{NEWEST}/bin/python3
+RUN pip install --quiet {chosen} {CLIENT} || true
+"""
 
 
 def environment_of(version: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from tasks.kubernetes.compute import KubernetesCompute
 from tasks.kubernetes.connection import connected
 from tasks.kubernetes.pods import Recipe
 from tests.contract.images import made_image
-from tests.contract.pythons import VERSIONS, copy_pythons, environment_of, found_pythons, pythons_dockerfile
+from tests.contract.pythons import NEWEST, VERSIONS, copy_pythons, environment_of, found_pythons, newest_dockerfile, pythons_dockerfile
 from tests.contract.training import SPEAKS, Field
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -48,6 +48,11 @@ def pythons() -> str:
 
 
 @pytest.fixture(scope="module")
+def newest_python() -> str:
+    return made_image("newest-python", newest_dockerfile())
+
+
+@pytest.fixture(scope="module")
 def only_numbered() -> str:
     return made_image("only-numbered", ONLY_NUMBERED)
 
@@ -57,13 +62,22 @@ def without_python() -> str:
     return made_image("without-python", WITHOUT_PYTHON)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version != NEWEST])
 async def test_models_report_under_this_python_with_a_launcher_of_the_same(version: str, pythons: str, field_of: Callable) -> None:
     if version not in found_pythons():
         pytest.skip(f"pyenv has no Python {version} here to put into an image")
-    field = await field_of(pythons)
+    has_client = await report_both_ways(await field_of(pythons), version, f"/opt/pythons/{version}/bin/python3")
+    assert has_client or version not in ("3.8", "3.11", "3.13"), f"the client is to be had for Python {version}"
+
+
+async def test_models_report_under_the_newest_python(newest_python: str, field_of: Callable) -> None:
+    assert await report_both_ways(await field_of(newest_python), NEWEST, f"/usr/bin/python{NEWEST}")
+
+
+async def report_both_ways(field: Field, version: str, program: str) -> bool:
+    """A model that prints, and one that logs, with the client if it is there. Returns whether it is."""
     more = {"environment": environment_of(version), "assignments": {"x": 2.5}}
-    expected = f"{version} under /opt/pythons/{version}/bin/python3\n"
+    expected = f"{version} under {program}\n"
 
     printing = await field.execute("python3", "-c", PRINTING, patterns=PRINTS, **more)
     assert printing.exit.code == 0 and printing.printed.decode().startswith(expected), printing.printed
@@ -73,7 +87,7 @@ async def test_models_report_under_this_python_with_a_launcher_of_the_same(versi
     logging = await field.execute("python3", "-c", OLD_STYLE if has_client else SPEAKING, **more)
     assert logging.exit.code == 0 and logging.printed.decode().startswith(expected), logging.printed
     assert logging.values("y") == [5 if has_client else 3]
-    assert has_client or version not in ("3.8", "3.11", "3.13"), f"the client is to be had for Python {version}"
+    return has_client
 
 
 async def test_a_python_that_has_only_its_numbered_name_is_found(only_numbered: str, field_of: Callable) -> None:
