@@ -17,7 +17,10 @@ FACTS = ("code", "signal", "out_of_memory", "timed_out", "problem", "started", "
 NOT_FOUND = (126, 127, 128)
 INTERRUPTED = ("context canceled", "context deadline exceeded", "ttrpc: closed", "transport is closing", "connection refused")
 """What a container runtime says when it was itself ended in the middle of starting a container: nothing else tells that from a bad command."""
-KILLED, ASKED_TO_END, UNKNOWN = 137, 143, 255
+TIMED_OUT, KILLED, ASKED_TO_END, UNKNOWN = 124, 137, 143, 255
+"""Exit codes: of `timeout` (which ends with `KILLED` if it had to kill), by SIGKILL, by SIGTERM, and one that nobody knows."""
+TIME_LIMIT = "TRIALFLOW_TIMEOUT"
+"""The variable with the seconds after which `timeout` ends a model, where no launcher can."""
 
 
 def exit_of(pod: Json, *, is_gone: bool = False, is_node_gone: bool = False, has_launcher: bool = True) -> Exit | None:
@@ -56,6 +59,8 @@ def _of_container(pod: Json, ended: Json, is_gone: bool, has_launcher: bool) -> 
         return Exit(timed_out=True, code=code, **times)
     if ended.get("reason") == "OOMKilled":
         return Exit(code=code, out_of_memory=True, **times)
+    if code in (TIMED_OUT, KILLED) and _had_its_time(pod, times):
+        return Exit(timed_out=True, code=code, **times)
     if (problem := start_problem(pod)) is not None:
         if any(words in problem.lower() for words in INTERRUPTED):
             return Exit(lost=f"its node {node_of(pod)} broke off while it started the container: {problem}", **times)
@@ -148,6 +153,15 @@ def is_ready(node: Json) -> bool:
 
 def _is_out_of_time(pod: Json) -> bool:
     return (pod.get("status") or {}).get("reason") == "DeadlineExceeded"
+
+
+def _had_its_time(pod: Json, times: Mapping[str, Any]) -> bool:
+    """Whether it ran for as long as it may, as far as times in whole seconds can tell."""
+    variables = [
+        one for container in (pod.get("spec") or {}).get("containers") or [] if container["name"] == CONTAINER for one in container.get("env") or []
+    ]
+    limit = next((float(one["value"]) for one in variables if one["name"] == TIME_LIMIT), None)
+    return bool(limit and times["started"] and times["ended"] and times["ended"] - times["started"] >= limit - 1)
 
 
 def _said(pod: Json) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tasks.compute import Launch
+from tasks.kubernetes.ending import TIME_LIMIT
 from tasks.kubernetes.labels import (
     ATTEMPT,
     CONTAINER,
@@ -44,11 +45,11 @@ for python in python3 python /usr/local/bin/python3 /usr/bin/python3 /opt/conda/
   "$python" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null && exec "$python" -I -S {LAUNCHER}/pod.py "$@"
 done
 if [ "$TRIALFLOW_UPSTREAM_URL" ]; then export SIGOPT_API_URL="$TRIALFLOW_UPSTREAM_URL" SIGOPT_API_TOKEN="$TRIALFLOW_UPSTREAM_TOKEN"; fi
-if [ "$TRIALFLOW_TIMEOUT" ] && timeout 1 true 2>/dev/null; then set -- timeout -k 10 "$TRIALFLOW_TIMEOUT" "$@"; fi
+if [ "${TIME_LIMIT}" ] && timeout 1 true 2>/dev/null; then set -- timeout -k 10 "${TIME_LIMIT}" "$@"; fi
 exec "$@"
 """
 """Finds a Python for the launcher. An image that has none runs the model by itself: it is told of the service if pods reach one, and the time
-limit is kept by `timeout`, with exit code 124, where there is such a program."""
+limit is kept by `timeout`, where there is such a program."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,7 @@ def _environment(work: Launch, recipe: Recipe, mode: Mode) -> list[Json]:
         if recipe.api_url:
             facts["TRIALFLOW_UPSTREAM_URL"] = recipe.api_url
         if mode == "shell" and work.timeout:
-            facts["TRIALFLOW_TIMEOUT"] = str(max(1, round(work.timeout)))
+            facts[TIME_LIMIT] = str(max(1, round(work.timeout)))
     elif recipe.api_url:
         facts["SIGOPT_API_URL"] = recipe.api_url
     variables: list[Json] = [{"name": name, "value": literal(value)} for name, value in {**facts, **work.environment}.items()]

@@ -17,12 +17,14 @@ def pod(
     conditions: list[dict[str, Any]] | None = None,
     deleted: bool = False,
     phase: str = "Running",
+    limit: int | None = None,
     **status: Any,
 ) -> dict[str, Any]:
     metadata = {"name": "p", **({"deletionTimestamp": "2026-01-01T00:00:00Z"} if deleted else {})}
     statuses = [{"name": "sidecar", "state": {"running": {}}}, *([{"name": "model", "state": state}] if state else [])]
     status = {"phase": phase, "conditions": conditions or [], "containerStatuses": statuses, **status}
-    return {"metadata": metadata, "spec": {"nodeName": "n1"}, "status": status}
+    environment = [{"name": "TRIALFLOW_TIMEOUT", "value": str(limit)}] if limit else []
+    return {"metadata": metadata, "spec": {"nodeName": "n1", "containers": [{"name": "model", "env": environment}]}, "status": status}
 
 
 def ended(code: int, facts: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -31,6 +33,7 @@ def ended(code: int, facts: dict[str, Any] | None = None, **more: Any) -> dict[s
 
 
 RUNNING = {"running": {}}
+NINE_SECONDS = {"startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:09Z"}
 
 
 @pytest.mark.parametrize(
@@ -63,6 +66,11 @@ RUNNING = {"running": {}}
             {"lost": "its node n1 broke off while it started the container: failed to create shim task: context canceled: unknown"},
         ),
         (pod(ended(137, reason="Error"), reason="DeadlineExceeded"), {"has_launcher": False}, {"timed_out": True}),
+        (pod(ended(124, **NINE_SECONDS), limit=10), {"has_launcher": False}, {"timed_out": True}),
+        (pod(ended(137, **NINE_SECONDS), limit=10), {}, {"timed_out": True}),
+        (pod(ended(137, **NINE_SECONDS), limit=20), {}, {"lost": "its launcher was killed"}),
+        (pod(ended(124, **NINE_SECONDS), limit=20), {"has_launcher": False}, {"code": 124}),
+        (pod(ended(124, **NINE_SECONDS)), {"has_launcher": False}, {"code": 124}),
         (pod(phase="Failed", reason="UnexpectedAdmissionError", message="no room"), {}, {"lost": "no room"}),
     ],
 )

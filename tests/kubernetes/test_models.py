@@ -102,4 +102,8 @@ async def test_without_any_python_printed_metrics_count(without_python: str, fie
     course = await field.execute("sh", "-c", "echo y=$TRIALFLOW_PARAM_X", patterns=PRINTS, assignments={"x": 2.5})
     assert course.exit.code == 0 and course.values("y") == [2.5] and course.printed == b"y=2.5\n"
     late = await field.execute("sh", "-c", "echo begun; sleep 100", timeout=2)
-    assert late.exit.code == 124 and late.printed == b"begun\n"
+    assert late.exit.timed_out and late.printed == b"begun\n"
+    own = await field.execute("sh", "-c", "exit 124", timeout=60)
+    assert own.exit.code == 124 and not own.exit.timed_out
+    stubborn = await field.execute("sh", "-c", "trap '' TERM; sleep 2; sleep 100", timeout=2)
+    assert stubborn.exit.timed_out
