@@ -47,6 +47,18 @@ printf 'Content-Type: application/json\r\nContent-Length: %s\r\nConnection: clos
 read -r answer <&3
 echo "$answer"
 """
+MERGES = r"""
+import os, urllib.request
+from base64 import b64encode
+url = os.environ["SIGOPT_API_URL"] + "/v1/training_runs/" + os.environ["SIGOPT_RUN_ID"]
+headers = {"Content-Type": "application/json", "Authorization": "Basic " + b64encode((os.environ["SIGOPT_API_TOKEN"] + ":").encode()).decode()}
+urllib.request.urlopen(urllib.request.Request(url, b'{"values": {"y": {"value": 9}}}', headers, method="MERGE"))
+"""
+WITHOUT_SHELL = """\
+FROM python:3.11-slim
+RUN cp -L $(command -v python3) /model && rm -rf /usr/bin/python* /usr/local/bin/python* && rm -f /bin/bash /bin/dash /bin/sh
+ENTRYPOINT ["/model", "-c"]
+"""
 WITHOUT_PYTHON = "FROM python:3.11-slim\nRUN rm -rf /usr/bin/python* /usr/local/bin/python*\n"
 
 
@@ -137,3 +149,10 @@ class TestWithApiUrl:
         code, out, said = served.user.type("cluster", "optimize", "--new", "-o", "json")
         assert code == 0, said
         assert values_of(served, json.loads(out)["experiment"], "y") == [7, 7] and served.left() == []
+
+    def test_so_does_one_in_an_image_without_a_shell(self, served: Tenant) -> None:
+        image = made_image("without-shell", WITHOUT_SHELL)
+        served.write(budget=2, seconds=0, image=image, metrics={}, run=[MERGES])
+        code, out, said = served.user.type("cluster", "optimize", "--new", "-o", "json")
+        assert code == 0, said
+        assert values_of(served, json.loads(out)["experiment"], "y") == [9, 9] and served.left() == []
