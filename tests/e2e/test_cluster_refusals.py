@@ -1,20 +1,24 @@
 """Whatever is wrong with a cluster, an image or a file is a sentence and a hint within seconds, and no unit of budget is spent for it."""
 
+import copy
 import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tasks.kubernetes.clusters import Clusters
 from tests.e2e.certificates import expired_certificate
 from tests.e2e.clusters import Tenant, connected
 from tests.e2e.conftest import User
 from tests.e2e.reconnecting import admin, connect, token_of
 from tests.images.conftest import start_registry  # noqa: F401 - a fixture
+from trialflow.home import Home
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 SECONDS = 60.0
@@ -104,6 +108,20 @@ def test_rights_that_were_taken_away_are_told_before_the_first_launch(tenant: Te
     begun = time.monotonic()
     code, _, said = tenant.user.type("cluster", "optimize")
     assert_told(code, said, ("rights are missing: create jobs.batch, create configmaps, create secrets", "kind: Role"), begun)
+    assert_nothing_spent(tenant)
+
+
+def test_a_certificate_that_expired_since_is_told_before_the_first_launch(tenant: Tenant) -> None:
+    connect(tenant)
+    tenant.write(budget=2, seconds=0)
+    clusters = Clusters(Home(tenant.user.home))
+    cluster = clusters.load(clusters.current() or "")
+    document = copy.deepcopy(dict(cluster.kubeconfig))
+    document["users"][0]["user"] = expired_certificate()
+    clusters.save(replace(cluster, kubeconfig=document))
+    begun = time.monotonic()
+    code, _, said = tenant.user.type("cluster", "optimize")
+    assert_told(code, said, ("certificate of the kubeconfig expired on 2020-01-02", "trialflow cluster connect"), begun)
     assert_nothing_spent(tenant)
 
 
