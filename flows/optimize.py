@@ -27,6 +27,7 @@ from tasks.kubernetes.errors import Unreachable
 from tasks.training_runs import Bench, is_ours, suggest
 from trialflow.errors import ExperimentFailed
 from trialflow.kept import EARLY_STOPPING, OWNER, SAME, UID
+from trialflow.logged import values_of
 from trialflow.specs import ExperimentSpec, RunSpec
 
 if TYPE_CHECKING:
@@ -202,9 +203,7 @@ async def _finish(
         "failed": ledger.failed if ledger else 0,
         "stopped": ledger.stopped if ledger else 0,
         "space_exhausted": bool(ledger and ledger.exhausted),
-        "best": [
-            {"id": one["id"], "assignments": one["assignments"], "values": {name: v["value"] for name, v in one["values"].items()}} for one in best
-        ],
+        "best": [{"id": one["id"], "assignments": one["assignments"], "values": values_of(one)} for one in best],
     }
     tell(Event("ended", facts={"summary": summary, "resumed": resumed}))
     return summary

@@ -17,6 +17,7 @@ from flows.workplace import workplace
 from tasks.experiments.watching import Event, tell
 from trialflow.errors import ExperimentFailed
 from trialflow.kept import REASON, STOPPED_BY_USER
+from trialflow.logged import values_of
 from trialflow.specs import RunSpec
 
 
@@ -58,7 +59,6 @@ async def training_run(
             get_run_logger().warning("stopped by the user")
             tell(Event("failed", made, "stopped by the user"))
             return Cancelled(message="stopped by the user")
-        values = {metric: value["value"] for metric, value in (seen.get("values") or {}).items()}
         if outcome.kind == "failed":
             raise ExperimentFailed(f"training run {made['id']} failed: {outcome.reason}", hint=f"`trialflow logs {made['id']}` shows what it printed")
-        return {"training_run": str(made["id"]), "state": outcome.kind, "values": values}
+        return {"training_run": str(made["id"]), "state": outcome.kind, "values": values_of(seen)}

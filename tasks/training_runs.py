@@ -25,6 +25,7 @@ from tasks.kubernetes.errors import Unreachable
 from tasks.outcome import Outcome, is_cut_short, judge, log_excerpt
 from tasks.steps import step
 from trialflow.kept import EXIT_CODE, REASON
+from trialflow.logged import values_of
 from trialflow.specs import RunSpec
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ async def observe(name: str, bench: Bench, work: Launch, ended: Exit, history: H
         logger.error("failed: %s\n%s", outcome.reason, last_lines(bench, work))
     else:
         how = f"stopped early ({outcome.reason})" if outcome.is_early else "completed"
-        logger.info("%s: %s", how, {metric: value["value"] for metric, value in run["values"].items()})
+        logger.info("%s: %s", how, values_of(run))
     return outcome, run
 
 

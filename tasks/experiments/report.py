@@ -12,6 +12,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifa
 
 from tasks.experiments.ledger import Ledger
 from tasks.outcome import Outcome
+from trialflow.logged import values_of
 
 EVERY_SECONDS = 2.0
 
@@ -43,8 +44,8 @@ class Reporter:
         """Take in the outcome of one training run."""
         if outcome.kind == "failed":
             self.last_failure = outcome.reason
-        values = {name: value["value"] for name, value in (run.get("values") or {}).items()}
-        self._rows.append({"training run": run["id"], "outcome": outcome.word, **values, **run["assignments"], "reason": outcome.reason or ""})
+        facts = {**values_of(run), **run["assignments"], "reason": outcome.reason or ""}
+        self._rows.append({"training run": run["id"], "outcome": outcome.word, **facts})
         if self._clock() - self._updated >= EVERY_SECONDS and (self._showing is None or self._showing.done()):
             self._showing = asyncio.create_task(_kept_going(self._show_progress()))
 

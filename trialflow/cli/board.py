@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.experiments.watching import Event
+from trialflow.logged import values_of
 from trialflow.specs import early_stopping_of
 
 
@@ -67,7 +68,7 @@ class Board:
         self.metrics = tuple(experiment["metrics"])
         self.stops = early_stopping_of(experiment.get("metadata")) is not None
         if best:
-            self._compare(best[0], best[0]["values"])
+            self._compare(best[0], values_of(best[0]))
 
     def _end(self, event: Event, now: float) -> None:
         assert event.run is not None
@@ -80,10 +81,9 @@ class Board:
         self.stopped += event.text is not None
         if since is not None:
             self.durations.append(now - since)
-        self._compare(event.run, event.facts["values"])
+        self._compare(event.run, values_of(event.facts))
 
-    def _compare(self, run: Mapping[str, Any], logged: Mapping[str, Mapping[str, Any]]) -> None:
-        values = {name: value["value"] for name, value in logged.items()}
+    def _compare(self, run: Mapping[str, Any], values: Mapping[str, float]) -> None:
         if len(self.optimized) == 1 and self._is_better(values):
             self.best = {"id": run["id"], "values": values, "assignments": run.get("assignments") or {}}
 

@@ -4,13 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trialflow.kept import ATTEMPT, LOST, REASON, STOPPED_EARLY
+from trialflow.logged import values_of
 
 Json = Mapping[str, Any]
-
-
-def values_of(run: Json) -> dict[str, float]:
-    """Metric -> value of a training run."""
-    return {name: value["value"] for name, value in sorted((run.get("values") or {}).items())}
 
 
 def lost_of(runs: Sequence[Json]) -> int:
@@ -51,7 +47,7 @@ def experiment_row(experiment: Json, *, runs: Sequence[Json], best: Sequence[Jso
         lost_of(runs),
         sum(run["state"] == "failed" for run in runs),
         sum(stopped_early(run) is not None for run in runs),
-        " ".join(f"{name}={value:.5g}" for name, value in values_of(best[0]).items()) if best else None,
+        " ".join(f"{name}={value:.5g}" for name, value in sorted(values_of(best[0]).items())) if best else None,
         status_of(experiment, owner),
     ]
 
@@ -92,7 +88,7 @@ def run_fact(run: Json) -> dict[str, Any]:
         "lost": int(kept.get(LOST) or 0),
         "reason": kept.get(REASON),
         "stopped_early": stopped_early(run),
-        "values": values_of(run),
+        "values": dict(sorted(values_of(run).items())),
         "assignments": dict(sorted((run.get("assignments") or {}).items())),
         "created": run.get("created"),
         "completed": run.get("completed"),

@@ -11,6 +11,7 @@ from trialflow.cli.board import Board
 from trialflow.cli.output import text_of
 from trialflow.cli.screen import screen
 from trialflow.cli.talk import say, warn
+from trialflow.logged import values_of
 
 SHOWN = 8
 """How many training runs in flight the table lists."""
@@ -96,9 +97,8 @@ def line_of(event: Event, board: Board) -> str | None:
         return None
     count = f"{board.done}/{board.budget or 'unlimited'}"
     if event.kind == "completed":
-        values = {name: value["value"] for name, value in event.facts["values"].items()}
         how = f"stopped early ({event.text})" if event.text else "completed"
-        return f"{count} training run {event.run['id']} {how}: {text_of(values)} with {text_of(event.run.get('assignments') or {})}"
+        return f"{count} training run {event.run['id']} {how}: {text_of(values_of(event.facts))} with {text_of(event.run.get('assignments') or {})}"
     if event.kind == "lost":
         return f"{count} training run {event.run['id']} lost ({event.text}); it is launched again"
     return f"{count} training run {event.run['id']} failed: {event.text}"

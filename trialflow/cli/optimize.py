@@ -1,11 +1,14 @@
 """`trialflow optimize`."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from trialflow.cli.options import (
+    Decorator,
     command_argument,
     experiment_file_option,
     project_option,
@@ -22,62 +25,69 @@ if TYPE_CHECKING:
     from trialflow.specs import RunSpec
 
 
-new_option = click.option("--new", is_flag=True, help="Start a new experiment even if the same one is unfinished.")
-canary_option = click.option("--canary/--no-canary", default=True, help="Have the first training run complete alone before the others start.")
-stop_after_failures_option = click.option(
-    "--stop-after-failures",
-    type=click.IntRange(min=0),
-    default=5,
-    show_default=True,
-    help="End after so many failures in a row; 0 never does.",
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for on the command line, on whatever the training runs are executed."""
+
+    experiment_file: str
+    run_file: str
+    source_file: str | None
+    project: str | None
+    new: bool
+    canary: bool
+    stop_after_failures: int
+    output: str
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """The flow's options."""
+        return {"new": self.new, "canary": self.canary, "stop_after_failures": self.stop_after_failures}
+
+
+OPTIONS: tuple[Decorator, ...] = (
+    experiment_file_option,
+    run_file_option,
+    source_file_option,
+    project_option,
+    click.option("--new", is_flag=True, help="Start a new experiment even if the same one is unfinished."),
+    click.option("--canary/--no-canary", default=True, help="Have the first training run complete alone before the others start."),
+    click.option(
+        "--stop-after-failures",
+        type=click.IntRange(min=0),
+        default=5,
+        show_default=True,
+        help="End after so many failures in a row; 0 never does.",
+    ),
+    output_option,
 )
 
 
+def asks(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the options of `Asked`."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
 @click.command()
-@experiment_file_option
-@run_file_option
-@source_file_option
-@project_option
-@new_option
-@canary_option
-@stop_after_failures_option
-@output_option
+@asks
 @command_argument
-def optimize(
-    experiment_file: str,
-    run_file: str,
-    source_file: str | None,
-    project: str | None,
-    new: bool,
-    canary: bool,
-    stop_after_failures: int,
-    output: str,
-    command: tuple[str, ...],
-) -> int:
+def optimize(command: tuple[str, ...], **options: Any) -> int:
     """Work on the experiment of experiment.yml until its budget is spent. COMMAND runs the model; without it run.yml says how.
 
     The same command again goes on where it stopped; with a larger `budget` in the file a finished experiment goes on too.
     """
-    how = {"new": new, "canary": canary, "stop_after_failures": stop_after_failures}
-    run = read_run(run_file, command, directory=Path.cwd())
-    return work_on(experiment_file, run, read_source(source_file, Path.cwd()), project, how, output, command)
+    asked = Asked(**options)
+    return work_on(asked, read_run(asked.run_file, command, directory=Path.cwd()), command)
 
 
-def work_on(
-    experiment_file: str,
-    run: "RunSpec",
-    source: dict[str, str] | None,
-    project: str | None,
-    how: dict[str, Any],
-    output: str,
-    command: tuple[str, ...],
-    place: "Place | None" = None,
-) -> int:
-    """Work on an experiment, here or on the cluster of `place`, and show it. `how` are the flow's options. Returns the exit code."""
+def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "Place | None" = None) -> int:
+    """Work on an experiment, here or on the cluster of `place`, and show it. Returns the exit code."""
     from trialflow.specs import load_experiment
 
     directory = Path.cwd()
-    spec = load_experiment(experiment_file)
+    source = read_source(asked.source_file, directory)
+    spec = load_experiment(asked.experiment_file)
 
     from trialflow.cli.session import flow_session
 
@@ -95,7 +105,7 @@ def work_on(
 
         board = Board()
         ended: dict[str, Any] = {}
-        options = Options(**how, when_finished="report")
+        options = Options(**asked.how, when_finished="report")
         cluster = place.prepared() if place else None
         with shown(board) as view:
 
@@ -108,7 +118,9 @@ def work_on(
 
             watcher.set(watch)
             run_flow(
-                lambda: flow(experiment=spec, run=run, project=project, directory=str(directory), source=source, cluster=cluster, options=options),
+                lambda: flow(
+                    experiment=spec, run=run, project=asked.project, directory=str(directory), source=source, cluster=cluster, options=options
+                ),
                 on_interrupt="stopping: training runs in flight are ended and launched again later "
                 + ("(Ctrl-C again: leave them running on the cluster?)" if place else "(Ctrl-C again: leave them at once)"),
                 before_leaving="leave now, and let the training runs that have not ended run on, on the cluster?" if place else None,
@@ -119,7 +131,7 @@ def work_on(
         again = f"trialflow {'cluster ' if place else ''}optimize" + (" -- " + " ".join(command) if command else "")
         next_commands([again, f"trialflow experiment show {board.experiment_id}"])
         return 130
-    _show_end(ended, output)
+    _show_end(ended, asked.output)
     return 0
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from trialflow.logged import values_of
 from trialflow.service import checking, shapes
 from trialflow.service.best import best_of, best_share
 from trialflow.service.errors import BadRequest
@@ -129,7 +130,7 @@ async def best_training_runs(call: Call) -> Answer:
         columns = training_runs.c
         wanted = (columns.experiment == row["id"]) & columns.deleted.is_(False) & (columns.state == "completed")
         rows = connection.execute(select(columns.id, columns.data).where(wanted).order_by(columns.id)).all()
-        candidates = [(identifier, _values(data)) for identifier, data in rows]
+        candidates = [(identifier, values_of(data)) for identifier, data in rows]
         if (wanted_solutions := row["body"].get("num_solutions") or 1) > 1:
             good = best_share(row["body"]["metrics"], candidates, least=wanted_solutions)
             assignments = {identifier: data["assignments"] for identifier, data in rows}
@@ -141,10 +142,6 @@ async def best_training_runs(call: Call) -> Answer:
         best = [best[place] for place in await call.service.advisor.ask("different", experiment["body"], ranked)]
     rows = await call.service.store.do(lambda connection: [find(connection, training_runs, identifier) for identifier in best])
     return shapes.pagination([shapes.training_run(row) for row in rows], count=len(rows))
-
-
-def _values(data: dict) -> dict[str, float]:
-    return {name: value["value"] for name, value in data["values"].items()}
 
 
 ROUTES = [
