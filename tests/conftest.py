@@ -1,4 +1,4 @@
-"""What all tests share: one thread for linear algebra, as the service has it, and nothing of the user's own settings."""
+"""What all tests share: one thread for linear algebra, as the service has it, nothing of the user's own settings, and fixtures of several suites."""
 
 import os
 
@@ -6,3 +6,5 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 for _name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "SIGOPT_API_URL", "SIGOPT_API_TOKEN", "SIGOPT_PROJECT"):
     os.environ.pop(_name, None)
+
+pytest_plugins = ["tests.e2e.users", "tests.e2e.clusters", "tests.e2e.deployed", "tests.chaos.nodes", "tests.images.registries"]

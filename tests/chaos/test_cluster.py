@@ -5,14 +5,13 @@ import time
 
 import pytest
 
-from tests.e2e.clusters import Tenant, finish, tenant  # noqa: F401 - a fixture
-from tests.e2e.conftest import home, user  # noqa: F401 - fixtures
+from tests.e2e.clusters import Tenant, finish
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("down", [0, 6])
-def test_a_killed_flow_is_taken_up_where_it_was(tenant: Tenant, down: int) -> None:  # noqa: F811
+def test_a_killed_flow_is_taken_up_where_it_was(tenant: Tenant, down: int) -> None:
     tenant.write(budget=8, seconds=3)
     process = tenant.user.start("cluster", "optimize", "--no-canary")
     before = {pod["metadata"]["name"] for pod in tenant.wait_for_pods(process, 4)}
@@ -26,7 +25,7 @@ def test_a_killed_flow_is_taken_up_where_it_was(tenant: Tenant, down: int) -> No
     tenant.assert_whole(summary, 8)
 
 
-def test_deleted_and_evicted_pods_are_lost_and_launched_again(tenant: Tenant) -> None:  # noqa: F811
+def test_deleted_and_evicted_pods_are_lost_and_launched_again(tenant: Tenant) -> None:
     tenant.write(budget=6, seconds=4)
     process = tenant.user.start("cluster", "optimize", "--no-canary", "-o", "json")
     first, second, *_ = tenant.wait_for_pods(process, 4)

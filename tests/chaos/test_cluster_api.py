@@ -12,14 +12,14 @@ from aiohttp import web
 
 from tests.chaos.gateway import Fault, Gateway, Seen, before_cluster
 from tests.e2e.clusters import Tenant, connected, finish
-from tests.e2e.conftest import User, home, user  # noqa: F401 - fixtures
+from tests.e2e.users import User
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 AWAY_SECONDS = 60
 
 
 @pytest.fixture
-def reached(user: User) -> Iterator[tuple[Tenant, Gateway]]:  # noqa: F811
+def reached(user: User) -> Iterator[tuple[Tenant, Gateway]]:
     """A user whose way to the cluster leads through a gateway."""
     with before_cluster(user.folder.parent) as (gateway, kubeconfig), connected(user, kubeconfig) as tenant:
         yield tenant, gateway

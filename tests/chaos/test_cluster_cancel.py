@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.clusters import Tenant, connected, finish, tenant  # noqa: F401 - a fixture
-from tests.e2e.conftest import User, home, user  # noqa: F401 - fixtures
-from tests.e2e.test_deployments import PREFECT, environment, prefect  # noqa: F401 - a fixture
+from tests.e2e.clusters import Tenant, connected, finish
+from tests.e2e.deployed import PREFECT, prefect
+from tests.e2e.users import User
 from trialflow.embedded.servers import prefect_auth
 from trialflow.home import Home
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 PATIENCE_SECONDS = 60
 
 
-def test_a_command_whose_flow_run_is_cancelled_stops_in_order(tenant: Tenant) -> None:  # noqa: F811
+def test_a_command_whose_flow_run_is_cancelled_stops_in_order(tenant: Tenant) -> None:
     tenant.write(budget=4, seconds=60)
     process = tenant.user.start("cluster", "optimize", "--no-canary")
     assert process.stderr
@@ -40,25 +40,25 @@ def test_a_command_whose_flow_run_is_cancelled_stops_in_order(tenant: Tenant) ->
     tenant.assert_whole(json.loads(out), 4)
 
 
-def test_a_deployed_flow_run_that_is_cancelled_leaves_nothing(environment: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
+def test_a_deployed_flow_run_that_is_cancelled_leaves_nothing(deployed: dict[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
-    owner = User(folder, Path(environment["TRIALFLOW_HOME"]), {name: environment[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")})
-    with connected(owner) as tenant:  # noqa: F811
+    owner = User(folder, Path(deployed["TRIALFLOW_HOME"]), {name: deployed[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")})
+    with connected(owner) as tenant:
         tenant.write(budget=4, seconds=60)
         experiment = yaml.safe_load((folder / "experiment.yml").read_text())
         where = ["-p", f"directory={folder}", "-p", f"run={(folder / 'run.yml').read_text()}", "-p", f"cluster={json.dumps({'name': tenant.name})}"]
-        said = prefect(environment, "deployment", "run", "optimize/optimize", "-p", f"experiment={json.dumps(experiment)}", *where)
+        said = prefect(deployed, "deployment", "run", "optimize/optimize", "-p", f"experiment={json.dumps(experiment)}", *where)
         identifier = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", said)[0]
         until = time.monotonic() + PATIENCE_SECONDS
         while len([pod for pod in tenant.pods() if pod["status"].get("phase") == "Running"]) < 1:
             assert time.monotonic() < until, "no pod ran"
-        cancel(environment, identifier)
+        cancel(deployed, identifier)
         until = time.monotonic() + PATIENCE_SECONDS
         while tenant.left() and time.monotonic() < until:
             time.sleep(0.2)
         assert tenant.left() == []
-        assert "CANCELLED" in prefect(environment, "flow-run", "inspect", identifier).upper()
+        assert "CANCELLED" in prefect(deployed, "flow-run", "inspect", identifier).upper()
 
 
 def cancel(variables: dict[str, str], identifier: str) -> None:

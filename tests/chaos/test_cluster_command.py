@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from tests.chaos.gateway import Gateway, Seen, before_cluster
-from tests.e2e.clusters import Tenant, connected, finish, tenant  # noqa: F401 - a fixture
-from tests.e2e.conftest import User, home, user  # noqa: F401 - fixtures
+from tests.e2e.clusters import Tenant, connected, finish
+from tests.e2e.users import User
 from trialflow.embedded import lease, service_server
 from trialflow.home import Home
 
@@ -50,7 +50,7 @@ class Blow:
 
 
 @pytest.fixture
-def between(user: User) -> Iterator[tuple[Tenant, list[Gateway]]]:  # noqa: F811
+def between(user: User) -> Iterator[tuple[Tenant, list[Gateway]]]:
     """A user with a gateway before the cluster and another before the service."""
     with lease(service_server(Home(user.home))) as service, Gateway(service.url).running() as before_service:
         routed = replace(user, variables={"SIGOPT_API_URL": before_service.url, "SIGOPT_API_TOKEN": Home(user.home).token()})
@@ -59,7 +59,7 @@ def between(user: User) -> Iterator[tuple[Tenant, list[Gateway]]]:  # noqa: F811
 
 
 def test_whatever_ends_the_command_in_whichever_step_the_same_command_goes_on(between: tuple[Tenant, list[Gateway]]) -> None:
-    tenant, gateways = between  # noqa: F811
+    tenant, gateways = between
     blows = [*KILLS, *REQUESTS_TO_END]
     budget = 30
     tenant.write(budget=budget, seconds=0.5)
@@ -85,7 +85,7 @@ def test_whatever_ends_the_command_in_whichever_step_the_same_command_goes_on(be
     tenant.assert_whole(summary, budget)
 
 
-def test_a_second_command_is_refused_by_name(tenant: Tenant) -> None:  # noqa: F811
+def test_a_second_command_is_refused_by_name(tenant: Tenant) -> None:
     tenant.write(budget=4, seconds=60)
     process = tenant.user.start("cluster", "optimize", "--no-canary")
     tenant.wait_for_pods(process, 4)
@@ -100,7 +100,7 @@ def test_a_second_command_is_refused_by_name(tenant: Tenant) -> None:  # noqa: F
     tenant.assert_whole(json.loads(out), 4)
 
 
-def test_a_service_that_is_killed_and_a_database_that_is_busy_lose_nothing(tenant: Tenant) -> None:  # noqa: F811
+def test_a_service_that_is_killed_and_a_database_that_is_busy_lose_nothing(tenant: Tenant) -> None:
     model = "for i in 1 2 3 4 5 6 7 8 9; do echo step=$i; sleep 0.3; done; echo y=$TRIALFLOW_PARAM_X"
     tenant.write(budget=12, seconds=0, model=model, metrics={"y": "y=(.*)", "step": "step=(.*)"})
     process = tenant.user.start("cluster", "optimize", "--no-canary", "-o", "json")
@@ -121,7 +121,7 @@ def test_a_service_that_is_killed_and_a_database_that_is_busy_lose_nothing(tenan
     assert {run["values"]["step"] for run in runs} == {9}
 
 
-def kill_service(home: Home) -> None:  # noqa: F811
+def kill_service(home: Home) -> None:
     """kill -9 to the service of a home."""
     process = psutil.Process(json.loads((home.servers / "service" / "child.json").read_text())["pid"])
     assert str(home.root) in " ".join(process.cmdline())

@@ -6,15 +6,14 @@ import secrets
 import httpx
 import pytest
 
-from tests.chaos.nodes import Nodes, nodes  # noqa: F401 - a fixture
-from tests.e2e.clusters import Tenant, finish, tenant  # noqa: F401 - a fixture
-from tests.e2e.conftest import home, user  # noqa: F401 - fixtures
+from tests.chaos.nodes import Nodes
+from tests.e2e.clusters import Tenant, finish
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
-def test_a_drained_node_and_one_whose_object_is_deleted_cost_no_budget(nodes: Nodes, tenant: Tenant) -> None:  # noqa: F811
+def test_a_drained_node_and_one_whose_object_is_deleted_cost_no_budget(nodes: Nodes, tenant: Tenant) -> None:
     tenant.write(budget=6, seconds=20)
     process = tenant.user.start("cluster", "optimize", "--no-canary", "-o", "json")
     tenant.wait_for_pods(process, 4)
@@ -31,7 +30,7 @@ def test_a_drained_node_and_one_whose_object_is_deleted_cost_no_budget(nodes: No
     tenant.assert_whole(json.loads(out), 6)
 
 
-def test_a_node_is_lost_and_returned_five_times_during_one_experiment(nodes: Nodes, tenant: Tenant) -> None:  # noqa: F811
+def test_a_node_is_lost_and_returned_five_times_during_one_experiment(nodes: Nodes, tenant: Tenant) -> None:
     tenant.write(budget=16, seconds=10)
     process = tenant.user.start("cluster", "optimize", "--no-canary", "-o", "json")
     for time_enough_to_notice in (True, False, False, True, False):
@@ -47,7 +46,7 @@ def test_a_node_is_lost_and_returned_five_times_during_one_experiment(nodes: Nod
     tenant.assert_whole(summary, 16)
 
 
-def test_what_a_node_still_brings_that_was_given_up_is_not_counted(nodes: Nodes, tenant: Tenant) -> None:  # noqa: F811
+def test_what_a_node_still_brings_that_was_given_up_is_not_counted(nodes: Nodes, tenant: Tenant) -> None:
     tenant.write(budget=4, seconds=10)
     process = tenant.user.start("cluster", "optimize", "--no-canary", "-o", "json")
     tenant.wait_for_pods(process, 4)
@@ -60,7 +59,7 @@ def test_what_a_node_still_brings_that_was_given_up_is_not_counted(nodes: Nodes,
     tenant.assert_whole(json.loads(out), 4)
 
 
-def test_closed_nodes_are_waited_for_and_an_image_that_disappears_ends_the_work_with_the_reason(nodes: Nodes, tenant: Tenant) -> None:  # noqa: F811
+def test_closed_nodes_are_waited_for_and_an_image_that_disappears_ends_the_work_with_the_reason(nodes: Nodes, tenant: Tenant) -> None:
     image = Image(tenant.registry)
     image.push()
     tenant.write(budget=6, seconds=2, image=f"{tenant.registry}/{image.name}:1")

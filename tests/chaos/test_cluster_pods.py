@@ -7,15 +7,14 @@ import time
 import psutil
 import pytest
 
-from tests.e2e.clusters import Tenant, finish, tenant  # noqa: F401 - a fixture
-from tests.e2e.conftest import home, user  # noqa: F401 - fixtures
+from tests.e2e.clusters import Tenant, finish
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 LOG_BYTES = 100_000_000
 GROWTH_BYTES = 100 << 20
 
 
-def test_a_model_that_needs_more_memory_than_it_may_have_failed(tenant: Tenant) -> None:  # noqa: F811
+def test_a_model_that_needs_more_memory_than_it_may_have_failed(tenant: Tenant) -> None:
     hungry = """python3 -c 'print(len(b"x" * (300 << 20)))'; code=$?; echo y=1; exit $code"""
     tenant.write(budget=1, seconds=0, model=hungry, resources={"limits": {"memory": "64Mi"}})
     code, _, said = tenant.user.type("cluster", "run")
@@ -23,7 +22,7 @@ def test_a_model_that_needs_more_memory_than_it_may_have_failed(tenant: Tenant) 
     assert tenant.left() == []
 
 
-def test_a_log_of_100_megabytes_keeps_its_metrics_and_costs_no_memory(tenant: Tenant) -> None:  # noqa: F811
+def test_a_log_of_100_megabytes_keeps_its_metrics_and_costs_no_memory(tenant: Tenant) -> None:
     model = f"echo before=$TRIALFLOW_PARAM_X; head -c {LOG_BYTES} /dev/zero | tr '\\0' x | fold -w 1000; echo y=$TRIALFLOW_PARAM_X; sleep 0.5"
     tenant.write(budget=1, seconds=0, model=model, metrics={"before": "before=(.*)", "y": "y=(.*)"})
     process = tenant.user.start("cluster", "optimize", "-o", "json")
@@ -51,7 +50,7 @@ def memory_of(process: subprocess.Popen[str]) -> int:
         return 0
 
 
-def test_a_result_that_comes_after_its_pod_was_deleted_is_not_counted_twice(tenant: Tenant) -> None:  # noqa: F811
+def test_a_result_that_comes_after_its_pod_was_deleted_is_not_counted_twice(tenant: Tenant) -> None:
     patient = "trap 'echo y=$TRIALFLOW_PARAM_X; exit 0' TERM; for i in $(seq 40); do sleep 0.1; done; echo y=$TRIALFLOW_PARAM_X"
     tenant.write(budget=6, seconds=0, model=patient)
     process = tenant.user.start("cluster", "optimize", "--no-canary", "-o", "json")

@@ -13,8 +13,8 @@ import pytest
 from sigopt.request_driver import RequestDriver
 
 from tests import given
-from tests.e2e.conftest import User
 from tests.e2e.namespaces import delete_namespace
+from tests.e2e.users import User
 from trialflow.embedded import lease, service_server
 from trialflow.home import Home
 

@@ -11,7 +11,7 @@ from typing import Any
 from sigopt.request_driver import RequestDriver
 
 from tests.contract.training import SPEAKS
-from tests.e2e.conftest import User
+from tests.e2e.users import User
 from trialflow.embedded import lease, service_server
 from trialflow.home import Home
 

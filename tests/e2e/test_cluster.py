@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.clusters import Tenant, tenant  # noqa: F401 - a fixture
+from tests.e2e.clusters import Tenant
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "sgd-classifier"
@@ -18,7 +18,7 @@ COPY model.py .
 """
 
 
-def test_the_example_is_built_pushed_and_tuned_on_the_cluster(tenant: Tenant) -> None:  # noqa: F811
+def test_the_example_is_built_pushed_and_tuned_on_the_cluster(tenant: Tenant) -> None:
     folder = tenant.user.folder
     for name in ("model.py", "run.yml"):
         shutil.copy(EXAMPLE / name, folder / name)
@@ -36,7 +36,7 @@ def test_the_example_is_built_pushed_and_tuned_on_the_cluster(tenant: Tenant) ->
     assert code == 0 and "unchanged" in said and "is finished" in said and json.loads(again)["best"] == summary["best"]
 
 
-def test_a_training_run_by_itself_shows_what_it_prints_and_keeps_its_log(tenant: Tenant) -> None:  # noqa: F811
+def test_a_training_run_by_itself_shows_what_it_prints_and_keeps_its_log(tenant: Tenant) -> None:
     tenant.write(budget=1, seconds=0)
     code, out, said = tenant.user.type("cluster", "run", "--", "sh", "-c", "echo hello from a pod; echo y=3")
     assert code == 0, said
@@ -54,7 +54,7 @@ def test_a_training_run_by_itself_shows_what_it_prints_and_keeps_its_log(tenant:
         ({"pod": {"nodeSelektor": {"a": "b"}}}, "nodeSelektor"),
     ],
 )
-def test_what_cannot_be_is_told_before_any_budget_is_spent(tenant: Tenant, change: dict, told: str) -> None:  # noqa: F811
+def test_what_cannot_be_is_told_before_any_budget_is_spent(tenant: Tenant, change: dict, told: str) -> None:
     tenant.write(budget=2, seconds=0)
     run = json.loads((tenant.user.folder / "run.yml").read_text())
     text = json.dumps({**run, **change}).replace("REGISTRY", tenant.registry)

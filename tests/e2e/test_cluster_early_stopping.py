@@ -5,19 +5,19 @@ import signal
 
 import pytest
 
-from tests.e2e.clusters import Tenant, tenant  # noqa: F401 - a fixture
+from tests.e2e.clusters import Tenant
 from tests.e2e.early import Author, is_decided
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
 @pytest.fixture
-def author(tenant: Tenant) -> Author:  # noqa: F811
+def author(tenant: Tenant) -> Author:
     return Author(tenant.user, f"{tenant.registry}/python:3.11-slim")
 
 
 @pytest.mark.parametrize(("number", "is_gone"), [(signal.SIGKILL, False), (signal.SIGKILL, True), (signal.SIGINT, False)])
-def test_a_flow_that_ends_between_decision_and_end_leaves_it_to_the_next(author: Author, tenant: Tenant, number: int, is_gone: bool) -> None:  # noqa: F811
+def test_a_flow_that_ends_between_decision_and_end_leaves_it_to_the_next(author: Author, tenant: Tenant, number: int, is_gone: bool) -> None:
     author.write(leaving=3, seconds=0.8)
     process = author.start()
     run = author.wait_for(process, is_decided)

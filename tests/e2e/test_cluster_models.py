@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.contract.images import client_image, made_image
-from tests.e2e.clusters import Tenant, connected, finish, tenant  # noqa: F401 - a fixture
-from tests.e2e.conftest import User
+from tests.e2e.clusters import Tenant, connected, finish
 from tests.e2e.network import address_for_pods, denied_egress
 from tests.e2e.reconnecting import admin, connect
+from tests.e2e.users import User
 from trialflow.embedded import lease, prefect_server
 from trialflow.home import Home
 
@@ -62,7 +62,7 @@ ENTRYPOINT ["/model", "-c"]
 WITHOUT_PYTHON = "FROM python:3.11-slim\nRUN rm -rf /usr/bin/python* /usr/local/bin/python*\n"
 
 
-def test_aws_keys_reach_the_models_of_their_experiment_and_nobody_else(tenant: Tenant) -> None:  # noqa: F811
+def test_aws_keys_reach_the_models_of_their_experiment_and_nobody_else(tenant: Tenant) -> None:
     identifier, key = f"AKIA{secrets.token_hex(8).upper()}", secrets.token_hex(20)
     aws = {"aws_access_key_id": identifier, "aws_secret_access_key": key}
     tenant.write(budget=2, seconds=0, bandwidth=2, model=SHOWS_KEYS, aws=aws)
@@ -91,7 +91,7 @@ def words_of(path: Path) -> set[str]:
     return set(re.findall(r"[A-Za-z0-9]{20,40}", path.read_bytes().decode("ascii", "replace")))
 
 
-def test_with_every_egress_denied_a_model_of_the_client_still_reports(tenant: Tenant) -> None:  # noqa: F811
+def test_with_every_egress_denied_a_model_of_the_client_still_reports(tenant: Tenant) -> None:
     address = address_for_pods(tenant)
     with socket.create_server((address, 0)) as listener:
         environment = {"TO_HOST": address, "TO_PORT": str(listener.getsockname()[1])}
@@ -108,7 +108,7 @@ def test_with_every_egress_denied_a_model_of_the_client_still_reports(tenant: Te
     tenant.assert_whole(json.loads(out), 3)
 
 
-def values_of(tenant: Tenant, experiment: str, metric: str) -> list[float]:  # noqa: F811
+def values_of(tenant: Tenant, experiment: str, metric: str) -> list[float]:
     """What the training runs of an experiment logged."""
     code, out, said = tenant.user.type("experiment", "export", experiment, "-o", "json")
     assert code == 0, said
@@ -125,7 +125,7 @@ class TestWithApiUrl:
         place = tmp_path_factory.mktemp("served")
         (place / "project").mkdir()
         user = User(place / "project", place / "home")
-        with lease(prefect_server(Home(user.home))), connected(user) as tenant:  # noqa: F811
+        with lease(prefect_server(Home(user.home))), connected(user) as tenant:
             process = user.start("service", "--host", address_for_pods(tenant), "--port", "0")
             assert process.stderr is not None
             found = re.search(r"serving at (http://\S+);", process.stderr.readline())

@@ -15,9 +15,8 @@ import yaml
 from tasks.kubernetes.clusters import Clusters
 from tests.e2e.certificates import expired_certificate
 from tests.e2e.clusters import Tenant, connected
-from tests.e2e.conftest import User
 from tests.e2e.reconnecting import admin, connect, token_of
-from tests.images.conftest import start_registry  # noqa: F401 - a fixture
+from tests.e2e.users import User
 from trialflow.home import Home
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -134,7 +133,7 @@ def test_a_registry_where_nothing_listens_is_told(tenant: Tenant) -> None:
     assert_nothing_spent(tenant)
 
 
-def test_a_registry_that_wants_a_login_is_told(tenant: Tenant, start_registry: Callable[..., str]) -> None:  # noqa: F811
+def test_a_registry_that_wants_a_login_is_told(tenant: Tenant, start_registry: Callable[..., str]) -> None:
     address = closed_registry(tenant, start_registry)
     connect(tenant, registry=f"{address}/team")
     write_project(tenant)
@@ -146,7 +145,7 @@ def test_a_registry_that_wants_a_login_is_told(tenant: Tenant, start_registry: C
 
 def test_an_image_that_the_nodes_may_not_pull_ends_it_with_what_they_were_told(
     tenant: Tenant,
-    start_registry: Callable[..., str],  # noqa: F811
+    start_registry: Callable[..., str],
 ) -> None:
     connect(tenant)
     address = closed_registry(tenant, start_registry)
@@ -158,7 +157,7 @@ def test_an_image_that_the_nodes_may_not_pull_ends_it_with_what_they_were_told(
     assert [one["done/budget"] for one in listed if one["name"] == tenant.namespace] == ["0/2"] and tenant.left() == []
 
 
-def closed_registry(tenant: Tenant, start_registry: Callable[..., str]) -> str:  # noqa: F811
+def closed_registry(tenant: Tenant, start_registry: Callable[..., str]) -> str:
     """A registry that wants a login which nobody here has."""
     htpasswd = tenant.user.folder.parent / "htpasswd"
     htpasswd.write_text("ada:$2b$04$H151R5sulbMda6LXuWwWb.fRrwyY/D5mGqGAFM37RXtKBfCf.Xu5q\n")

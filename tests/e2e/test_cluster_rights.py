@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.contract.images import drop, made_image
-from tests.e2e.clusters import Tenant, tenant  # noqa: F401 - a fixture
+from tests.e2e.clusters import Tenant
 from tests.e2e.network import forwarded
 from tests.e2e.reconnecting import admin, connect, token_of
 
@@ -24,7 +24,7 @@ PROJECT = ("trialflow", "flows", "tasks", "blocks", "deployments", "pyproject.to
 ACCOUNT = "trialflow-flows"
 
 
-def test_a_person_with_this_role_can_do_everything(tenant: Tenant) -> None:  # noqa: F811
+def test_a_person_with_this_role_can_do_everything(tenant: Tenant) -> None:
     said = connect(tenant, token=token_of(tenant, ACCOUNT), install=True)
     assert "ServiceAccount trialflow-model: was there" in said and "Role trialflow-flows: not allowed" in said
     user = tenant.user
@@ -50,7 +50,7 @@ def test_a_person_with_this_role_can_do_everything(tenant: Tenant) -> None:  # n
     assert tenant.left() == []
 
 
-def test_what_a_killed_training_run_left_is_cleaned_with_this_role(tenant: Tenant) -> None:  # noqa: F811
+def test_what_a_killed_training_run_left_is_cleaned_with_this_role(tenant: Tenant) -> None:
     connect(tenant, token=token_of(tenant, ACCOUNT))
     tenant.write(budget=1, seconds=0, aws={"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "secret"})
     process = tenant.user.start("cluster", "run", "--", "sleep", "100")
@@ -108,19 +108,19 @@ def trialflow_image() -> str:
 class Inside:
     """A pod with the service account of flows and no kubeconfig, in which somebody types commands."""
 
-    def __init__(self, tenant: Tenant) -> None:  # noqa: F811
+    def __init__(self, tenant: Tenant) -> None:
         self.tenant = tenant
 
     def type(self, *command: str, stdin: str | None = None) -> tuple[int, str, str]:
         """Type a command: its exit code, what it prints on stdout, and what it says on stderr."""
-        tenant = self.tenant  # noqa: F811
+        tenant = self.tenant
         words = ["kubectl", "--kubeconfig", tenant.kubeconfig, "-n", tenant.namespace, "exec", "-i", "inside", "--", *command]
         done = subprocess.run(words, capture_output=True, text=True, input=stdin, timeout=120)
         return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture
-def inside(tenant: Tenant, trialflow_image: str) -> Iterator[Inside]:  # noqa: F811
+def inside(tenant: Tenant, trialflow_image: str) -> Iterator[Inside]:
     with forwarded(tenant) as (host, port):
         environment = {"TRIALFLOW_HOME": "/tmp/home", "KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
         container = {
@@ -138,7 +138,7 @@ def inside(tenant: Tenant, trialflow_image: str) -> Iterator[Inside]:  # noqa: F
 
 
 def test_from_inside_a_pod_with_this_account_all_but_building_works(inside: Inside) -> None:
-    tenant = inside.tenant  # noqa: F811
+    tenant = inside.tenant
     code, _, said = inside.type("trialflow", "cluster", "connect", "-n", "mine", "--registry", f"{tenant.registry}/e2e")
     assert code == 0 and "ServiceAccount trialflow-model: was there" in said, said
     code, out, said = inside.type("trialflow", "doctor")

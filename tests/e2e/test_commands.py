@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import EXPERIMENT, User
+from tests.e2e.users import EXPERIMENT, User
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

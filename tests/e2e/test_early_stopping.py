@@ -7,8 +7,8 @@ import signal
 import psutil
 import pytest
 
-from tests.e2e.conftest import User
 from tests.e2e.early import EXPERIMENT, STOPPED, Author, is_decided
+from tests.e2e.users import User
 
 pytestmark = pytest.mark.slow
 

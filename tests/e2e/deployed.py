@@ -1,0 +1,78 @@
+"""A plain Prefect server, without anything of trialflow's but its deployments, and a worker."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PREFECT = str(Path(sys.executable).with_name("prefect"))
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A Prefect server of its own, without anything of trialflow's, and a worker of the pool that prefect.yaml names."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SIGOPT_"))}
+    variables |= {
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "TRIALFLOW_HOME": str(tmp_path / "home"),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    log = (tmp_path / "server.log").open("wb")
+    command = [PREFECT, "server", "start", "--port", str(port)]
+    server = subprocess.Popen(command, env=variables, stdout=log, stderr=log, start_new_session=True)
+    worker = None
+    try:
+        wait_for(f"http://127.0.0.1:{port}/api/health")
+        prefect(variables, "work-pool", "create", "trialflow", "--type", "process")
+        prefect(variables, "--no-prompt", "deploy", "--all")
+        log = (tmp_path / "worker.log").open("wb")
+        command = [PREFECT, "worker", "start", "--pool", "trialflow"]
+        worker = subprocess.Popen(command, env=variables, stdout=log, stderr=log, cwd=tmp_path)
+        yield variables
+    finally:
+        for process in (worker, server):
+            if process is not None:
+                end(process)
+
+
+def end(process: subprocess.Popen) -> None:
+    """End a process, by force if it takes its time: what was asked of it is done."""
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def wait_for(address: str) -> None:
+    """Wait until something answers there."""
+    until = time.monotonic() + 90
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+
+
+def prefect(variables: dict[str, str], *arguments: str) -> str:
+    """Type a `prefect` command: what it prints."""
+    done = subprocess.run([PREFECT, *arguments], env=variables, cwd=ROOT, capture_output=True, text=True, check=False, timeout=150)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
