@@ -9,7 +9,7 @@ import pytest
 from tests.chaos.nodes import Nodes
 from tests.e2e.clusters import Tenant, finish
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.nodes]
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 

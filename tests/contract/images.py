@@ -1,9 +1,12 @@
 """Images for the models of tests, made from the registry's python:3.11-slim, once: the registry keeps each under the name of its contents."""
 
 import asyncio
+import fcntl
+import os
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,7 +30,7 @@ def client_image() -> str:
 def made_image(name: str, dockerfile: str, fill: Callable[[Path], object] = lambda folder: None) -> str:
     """The image of a Dockerfile and of the files that `fill` puts beside it, as `repository@sha256:...`. Skips without a registry or an engine."""
     registry = given.registry()
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as made, one_at_a_time(name):
         folder = Path(made) / "context"
         folder.mkdir()
         (folder / "Dockerfile").write_text(dockerfile)
@@ -37,8 +40,16 @@ def made_image(name: str, dockerfile: str, fill: Callable[[Path], object] = lamb
             reference = asyncio.run(build_and_push(order, home=Home(Path(made) / "home"), on_event=lambda event: None))
         except EngineUnavailable as error:
             pytest.skip(f"there is no Docker engine to make an image with: {error.message}")
-    drop(reference.partition("@")[0])
+        drop(reference.partition("@")[0])
     return reference
+
+
+@contextmanager
+def one_at_a_time(name: str) -> Iterator[None]:
+    """Of several processes that make the image, one does; the others find it in the registry."""
+    with (Path(tempfile.gettempdir()) / f"trialflow-tests-{os.getuid()}-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def drop(repository: str) -> None:
