@@ -104,7 +104,7 @@ def test_a_killed_host_takes_its_server_along_and_the_next_user_starts_anew(tmp_
     with lease(one):
         before = endpoint(one)
         os.kill(before["host_pid"], signal.SIGKILL)
-        eventually(lambda: not alive(before["pid"]))
+        eventually(lambda: not alive(before["pid"]) and not is_hosted(one.folder))
         with lease(one) as second:
             assert second.started_it
 
@@ -142,7 +142,7 @@ def test_an_address_that_a_killed_host_left_is_not_believed(tmp_path: Path) -> N
     with lease(one):
         before = endpoint(one)
         os.kill(before["host_pid"], signal.SIGKILL)
-        eventually(lambda: not alive(before["pid"]))
+        eventually(lambda: not alive(before["pid"]) and not is_hosted(one.folder))
         (one.folder / "endpoint.json").write_text(json.dumps(before))
         with lease(one):
             assert endpoint(one)["host_pid"] != before["host_pid"]
