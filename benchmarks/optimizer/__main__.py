@@ -1,6 +1,6 @@
 """Compare optimizers.
 
-`python -m benchmarks.optimizer [--set show|develop] [--seeds N] [--budget N] [--open N] [--every N] [--peers a,b] [--results FILE]`
+`python -m benchmarks.optimizer [--set show|develop|causes] [--seeds N] [--budget N] [--open N] [--every N] [--peers a,b] [--results FILE]`
 
 Searches that are in the results file already are not done again, so that it can be interrupted, and peers be added from another environment. Prints
 the tables of all that the file has, and writes a picture of the curves beside it. Peers that are not installed are left out. One process, one thread.
@@ -19,6 +19,7 @@ MORE_OF_RANDOM = 5
 
 
 def main() -> None:
+    from benchmarks.optimizer.causes import CAUSES
     from benchmarks.optimizer.develop import DEVELOP
     from benchmarks.optimizer.peers import PEERS, is_installed
     from benchmarks.optimizer.report import by_problem, curves, summary
@@ -27,7 +28,7 @@ def main() -> None:
     from benchmarks.optimizer.show import SHOW
 
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--set", choices=("show", "develop"), default="show")
+    options.add_argument("--set", choices=("show", "develop", "causes"), default="show")
     options.add_argument("--seeds", type=int, default=10)
     options.add_argument("--budget", type=int, default=60)
     options.add_argument("--open", type=int, default=4, help="suggestions open at all times")
@@ -38,7 +39,8 @@ def main() -> None:
     options.add_argument("--tables-only", action="store_true", help="search nothing")
     options.add_argument("--picture", type=Path, help="where to write the curves (SVG)")
     chosen = options.parse_args()
-    problems = {one.name: one for one in (SHOW if chosen.set == "show" else DEVELOP)[:: chosen.every]}
+    sets = {"show": SHOW, "develop": DEVELOP, "causes": CAUSES}
+    problems = {one.name: one for one in sets[chosen.set][:: chosen.every]}
     problems = {name: one for name, one in problems.items() if not chosen.problems or name in chosen.problems.split(",")}
     results = Results(chosen.results)
     peers = [] if chosen.tables_only else [peer for peer in dict.fromkeys(("random", *chosen.peers.split(","))) if peer in PEERS]

@@ -8,7 +8,7 @@ import numpy as np
 
 from trialflow.optimizer.gp import Process
 from trialflow.optimizer.hypervolume import HypervolumeImprovement, pareto_front, reference_of
-from trialflow.optimizer.improvement import Chance, ExpectedImprovement, log_mean_exp
+from trialflow.optimizer.improvement import ExpectedImprovement, log_mean_exp
 from trialflow.optimizer.model import Fitted
 
 Array = np.ndarray
@@ -71,7 +71,7 @@ class Mixture:
 
 def improvement(
     optimized: Sequence[Fitted],
-    conditions: Sequence[Chance],
+    conditions: Sequence[Term],
     pending: Array,
     failed: Array,
     rng: np.random.Generator,
@@ -83,9 +83,9 @@ def improvement(
     Only points at which the `conditions` are likely to hold can be the best so far, and only ones for which `within` is zero; those that `failed`
     (f, width) cannot.
     """
-    if len(optimized) == 1 and optimized[0].others:
-        every = [replace(optimized[0], process=one, others=()) for one in (optimized[0].process, *optimized[0].others)]
-        return Mixture(tuple(improvement([one], conditions, pending, failed, rng, within, WORLDS_OF_MANY) for one in every))
+    if all(one.others for one in optimized):
+        every = zip(*([replace(one, process=process, others=()) for process in (one.process, *one.others)] for one in optimized), strict=True)
+        return Mixture(tuple(improvement(one, conditions, pending, failed, rng, within, WORLDS_OF_MANY) for one in every))
     worlds = 1 if len(pending) == 0 else worlds or (WORLDS if len(optimized) == 1 else WORLDS_OF_TWO)
     processes = [seeing(one.process, pending, worlds, rng, failed) for one in optimized]
     width = pending.shape[1]
@@ -121,6 +121,6 @@ def seeing(process: Process, pending: Array, worlds: int, rng: np.random.Generat
     return process.given(np.concatenate([pending, failed]), draws, shares)
 
 
-def likely(conditions: Sequence[Chance], points: Array) -> Array:
+def likely(conditions: Sequence[Term], points: Array) -> Array:
     """For each point whether every condition more likely holds than not."""
     return np.all([condition.value(points) >= EVEN for condition in conditions] + [np.ones(len(points), dtype=bool)], axis=0)

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trialflow.optimizer.acquisition import likely
+from trialflow.optimizer.acquisition import Term, likely
 from trialflow.optimizer.design import Sampler
-from trialflow.optimizer.improvement import Chance
 
 Array = np.ndarray
 CANDIDATES, SHORT_LIST, NEIGHBOURS = 512, 96, 32
 
 
-def most_coverage(conditions: Sequence[Chance], sampler: Sampler, known: Array, pending: Array, rng: np.random.Generator) -> Array:
+def most_coverage(conditions: Sequence[Term], sampler: Sampler, known: Array, pending: Array, rng: np.random.Generator) -> Array:
     """Rows to try, best first: those around which most of what likely satisfies all conditions is not yet near to a point that does.
 
     `known` and `pending` are rows. Malkomes et al. (2021), "Beyond the Pareto efficient frontier: constraint active search for multiobjective
@@ -33,7 +32,7 @@ def most_coverage(conditions: Sequence[Chance], sampler: Sampler, known: Array, 
     return np.concatenate([candidates[order], candidates[np.setdiff1d(np.argsort(-chances), listed, assume_unique=True)]])
 
 
-def _log_chance(conditions: Sequence[Chance], points: Array) -> Array:
+def _log_chance(conditions: Sequence[Term], points: Array) -> Array:
     return sum((condition.value(points) for condition in conditions), np.zeros(len(points)))
 
 

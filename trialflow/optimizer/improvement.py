@@ -82,7 +82,3 @@ class Chance:
         value = log_ndtr(z)
         z_slope = mean_slope[:, :, 0] / width[:, None] - (z * deviation / width**2)[:, None] * deviation_slope
         return value, np.exp(-0.5 * z**2 - 0.5 * LOG_2PI - value)[:, None] * z_slope
-
-    def likely(self) -> Array:
-        """For each point of the process whether the condition more likely holds than not."""
-        return self.process.means[:, 0] >= self.threshold

@@ -11,7 +11,7 @@ from trialflow.optimizer.gp import JITTER, matern
 Array = np.ndarray
 _potrf, _potrs, _potri = get_lapack_funcs(("potrf", "potrs", "potri"), dtype=np.float64)
 LENGTH_MODE = 0.4
-LENGTH_SD, NOISE_MEAN, NOISE_SD, SIGNAL_SD, MEAN_SD = 1.2, -7.0, 1.5, 1.0, 0.5
+LENGTH_SD, NOISE_MEAN, NOISE_SD, SIGNAL_SD, MEAN_SD = 1.2, -9.0, 2.5, 1.0, 0.5
 LENGTHS, SIGNAL, NOISE, MEAN = (-4.0, 5.0), (-4.0, 4.0), (-13.0, 2.0), (-3.0, 3.0)
 STEP, LOOSEST, TOO_MUCH_LESS = 1e-4, 1.5, 1.0
 """Of differences of gradients; the widest standard deviation of a draw; how much less, in nats, is too much."""

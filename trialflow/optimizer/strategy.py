@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trialflow.optimizer.acquisition import Acquisition, Term, improvement, likely
+from trialflow.optimizer.acquisition import Acquisition, Mixture, Term, improvement, likely
 from trialflow.optimizer.coverage import most_coverage
 from trialflow.optimizer.design import Sampler
 from trialflow.optimizer.history import Metric
@@ -70,21 +70,23 @@ def by_model(
     return Answer(rows, "gp", best_cost(optimized[0].process, rows[0], task_costs, spent, budget))
 
 
-def _fitted(history: History, metrics: Sequence[Metric]) -> tuple[list[Fitted], list[Chance]]:
+def _fitted(history: History, metrics: Sequence[Metric]) -> tuple[list[Fitted], list[Term]]:
     """The processes of optimized metrics, and the conditions: constraints, thresholds of optimized metrics are not among them, and success."""
     optimized, constraints = optimized_of(metrics), [one for one in metrics if one.strategy == "constraint"]
     most = MOST_MODELLED.get(len(optimized) + len(constraints) + bool(history.failed.any()), MOST_OF_MANY)
-    members = MEMBERS if len(optimized) == 1 else 0
-    fitted = [one for metric in optimized if (one := fit(history, metric, most, optimized, members)) is not None]
+    fitted = [one for metric in optimized if (one := fit(history, metric, most, optimized, MEMBERS)) is not None]
     if len(fitted) < len(optimized):
         raise ValueError("too few values of a metric to optimize")
-    conditions = []
-    for metric in constraints:
-        one = fit(history, metric, most)
-        if one is not None and one.threshold is not None:
-            conditions.append(Chance(one.process, one.threshold))
+    found = [fit(history, metric, most, members=MEMBERS) for metric in constraints]
+    conditions = [_held(one, one.threshold) for one in found if one is not None and one.threshold is not None]
     success = chance_of_success(history, most)
     return fitted, conditions + ([success] if success is not None else [])
+
+
+def _held(constraint: Fitted, threshold: float) -> Term:
+    """The chance that a constraint holds, by all sets of its hyperparameters."""
+    chances = tuple(Chance(process, threshold) for process in (constraint.process, *constraint.others))
+    return chances[0] if len(chances) == 1 else Mixture(chances)
 
 
 def chance_of_success(history: History, most: int) -> Chance | None:
@@ -104,7 +106,7 @@ def _known(optimized: Sequence[Fitted], sampler: Sampler) -> tuple[Array, Array]
     return points, -np.sum(better, axis=1).astype(float)
 
 
-def _incumbents(points: Array, means: Array, conditions: Sequence[Chance]) -> Array:
+def _incumbents(points: Array, means: Array, conditions: Sequence[Term]) -> Array:
     """The points around which to search: the best of those that satisfy the conditions; while none does, of those that may soonest."""
     good = likely(conditions, points)
     if good.any():
