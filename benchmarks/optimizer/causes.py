@@ -1,4 +1,4 @@
-"""Problems made to find out why the optimizer was weak where it was: roughness that is not quite noise, noise, narrow fronts, constraints that bind."""
+"""Problems made to find out why the optimizer was weak where it was: roughness, noise, narrow fronts, constraints that bind."""
 
 import math
 import warnings
