@@ -10,7 +10,7 @@ demo: .venv/ready
 	@cd examples/sgd-classifier && PATH="$(CURDIR)/.venv/bin:$$PATH" trialflow optimize
 
 test: .venv/ready
-	$(RUN) pytest -m "not slow and not cluster"
+	$(RUN) pytest -n 2 --dist loadscope -m "not slow and not cluster"
 
 check: .venv/ready
 	$(RUN) ruff check .

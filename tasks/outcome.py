@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tasks.compute import Exit
-from trialflow.kept import STOPPED_BY_USER
 
 EXCERPT = 512
 """Characters kept from each end of a log, as the `sigopt` client does."""
@@ -35,11 +34,12 @@ def judge(
 ) -> Outcome:
     """Judge an attempt from the facts of its end, the state of its training run, and the metrics it has against those it needs.
 
-    `reason` is what the training run has been given for its state, `early` why it was decided to stop it early. A model that reported its own failure
+    `reason` is what trialflow wrote down for a state of failed since the attempt was launched (the user stopped it, or this was judged before and the
+    answer was lost), `early` why it was decided to stop it early. A model that reported its own failure
     stays failed, and one that ended well before its launcher was lost has not been lost.
     """
     if state == "failed":
-        return Outcome("failed", STOPPED_BY_USER if reason == STOPPED_BY_USER else "the model reported its failure")
+        return Outcome("failed", reason or "the model reported its failure")
     missing = _missing(values, required)
     if early is not None and is_cut_short(ended):
         return Outcome("failed", f"stopped early ({early}), and {missing}") if missing else Outcome("completed", early)

@@ -17,7 +17,7 @@ from tasks.compute import Compute, Exit, Launch, Report
 from tasks.early_end import EarlyEnd
 from tasks.experiments.checkpoints import last_values
 from tasks.experiments.client import Refused, ServiceClient, ServiceUnavailable
-from tasks.experiments.history import History, early_body
+from tasks.experiments.history import LONGEST_REASON, History, early_body
 from tasks.experiments.merging import merged
 from tasks.experiments.reports import ReportSink
 from tasks.experiments.watching import Event, log_sink, tell
@@ -129,11 +129,10 @@ async def observe(name: str, bench: Bench, work: Launch, ended: Exit, history: H
     """
     logger = get_run_logger()
     run = await bench.client.run(work.training_run_id)
-    reason = (run.get("dev_metadata") or {}).get(REASON)
     early = History.of(run).stopped_early
     last = await _last_values(bench, run) if early and is_cut_short(ended) else {}
     run = {**run, "values": {**(run.get("values") or {}), **last}}
-    outcome = judge(ended, state=run["state"], values=run["values"], required=bench.required, reason=reason, early=early)
+    outcome = judge(ended, state=run["state"], values=run["values"], required=bench.required, reason=history.reason_since(run), early=early)
     if outcome.kind == "lost":
         reason = outcome.reason or "lost"
         if ended.stopped or history.lost < bench.run.max_relaunches:
@@ -161,7 +160,7 @@ def _ending(bench: Bench, work: Launch, outcome: Outcome, ended: Exit) -> dict[s
     if bench.source:
         body["source_code"] = dict(bench.source)
     if outcome.reason and not outcome.is_early:
-        body["dev_metadata"] = {REASON: outcome.reason[:500]}
+        body["dev_metadata"] = {REASON: outcome.reason[:LONGEST_REASON]}
     if ended.code is not None:
         body.setdefault("dev_metadata", {})[EXIT_CODE] = ended.code
     return body

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trialflow.kept import ATTEMPT, EARLIER_CHECKPOINTS, LOST, REASON, STOPPED_EARLY
+from trialflow.kept import ATTEMPT, EARLIER_CHECKPOINTS, LOST, REASON, STOPPED_BY_USER, STOPPED_EARLY
+
+LONGEST_REASON = 500
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,21 @@ class History:
         """The history once the current attempt was lost for `reason`; `checkpoints` is how many the service has by now."""
         return History(self.attempt + 1, self.lost + (1 if counts else 0), reason, checkpoints)
 
+    def reason_since(self, run: Mapping[str, Any]) -> str | None:
+        """What `run` has been given as the reason for its state since this history was read; None if nothing has.
+
+        Only what trialflow writes as an end counts: a model that reports its failure gives no reason.
+        """
+        now = History.of(run).reason
+        return now if now == STOPPED_BY_USER or now != (self.reason and self.reason[:LONGEST_REASON]) else None
+
     def merge_body(self) -> dict[str, Any]:
         """The MERGE body that keeps it."""
         return {
             "dev_metadata": {
                 ATTEMPT: self.attempt,
                 LOST: self.lost,
-                REASON: self.reason[:500] if self.reason else None,
+                REASON: self.reason[:LONGEST_REASON] if self.reason else None,
                 EARLIER_CHECKPOINTS: self.earlier_checkpoints,
             }
         }
@@ -53,4 +63,4 @@ class History:
 
 def early_body(reason: str | None) -> dict[str, Any]:
     """The MERGE body that keeps why a training run is stopped early; None takes it back."""
-    return {"dev_metadata": {STOPPED_EARLY: reason[:500] if reason else None}}
+    return {"dev_metadata": {STOPPED_EARLY: reason[:LONGEST_REASON] if reason else None}}

@@ -127,6 +127,11 @@ def is_in_doubt(pod: Json) -> bool:
     return is_being_deleted(pod) or disruption(pod) is not None
 
 
+def has_ended(pod: Json) -> bool:
+    """Whether Kubernetes knows that the model's container has ended."""
+    return bool((container_status(pod).get("state") or {}).get("terminated"))
+
+
 def container_status(pod: Json) -> Json:
     """The status of the model's container; empty if there is none yet."""
     for status in (pod.get("status") or {}).get("containerStatuses") or []:

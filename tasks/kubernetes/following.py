@@ -23,6 +23,8 @@ WITHOUT_POD_SECONDS = 5.0
 """After so long without a pod its Job is asked for the reason; then again after twice as long, and so on."""
 LOG_SECONDS = 20.0
 """How long the rest of a log may take once its container has ended."""
+LOG_OF_A_LOST_NODE_SECONDS = 5.0
+"""The same where Kubernetes does not know that it has: its node is gone, and most likely what it would have said."""
 DOUBT_SECONDS = 5.0
 
 
@@ -176,8 +178,9 @@ class Following:
     async def _read_rest(self, pod: Pod) -> None:
         if self._reader is not None and self._reading is not None:
             self._reader.end()
+            within = LOG_SECONDS if ending.has_ended(pod) else LOG_OF_A_LOST_NODE_SECONDS
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self._reading), LOG_SECONDS)
+                await asyncio.wait_for(asyncio.shield(self._reading), within)
             if not self._reading.done():
                 await _cancelled(self._reading)
             if self._reader.is_complete and self._reader.facts is not None:

@@ -128,6 +128,7 @@ def inside(tenant: Tenant, trialflow_image: str) -> Iterator[Inside]:
             "image": trialflow_image,
             "command": ["sleep", "1000"],
             "workingDir": "/tmp",
+            "resources": {"requests": {"cpu": "500m"}},  # without, whatever else runs on the machine comes first
             "env": [{"name": name, "value": value} for name, value in environment.items()],
         }
         spec = {"serviceAccountName": ACCOUNT, "restartPolicy": "Never", "containers": [container], "terminationGracePeriodSeconds": 0}

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tasks.compute import Exit
-from tasks.kubernetes.ending import exit_of, told_values
+from tasks.kubernetes.ending import exit_of, has_ended, told_values
+from tasks.kubernetes.labels import CONTAINER
 
 DISRUPTED = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
 
@@ -90,3 +91,9 @@ def test_the_end_of_an_attempt(given: dict[str, Any], options: dict[str, Any], e
 def test_the_last_values_are_in_the_termination_message() -> None:
     assert told_values(pod(ended(0, {"code": 0}))) == {"y": 2.0}
     assert told_values(pod(ended(0, message='{"trialflow": broken'))) == {}
+
+
+def test_only_kubernetes_knows_of_an_end() -> None:
+    running = {"status": {"containerStatuses": [{"name": CONTAINER, "state": {"running": {}}}]}}
+    ended = {"status": {"containerStatuses": [{"name": CONTAINER, "state": {"terminated": {"exitCode": 0}}}]}}
+    assert [has_ended(pod) for pod in ({}, running, ended)] == [False, False, True]

@@ -3,9 +3,11 @@
 import pytest
 
 from tasks.compute import Exit
+from tasks.experiments.history import History
 from tasks.outcome import Outcome, judge, log_excerpt
 from tasks.preflight import check_command
 from trialflow.errors import InvalidInput
+from trialflow.kept import ATTEMPT, REASON, STOPPED_BY_USER
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,20 @@ def test_an_attempt_is_judged_by_its_facts(ended: Exit, state: str, values: list
 def test_what_was_to_be_stopped_early_completes_unless_it_ended_by_itself(ended: Exit, state: str, values: list[str], expected: Outcome) -> None:
     outcome = judge(ended, state=state, values=dict.fromkeys(values, 1), required=["m"], reason="stopped by the user", early="why")
     assert outcome == expected and outcome.word == ("stopped" if expected.reason == "why" else expected.kind)
+
+
+def test_an_attempt_that_was_judged_before_keeps_its_reason() -> None:
+    history = History.of({"dev_metadata": {REASON: "its pod was deleted", ATTEMPT: 2}})
+    launched = {"dev_metadata": {REASON: "its pod was deleted"}}
+    judged, by_user = ({"dev_metadata": {REASON: reason}} for reason in ("exit code 3", STOPPED_BY_USER))
+    for run, expected in ((launched, "the model reported its failure"), (judged, "exit code 3"), (by_user, STOPPED_BY_USER)):
+        reason = history.reason_since(run)
+        assert judge(Exit(code=3), state="failed", values={}, required=["m"], reason=reason) == Outcome("failed", expected)
+
+
+def test_a_reason_that_was_too_long_to_keep_whole_is_not_taken_for_a_new_one() -> None:
+    history = History().after_loss("x" * 600, counts=True, checkpoints=0)
+    assert history.reason_since(history.merge_body()) is None
 
 
 def test_all_missing_metrics_are_named() -> None:
