@@ -1,10 +1,11 @@
-"""Who suggests: trialflow, random points, Optuna's TPE and GP, Ax with BoTorch, SMAC. Each has `ask()` and `tell(name, values)`."""
+"""Who suggests: trialflow, random points, Optuna's TPE and GP, Ax with BoTorch, SMAC, HEBO. Each has `ask()` and `tell(name, values)`."""
 
 import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from benchmarks.optimizer.ax_peer import Ax
+from benchmarks.optimizer.hebo_peer import Hebo
 from benchmarks.optimizer.optuna_peer import OptunaGP, OptunaTPE
 from benchmarks.optimizer.problem import Problem
 from benchmarks.optimizer.smac_peer import Smac
@@ -56,8 +57,9 @@ PEERS: dict[str, Callable[[Problem, int], Peer]] = {
     "optuna gp": OptunaGP,
     "ax": Ax,
     "smac": Smac,
+    "hebo": Hebo,
 }
-NEEDED = {"optuna tpe": ("optuna",), "optuna gp": ("optuna", "torch"), "ax": ("ax", "botorch"), "smac": ("smac",)}
+NEEDED = {"optuna tpe": ("optuna",), "optuna gp": ("optuna", "torch"), "ax": ("ax", "botorch"), "smac": ("smac",), "hebo": ("hebo",)}
 """What has to be installed for a peer."""
 
 
