@@ -59,7 +59,7 @@ def test_an_experiment_from_its_files_to_its_best_and_again(user: User) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_end_once_it_stops_in_order_and_the_same_command_goes_on(user: User, number: int) -> None:
-    user.write('sleep 0.5; echo "y=$TRIALFLOW_PARAM_X"', experiment=EXPERIMENT.replace("name: e2e", f"name: ended by signal {int(number)}"))
+    user.write('sleep 1; echo "y=$TRIALFLOW_PARAM_X"', experiment=EXPERIMENT.replace("name: e2e", f"name: ended by signal {int(number)}"))
     process = user.start("optimize")
     wait_for_line(process, "2/6 training run")
     process.send_signal(number)
@@ -80,7 +80,7 @@ def alive(word: str, user: User) -> list[str]:
 
 
 def test_interrupted_twice_it_leaves_at_once_and_what_runs_is_adopted(user: User) -> None:
-    user.write("trap '' TERM; sleep 2; echo y=$TRIALFLOW_PARAM_X", experiment=EXPERIMENT.replace("budget: 6", "budget: 2"))
+    user.write("trap '' TERM; sleep 4; echo y=$TRIALFLOW_PARAM_X", experiment=EXPERIMENT.replace("budget: 6", "budget: 2"))
     process = user.start("optimize", "--no-canary")
     wait_for_line(process, "watch:")
     while len(alive("model.sh", user)) < 2:
@@ -96,7 +96,7 @@ def test_interrupted_twice_it_leaves_at_once_and_what_runs_is_adopted(user: User
 
 
 def test_a_second_command_on_the_same_experiment_is_refused_by_name_and_stop_ends_the_first(user: User) -> None:
-    user.write("sleep 1; echo y=1")
+    user.write("[ -e first ] && sleep 100; touch first; echo y=1")
     first = user.start("optimize")
     wait_for_line(first, "1/6 training run")
     code, _, said = user.type("optimize")
