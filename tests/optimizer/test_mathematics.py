@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.optimize import approx_fprime
 
-from trialflow.optimizer.acquisition import Acquisition, improvement
+from trialflow.optimizer.acquisition import Acquisition, improvement, mixture
 from trialflow.optimizer.gp import Process
 from trialflow.optimizer.history import Metric
 from trialflow.optimizer.hypervolume import HypervolumeImprovement, dominated_area, pareto_front, reference_of
@@ -77,9 +77,10 @@ def test_draws_of_a_posterior_that_is_all_prior_have_the_width_of_the_prior() ->
 def test_the_gradient_of_the_acquisition(data: Data, others: int, pending: int, metrics: int, conditions: int, failed: int) -> None:
     x, y, noise, rng = data
     optimized = [fitted_of(x, y, noise), fitted_of(x, -y + rng.standard_normal(12), noise)][:metrics]
-    if others and metrics == 1:
-        optimized = [replace(optimized[0], others=tuple(Process.of(OWNER, x, y, noise, prior_mode(3) + shift) for shift in (-0.3, 0.4)))]
-    chances = [Chance(optimized[0].process, 0.1), Chance(optimized[0].process, -0.3, 0.1)][:conditions]
+    shifted = [tuple(Process.of(OWNER, x, one.process.y, noise, prior_mode(3) + shift) for shift in (-0.3, 0.4)[:others]) for one in optimized]
+    optimized = [replace(one, others=more) for one, more in zip(optimized, shifted, strict=True)]
+    held = mixture([Chance(process, 0.1) for process in (optimized[0].process, *optimized[0].others)])
+    chances = [held, Chance(optimized[0].process, -0.3, 0.1)][:conditions]
     prior = PriorTerm(
         ((0, Parameter("a", "double", (0, 1), prior=NormalPrior(0.4, 0.2))), (1, Parameter("b", "double", (0, 1), prior=BetaPrior(2, 3)))), 0.7
     )

@@ -1,7 +1,7 @@
 """How good a point would be to try: terms that are added up, seen through what the pending points may give."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -69,38 +69,48 @@ class Mixture:
         return value, np.einsum("kmw,mk->mw", np.stack(gradients), share)
 
 
+def mixture(terms: Sequence[Term]) -> Term:
+    """A mixture of terms, or the only one."""
+    return terms[0] if len(terms) == 1 else Mixture(tuple(terms))
+
+
 def improvement(
-    optimized: Sequence[Fitted],
-    conditions: Sequence[Term],
-    pending: Array,
-    failed: Array,
-    rng: np.random.Generator,
-    within: Term | None = None,
-    worlds: int | None = None,
+    optimized: Sequence[Fitted], conditions: Sequence[Term], pending: Array, failed: Array, rng: np.random.Generator, within: Term | None = None
 ) -> Term:
     """Expected improvement of one metric, or of the front of two, over what is known and over what `pending` (p, width) may give.
 
     Only points at which the `conditions` are likely to hold can be the best so far, and only ones for which `within` is zero; those that `failed`
     (f, width) cannot.
     """
-    if all(one.others for one in optimized):
-        every = zip(*([replace(one, process=process, others=()) for process in (one.process, *one.others)] for one in optimized), strict=True)
-        return Mixture(tuple(improvement(one, conditions, pending, failed, rng, within, WORLDS_OF_MANY) for one in every))
-    worlds = 1 if len(pending) == 0 else worlds or (WORLDS if len(optimized) == 1 else WORLDS_OF_TWO)
-    processes = [seeing(one.process, pending, worlds, rng, failed) for one in optimized]
-    width = pending.shape[1]
-    points = processes[0].x[:, :width]
-    means = [process.means if process.x.shape[1] == width else process.predict(process.x[:, :width])[0] for process in processes]
+    points = np.concatenate([optimized[0].process.x[:, : pending.shape[1]], pending, failed])
     good = likely(conditions, points) & (np.arange(len(points)) < len(points) - len(failed))
-    if len(optimized) == 1:
-        if within is not None and np.any(inside := good & (within.value(points) >= 0)):
-            good = inside
+    if len(optimized) == 1 and within is not None and np.any(inside := good & (within.value(points) >= 0)):
+        good = inside
+    sets = list(zip(*((one.process, *one.others) for one in optimized), strict=True))
+    worlds = 1 if len(pending) == 0 else WORLDS_OF_MANY if len(sets) > 1 else WORLDS if len(optimized) == 1 else WORLDS_OF_TWO
+    thresholds = [one.threshold for one in optimized]
+    return mixture([_over(processes, thresholds, good, pending, failed, rng, worlds) for processes in sets])
+
+
+def _over(
+    known: Sequence[Process],
+    thresholds: Sequence[float | None],
+    good: Array,
+    pending: Array,
+    failed: Array,
+    rng: np.random.Generator,
+    worlds: int,
+) -> Term:
+    """The improvement by one set of hyperparameters, over those points known, pending and failed that are `good`."""
+    processes = [seeing(process, pending, worlds, rng, failed) for process in known]
+    width = pending.shape[1]
+    means = [process.means if process.x.shape[1] == width else process.predict(process.x[:, :width])[0] for process in processes]
+    if len(processes) == 1:
         # While nothing satisfies the conditions every improvement is made large and about the same, so that they alone decide where to look.
         best = means[0][good].max(axis=0) if good.any() else means[0].min(axis=0) - 1.0
         return ExpectedImprovement(processes[0], best)
-    thresholds = (optimized[0].threshold, optimized[1].threshold)
     fronts = [pareto_front(np.stack([mean[good, world] for mean in means], axis=1)) for world in range(worlds)]
-    reference = reference_of(fronts[0] if good.any() else np.stack([mean[:, 0] for mean in means], axis=1), thresholds)
+    reference = reference_of(fronts[0] if good.any() else np.stack([mean[:, 0] for mean in means], axis=1), (thresholds[0], thresholds[1]))
     inside = tuple(front[np.all(front > reference, axis=1)] for front in fronts)
     return HypervolumeImprovement((processes[0], processes[1]), inside, reference)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trialflow.optimizer.acquisition import Acquisition, Mixture, Term, improvement, likely
+from trialflow.optimizer.acquisition import Acquisition, Term, improvement, likely, mixture
 from trialflow.optimizer.coverage import most_coverage
 from trialflow.optimizer.design import Sampler
 from trialflow.optimizer.history import Metric
@@ -85,8 +85,7 @@ def _fitted(history: History, metrics: Sequence[Metric]) -> tuple[list[Fitted], 
 
 def _held(constraint: Fitted, threshold: float) -> Term:
     """The chance that a constraint holds, by all sets of its hyperparameters."""
-    chances = tuple(Chance(process, threshold) for process in (constraint.process, *constraint.others))
-    return chances[0] if len(chances) == 1 else Mixture(chances)
+    return mixture([Chance(process, threshold) for process in (constraint.process, *constraint.others)])
 
 
 def chance_of_success(history: History, most: int) -> Chance | None:
