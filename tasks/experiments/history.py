@@ -39,7 +39,7 @@ class History:
 
     def after_loss(self, reason: str, *, counts: bool, checkpoints: int) -> "History":
         """The history once the current attempt was lost for `reason`; `checkpoints` is how many the service has by now."""
-        return History(self.attempt + 1, self.lost + (1 if counts else 0), reason, checkpoints)
+        return History(self.attempt + 1, self.lost + (1 if counts else 0), reason[:LONGEST_REASON], checkpoints)
 
     def reason_since(self, run: Mapping[str, Any]) -> str | None:
         """What `run` has been given as the reason for its state since this history was read; None if nothing has.
@@ -47,7 +47,7 @@ class History:
         Only what trialflow writes as an end counts: a model that reports its failure gives no reason.
         """
         now = History.of(run).reason
-        return now if now == STOPPED_BY_USER or now != (self.reason and self.reason[:LONGEST_REASON]) else None
+        return now if now == STOPPED_BY_USER or now != self.reason else None
 
     def merge_body(self) -> dict[str, Any]:
         """The MERGE body that keeps it."""
@@ -55,7 +55,7 @@ class History:
             "dev_metadata": {
                 ATTEMPT: self.attempt,
                 LOST: self.lost,
-                REASON: self.reason[:LONGEST_REASON] if self.reason else None,
+                REASON: self.reason,
                 EARLIER_CHECKPOINTS: self.earlier_checkpoints,
             }
         }

@@ -29,7 +29,7 @@ def exit_of(pod: Json, *, is_gone: bool = False, is_node_gone: bool = False, has
     `is_gone`: the pod was deleted, and `pod` is how it was last. `is_node_gone`: its node does not answer Kubernetes any more, or does not exist.
     `has_launcher`: a launcher is in there, which writes down every end that it lives to see.
     """
-    ended = (container_status(pod).get("state") or {}).get("terminated")
+    ended = _terminated(pod)
     if ended:
         return _of_container(pod, ended, is_gone, has_launcher)
     if is_gone:
@@ -84,7 +84,7 @@ def told_values(pod: Json) -> dict[str, float]:
 
 
 def _message(pod: Json) -> dict[str, Any] | None:
-    text = ((container_status(pod).get("state") or {}).get("terminated") or {}).get("message") or ""
+    text = _terminated(pod).get("message") or ""
     if not text.startswith('{"trialflow"'):
         return None
     try:
@@ -95,7 +95,7 @@ def _message(pod: Json) -> dict[str, Any] | None:
 
 def start_problem(pod: Json) -> str | None:
     """What the container runtime said if it could not start the container's first program; None if it could."""
-    ended = (container_status(pod).get("state") or {}).get("terminated") or {}
+    ended = _terminated(pod)
     if ended.get("reason") in ("StartError", "ContainerCannotRun") and int(ended.get("exitCode") or 0) in NOT_FOUND:
         return str(ended.get("message") or "the container could not be started").strip()
     return None
@@ -129,7 +129,7 @@ def is_in_doubt(pod: Json) -> bool:
 
 def has_ended(pod: Json) -> bool:
     """Whether Kubernetes knows that the model's container has ended."""
-    return bool((container_status(pod).get("state") or {}).get("terminated"))
+    return bool(_terminated(pod))
 
 
 def container_status(pod: Json) -> Json:
@@ -154,6 +154,11 @@ def node_of(pod: Json) -> str:
 def is_ready(node: Json) -> bool:
     """Whether Kubernetes hears from the node."""
     return any(one.get("type") == "Ready" and one.get("status") == "True" for one in (node.get("status") or {}).get("conditions") or [])
+
+
+def _terminated(pod: Json) -> Json:
+    """What Kubernetes says of the end of the model's container; empty if it knows of none."""
+    return (container_status(pod).get("state") or {}).get("terminated") or {}
 
 
 def _is_out_of_time(pod: Json) -> bool:

@@ -7,7 +7,6 @@ import pytest
 
 from tasks.compute import Exit
 from tasks.kubernetes.ending import exit_of, has_ended, told_values
-from tasks.kubernetes.labels import CONTAINER
 
 DISRUPTED = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
 
@@ -94,6 +93,4 @@ def test_the_last_values_are_in_the_termination_message() -> None:
 
 
 def test_only_kubernetes_knows_of_an_end() -> None:
-    running = {"status": {"containerStatuses": [{"name": CONTAINER, "state": {"running": {}}}]}}
-    ended = {"status": {"containerStatuses": [{"name": CONTAINER, "state": {"terminated": {"exitCode": 0}}}]}}
-    assert [has_ended(pod) for pod in ({}, running, ended)] == [False, False, True]
+    assert [has_ended(one) for one in ({}, pod(RUNNING), pod(ended(0)))] == [False, False, True]
