@@ -27,8 +27,9 @@ def main() -> None:
     from benchmarks.optimizer.runner import search
     from benchmarks.optimizer.show import SHOW
 
+    sets = {"show": SHOW, "develop": DEVELOP, "causes": CAUSES}
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--set", choices=("show", "develop", "causes"), default="show")
+    options.add_argument("--set", choices=tuple(sets), default="show")
     options.add_argument("--seeds", type=int, default=10)
     options.add_argument("--budget", type=int, default=60)
     options.add_argument("--open", type=int, default=4, help="suggestions open at all times")
@@ -39,7 +40,6 @@ def main() -> None:
     options.add_argument("--tables-only", action="store_true", help="search nothing")
     options.add_argument("--picture", type=Path, help="where to write the curves (SVG)")
     chosen = options.parse_args()
-    sets = {"show": SHOW, "develop": DEVELOP, "causes": CAUSES}
     problems = {one.name: one for one in sets[chosen.set][:: chosen.every]}
     problems = {name: one for name, one in problems.items() if not chosen.problems or name in chosen.problems.split(",")}
     results = Results(chosen.results)

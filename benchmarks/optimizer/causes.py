@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.optimizer.problem import Point, Problem, box, number, vector
-from benchmarks.optimizer.real import DIABETES
+from benchmarks.optimizer.problem import Point, Problem, box, vector
+from benchmarks.optimizer.real import DIABETES, support_vectors
 from benchmarks.optimizer.shapes import ellipsoid, rotated
 from trialflow.optimizer import Parameter, Space
 
@@ -24,15 +24,9 @@ def _made(name: str) -> tuple[Any, Any]:
     return StandardScaler().fit_transform(x), y * 60 / float(np.std(y))
 
 
-def support_vectors(name: str, point: Point) -> float:
-    """Mean squared error, in thousands, of a support vector regression of made data in 3 folds; its solver gives up early where it is slow."""
-    from sklearn.model_selection import cross_val_score
-    from sklearn.svm import SVR
-
-    x, y = _made(name)
-    gamma: Any = number(point, "gamma")
-    model = SVR(C=number(point, "c"), gamma=gamma, epsilon=number(point, "epsilon"), max_iter=20000)
-    return -float(np.mean(cross_val_score(model, x, y, cv=3, scoring="neg_mean_squared_error"))) / 1000
+def svr_of(name: str, point: Point) -> float:
+    """Mean squared error, in thousands, of a support vector regression of made data."""
+    return support_vectors(*_made(name), point) / 1000
 
 
 CENTRE_3, CENTRE_8 = np.array([0.68, 0.27, 0.45]), np.random.default_rng(8).uniform(0.1, 0.9, 8)
@@ -75,9 +69,9 @@ def behind(point: Point) -> float:
 
 
 CAUSES = (
-    Problem("svr of friedman 2", DIABETES, lambda p: support_vectors("friedman2", p), 0.5426),
-    Problem("svr of friedman 3", DIABETES, lambda p: support_vectors("friedman3", p), 1.8359),
-    Problem("svr of few", DIABETES, lambda p: support_vectors("sparse_uncorrelated", p), 0.2711),
+    Problem("svr of friedman 2", DIABETES, lambda p: svr_of("friedman2", p), 0.5426),
+    Problem("svr of friedman 3", DIABETES, lambda p: svr_of("friedman3", p), 1.8359),
+    Problem("svr of few", DIABETES, lambda p: svr_of("sparse_uncorrelated", p), 0.2711),
     Problem("ripples 3", Space(box(3, 0, 1)), ripples, 0.0),
     Problem("noisy rotated 8", Space(box(8, 0, 1)), lambda p: rotated(vector(p), CENTRE_8), 0.0, noise=1.5),
     Problem("spring", Space(SPRING), spring, 1.26652, constraint=spring_over),

@@ -6,11 +6,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.optimizer.problem import Problem, breach
+from benchmarks.optimizer.problem import Problem, breach, finite
 from trialflow.optimizer import Parameter
-
-UNKNOWN = 1e3
-"""What a failure is told with while nothing has been measured."""
 
 
 class Hebo:
@@ -43,12 +40,9 @@ class Hebo:
         """The next point that satisfies the linear constraints."""
         while True:
             rows = self._hebo.suggest(n_suggestions=1)
-            drawn = {one.name: _value(one, rows.iloc[0][one.name]) for one in self._problem.space.parameters}
-            drawn |= {one.name: str(rows.iloc[0][one.name]) for one in self._problem.space.conditionals}
-            active = {one.name for one in self._problem.space.parameters if all(drawn[name] in values for name, values in one.conditions.items())} | {
-                one.name for one in self._problem.space.conditionals
-            }
-            point = {name: value for name, value in drawn.items() if name in active}
+            drawn, space = rows.iloc[0], self._problem.space
+            point: dict[str, Any] = {one.name: str(drawn[one.name]) for one in space.conditionals}
+            point |= {one.name: _value(one, drawn[one.name]) for one in space.parameters if space.is_active(one, point)}
             if breach(self._problem, point) <= 0:
                 return rows, point
             self._observe(rows, self._worst)
@@ -62,7 +56,7 @@ class Hebo:
     def _observe(self, rows: Any, found: list[float]) -> None:
         import numpy as np
 
-        self._hebo.observe(rows, np.array([[value if math.isfinite(value) else UNKNOWN for value in found]]))
+        self._hebo.observe(rows, np.array([finite(found)]))
 
 
 def _parameter(one: Parameter) -> dict[str, Any]:

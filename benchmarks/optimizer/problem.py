@@ -9,6 +9,8 @@ import numpy as np
 from trialflow.optimizer import Metric, Parameter, Space
 
 Point = Mapping[str, float | int | str]
+UNKNOWN = 1e3
+"""What a failure is taken for while nothing has been measured."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,11 @@ def area(points: list[tuple[float, float]], corner: tuple[float, float]) -> floa
 def breach(problem: Problem, point: Mapping[str, Any]) -> float:
     """How far a point is over the worst linear constraint (all are of the kind less_than); 0 without any. For peers that know no such constraints."""
     return max([sum(weight * point[name] for name, weight in one.terms) - one.threshold for one in problem.space.linear_constraints], default=0.0)
+
+
+def finite(worst: list[float]) -> list[float]:
+    """What to tell of a failure where the worst values seen are told, `UNKNOWN` while there are none. For peers that know no failures."""
+    return [value if np.isfinite(value) else UNKNOWN for value in worst]
 
 
 def box(count: int, low: float, high: float) -> tuple[Parameter, ...]:

@@ -8,11 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.optimizer.problem import Problem, breach
+from benchmarks.optimizer.problem import Problem, breach, finite
 from trialflow.optimizer import Parameter
-
-UNKNOWN = 1e3
-"""The cost of a failure while nothing has been measured."""
 
 
 class Smac:
@@ -80,8 +77,8 @@ class Smac:
         self._smac.tell(name, TrialValue(cost=self._costs(self._worst), status=StatusType.CRASHED), save=False)
 
     def _costs(self, values: list[float]) -> Any:
-        finite = [value if math.isfinite(value) else UNKNOWN for value in values]
-        return finite if len(finite) > 1 else finite[0]
+        costs = finite(values)
+        return costs if len(costs) > 1 else costs[0]
 
 
 def _never_called(config: Any, seed: int = 0) -> float:
