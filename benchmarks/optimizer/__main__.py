@@ -41,10 +41,14 @@ def main() -> None:
     options.add_argument("--picture", type=Path, help="where to write the curves (SVG)")
     chosen = options.parse_args()
     problems = {one.name: one for one in sets[chosen.set][:: chosen.every]}
-    problems = {name: one for name, one in problems.items() if not chosen.problems or name in chosen.problems.split(",")}
+    peers = list(dict.fromkeys(("random", *chosen.peers.split(","))))
+    names = chosen.problems.split(",") if chosen.problems else list(problems)
+    for option, named, known in (("--peers", peers, PEERS), ("--problems", names, problems)):
+        if unknown := [name for name in named if name not in known]:
+            options.error(f"{option}: there is no {', '.join(unknown)}; there are {', '.join(known)}")
+    problems = {name: one for name, one in problems.items() if name in names}
     results = Results(chosen.results)
-    peers = [] if chosen.tables_only else [peer for peer in dict.fromkeys(("random", *chosen.peers.split(","))) if peer in PEERS]
-    for peer in peers:
+    for peer in [] if chosen.tables_only else peers:
         if not is_installed(peer):
             print(f"{peer} is not installed and is left out", file=sys.stderr)
             continue
