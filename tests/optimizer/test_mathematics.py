@@ -7,7 +7,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.optimize import approx_fprime
 
-from trialflow.optimizer.acquisition import Acquisition, improvement, mixture
+from trialflow.optimizer.acquisition import Acquisition, improvement
+from trialflow.optimizer.ensemble import Ensemble
 from trialflow.optimizer.gp import Process
 from trialflow.optimizer.history import Metric
 from trialflow.optimizer.hypervolume import HypervolumeImprovement, dominated_area, pareto_front, reference_of
@@ -79,8 +80,8 @@ def test_the_gradient_of_the_acquisition(data: Data, others: int, pending: int, 
     optimized = [fitted_of(x, y, noise), fitted_of(x, -y + rng.standard_normal(12), noise)][:metrics]
     shifted = [tuple(Process.of(OWNER, x, one.process.y, noise, prior_mode(3) + shift) for shift in (-0.3, 0.4)[:others]) for one in optimized]
     optimized = [replace(one, others=more) for one, more in zip(optimized, shifted, strict=True)]
-    held = mixture([Chance(process, 0.1) for process in (optimized[0].process, *optimized[0].others)])
-    chances = [held, Chance(optimized[0].process, -0.3, 0.1)][:conditions]
+    held = Chance(Ensemble((optimized[0].process, *optimized[0].others)), 0.1)
+    chances = [held, Chance(Ensemble((optimized[0].process,)), -0.3, 0.1)][:conditions]
     prior = PriorTerm(
         ((0, Parameter("a", "double", (0, 1), prior=NormalPrior(0.4, 0.2))), (1, Parameter("b", "double", (0, 1), prior=BetaPrior(2, 3)))), 0.7
     )
@@ -104,7 +105,7 @@ def test_log_expected_improvement_goes_on_where_the_plain_one_is_zero() -> None:
     z = np.array([-50.0, -1e3, -1e5, -1e7])
     # For z far below 0, phi(z) + z Phi(z) tends to phi(z) / z^2 (Ament et al. 2023).
     assert log_h(z) == pytest.approx(-(z**2) / 2 - np.log(2 * np.pi) / 2 - 2 * np.log(-z), rel=1e-3)
-    assert np.all(np.isfinite(log_h_slope(z))) and np.all(np.diff(log_h(z)) < 0)
+    assert np.all(np.isfinite(log_h_slope(z, log_h(z)))) and np.all(np.diff(log_h(z)) < 0)
 
 
 def test_the_process_goes_through_what_is_known_for_sure() -> None:
@@ -192,11 +193,12 @@ def test_the_reference_is_the_threshold_where_there_is_one() -> None:
 def test_expected_hypervolume_improvement_is_the_mean_gain_of_samples(data: Data, front: np.ndarray) -> None:
     x, y, noise, rng = data
     processes = (process_of(x, y, noise), process_of(x, -y, noise))
-    term = HypervolumeImprovement(processes, (front - 0.5,), np.array([-0.5, -0.5]))
+    reference = np.array([-0.5, -0.5])
+    term = HypervolumeImprovement.over((Ensemble(processes[:1]), Ensemble(processes[1:])), (front - 0.5,), (reference,))
     point = rng.random((1, 5))
     draws = [mean[0, 0] + deviation[0] * rng.standard_normal(20000) for mean, deviation in (one.predict(point) for one in processes)]
-    before = dominated_area(front - 0.5, term.reference)
-    gains = [dominated_area(pareto_front(np.vstack([front - 0.5, pair])), term.reference) - before for pair in np.stack(draws, axis=1)]
+    before = dominated_area(front - 0.5, reference)
+    gains = [dominated_area(pareto_front(np.vstack([front - 0.5, pair])), reference) - before for pair in np.stack(draws, axis=1)]
     assert np.exp(term.value(point)[0]) == pytest.approx(np.mean(gains), abs=4 * np.std(gains) / 20000**0.5 + 1e-9)
 
 
@@ -206,5 +208,26 @@ def test_expected_improvement_and_chance_are_the_means_of_samples(data: Data) ->
     point = rng.random((1, 5))
     mean, deviation = process.predict(point)
     draws = mean[0, 0] + deviation[0] * rng.standard_normal(100_000)
-    assert np.exp(ExpectedImprovement(process, np.array([0.2])).value(point)[0]) == pytest.approx(np.mean(np.maximum(draws - 0.2, 0)), rel=0.03)
-    assert np.exp(Chance(process, 0.2).value(point)[0]) == pytest.approx(np.mean(draws > 0.2), abs=0.01)
+    one = Ensemble((process,))
+    assert np.exp(ExpectedImprovement(one, np.array([0.2])).value(point)[0]) == pytest.approx(np.mean(np.maximum(draws - 0.2, 0)), rel=0.03)
+    assert np.exp(Chance(one, 0.2).value(point)[0]) == pytest.approx(np.mean(draws > 0.2), abs=0.01)
+
+
+def test_an_ensemble_expects_the_mean_of_what_its_members_expect(data: Data) -> None:
+    x, y, noise, rng = data
+    first, second = process_of(x, y, noise), Process.of(OWNER, x, y, noise, prior_mode(3))
+    other = process_of(x, -y, noise)
+    points, bests, reference = rng.random((6, 5)), np.array([0.2, -0.1]), np.array([-1.0, -1.0])
+    fronts = [np.array([[-0.5, 0.3], [0.1, 0.2], [0.4, -0.6]]), np.array([[0.0, 0.0]])]  # of different lengths
+
+    def term(kind: str, chosen: list[int]) -> np.ndarray:
+        ensemble = Ensemble(tuple((first, second)[index] for index in chosen))
+        if kind == "improvement":
+            return ExpectedImprovement(ensemble, bests[chosen]).value(points)
+        if kind == "chance":
+            return Chance(ensemble, 0.3, 0.1).value(points)
+        others = Ensemble((other,) * len(chosen))
+        return HypervolumeImprovement.over((ensemble, others), [fronts[index] for index in chosen], [reference] * len(chosen)).value(points)
+
+    for kind in ("improvement", "chance", "area"):
+        assert np.exp(term(kind, [0, 1])) == pytest.approx((np.exp(term(kind, [0])) + np.exp(term(kind, [1]))) / 2), kind

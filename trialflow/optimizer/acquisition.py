@@ -6,9 +6,10 @@ from typing import Protocol
 
 import numpy as np
 
+from trialflow.optimizer.ensemble import Ensemble
 from trialflow.optimizer.gp import Process
 from trialflow.optimizer.hypervolume import HypervolumeImprovement, pareto_front, reference_of
-from trialflow.optimizer.improvement import ExpectedImprovement, log_mean_exp
+from trialflow.optimizer.improvement import ExpectedImprovement
 from trialflow.optimizer.model import Fitted
 
 Array = np.ndarray
@@ -52,28 +53,6 @@ class Acquisition:
         return value, gradient
 
 
-@dataclass(frozen=True)
-class Mixture:
-    """Log of the mean of terms that are all as likely to be the right one."""
-
-    terms: tuple[Term, ...]
-
-    def value(self, points: Array) -> Array:
-        """(m,) for `points` (m, width)."""
-        return log_mean_exp(np.stack([term.value(points) for term in self.terms], axis=1))[0]
-
-    def slopes(self, points: Array) -> tuple[Array, Array]:
-        """Values (m,) and their gradients (m, width)."""
-        values, gradients = zip(*(term.slopes(points) for term in self.terms), strict=True)
-        value, share = log_mean_exp(np.stack(values, axis=1))
-        return value, np.einsum("kmw,mk->mw", np.stack(gradients), share)
-
-
-def mixture(terms: Sequence[Term]) -> Term:
-    """A mixture of terms, or the only one."""
-    return terms[0] if len(terms) == 1 else Mixture(tuple(terms))
-
-
 def improvement(
     optimized: Sequence[Fitted], conditions: Sequence[Term], pending: Array, failed: Array, rng: np.random.Generator, within: Term | None = None
 ) -> Term:
@@ -88,31 +67,19 @@ def improvement(
         good = inside
     sets = list(zip(*((one.process, *one.others) for one in optimized), strict=True))
     worlds = 1 if len(pending) == 0 else WORLDS_OF_MANY if len(sets) > 1 else WORLDS if len(optimized) == 1 else WORLDS_OF_TWO
-    thresholds = [one.threshold for one in optimized]
-    return mixture([_over(processes, thresholds, good, pending, failed, rng, worlds) for processes in sets])
-
-
-def _over(
-    known: Sequence[Process],
-    thresholds: Sequence[float | None],
-    good: Array,
-    pending: Array,
-    failed: Array,
-    rng: np.random.Generator,
-    worlds: int,
-) -> Term:
-    """The improvement by one set of hyperparameters, over those points known, pending and failed that are `good`."""
-    processes = [seeing(process, pending, worlds, rng, failed) for process in known]
-    width = pending.shape[1]
-    means = [process.means if process.x.shape[1] == width else process.predict(process.x[:, :width])[0] for process in processes]
-    if len(processes) == 1:
+    seen = [[seeing(process, pending, worlds, rng, failed) for process in processes] for processes in sets]
+    ensembles = [Ensemble(members) for members in zip(*seen, strict=True)]
+    means = [one.known(pending.shape[1]) for one in ensembles]
+    if len(optimized) == 1:
         # While nothing satisfies the conditions every improvement is made large and about the same, so that they alone decide where to look.
         best = means[0][good].max(axis=0) if good.any() else means[0].min(axis=0) - 1.0
-        return ExpectedImprovement(processes[0], best)
-    fronts = [pareto_front(np.stack([mean[good, world] for mean in means], axis=1)) for world in range(worlds)]
-    reference = reference_of(fronts[0] if good.any() else np.stack([mean[:, 0] for mean in means], axis=1), (thresholds[0], thresholds[1]))
-    inside = tuple(front[np.all(front > reference, axis=1)] for front in fronts)
-    return HypervolumeImprovement((processes[0], processes[1]), inside, reference)
+        return ExpectedImprovement(ensembles[0], best)
+    columns = np.stack(means, axis=2).swapaxes(0, 1)
+    fronts = [pareto_front(column[good]) for column in columns]
+    firsts = [index - index % ensembles[0].worlds for index in range(len(columns))]
+    thresholds = (optimized[0].threshold, optimized[1].threshold)
+    references = [reference_of(fronts[first] if good.any() else columns[first], thresholds) for first in firsts]
+    return HypervolumeImprovement.over((ensembles[0], ensembles[1]), fronts, references)
 
 
 def seeing(process: Process, pending: Array, worlds: int, rng: np.random.Generator, failed: Array | None = None) -> Process:

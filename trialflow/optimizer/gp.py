@@ -7,23 +7,33 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_solve, solve_triangular
+from scipy.linalg import get_lapack_funcs
 
 Array = np.ndarray
 SQRT5 = 5**0.5
 JITTER = 1e-9
+_potrs, _trtrs = get_lapack_funcs(("potrs", "trtrs"), dtype=np.float64)
 SMALLEST_VARIANCE = 1e-12
 
 
-def matern(squares: Array, signal: float) -> tuple[Array, Array]:
-    """From squared scaled distances the kernel and `5/3 s (1 + sqrt5 r) exp(-sqrt5 r)`, which its derivatives share.
+def matern(squares: Array, signal: float) -> Array:
+    """From squared scaled distances the kernel. Rasmussen and Williams (2006), eq. 4.17."""
+    distance = SQRT5 * np.sqrt(np.maximum(squares, 0.0))
+    kernel = distance / 3
+    kernel += 1
+    kernel *= distance
+    kernel += 1
+    kernel *= np.exp(np.negative(distance, out=distance), out=distance)
+    kernel *= signal
+    return kernel
 
-    Rasmussen and Williams (2006), eq. 4.17.
-    """
+
+def matern_and_slope(squares: Array, signal: float) -> tuple[Array, Array]:
+    """The kernel, and `5/3 s (1 + sqrt5 r) exp(-sqrt5 r)`, which its derivatives share."""
     distance = SQRT5 * np.sqrt(np.maximum(squares, 0.0))
     decay = signal * np.exp(-distance)
-    slope = 5 / 3 * decay * (1 + distance)
-    return decay * (1 + distance + distance**2 / 3), slope
+    near = 1 + distance
+    return decay * (near + distance**2 / 3), 5 / 3 * decay * near
 
 
 def cholesky(matrix: Array) -> Array:
@@ -56,7 +66,7 @@ class Process:
         """The process given its hyperparameters; nan in `noise` stands for the learned noise. Raises LinAlgError."""
         noise = np.where(np.isnan(noise), np.exp(theta[-2]), noise)
         inverse = np.exp(-theta[owner])
-        kernel, _ = matern(_squares(x * inverse, x * inverse), float(np.exp(theta[-3])))
+        kernel = matern(_squares(x * inverse, x * inverse), float(np.exp(theta[-3])))
         return cls(owner, x, y.reshape(len(x), -1), noise, theta, cholesky(kernel + np.diag(noise)))
 
     @property
@@ -64,7 +74,7 @@ class Process:
         """The constant mean."""
         return float(self.theta[-1])
 
-    @property
+    @cached_property
     def signal(self) -> float:
         """The variance of the function."""
         return float(np.exp(self.theta[-3]))
@@ -72,7 +82,7 @@ class Process:
     @cached_property
     def weights(self) -> Array:
         """Covariance inverse times residuals: (n, k)."""
-        return cho_solve((self.lower, True), self.y - self.mean, check_finite=False)
+        return self._solved(self.y - self.mean)
 
     @cached_property
     def means(self) -> Array:
@@ -81,33 +91,32 @@ class Process:
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Means (m, k) and standard deviations (m,) of the noise-free values at `points`."""
-        kernel, _ = self._cross(points)
-        half = solve_triangular(self.lower, kernel.T, lower=True, check_finite=False)
+        kernel = matern(self._squares(points), self.signal)
+        half = self._half(kernel)
         variance = self.signal - np.einsum("ij,ij->j", half, half)
         return self.mean + kernel @ self.weights, np.sqrt(np.maximum(variance, SMALLEST_VARIANCE))
 
     def slopes(self, points: Array) -> tuple[Array, Array, Array, Array]:
         """At `points` (m, w): means (m, k), standard deviations (m,), and their gradients (m, w, k) and (m, w)."""
         width = points.shape[1]
-        kernel, slope = self._cross(points)
-        solved = cho_solve((self.lower, True), kernel.T, check_finite=False).T
+        kernel, slope = matern_and_slope(self._squares(points), self.signal)
+        solved = self._solved(kernel.T).T
         deviation = np.sqrt(np.maximum(self.signal - np.einsum("ij,ij->i", kernel, solved), SMALLEST_VARIANCE))
-        # d kernel / d point = -slope * (point - x) / length^2: (m, n, w)
-        moved = -slope[:, :, None] * (points[:, None] - self.x[None, :, :width]) * np.exp(-2 * self.theta[self.owner[:width]])
-        mean_slope = np.swapaxes(moved, 1, 2) @ self.weights
-        deviation_slope = -np.einsum("mnw,mn->mw", moved, solved) / deviation[:, None]
-        return self.mean + kernel @ self.weights, deviation, mean_slope, deviation_slope
+        # d kernel / d point = -slope (point - x) / length^2: (m, w, n)
+        moved = (self.x[:, :width].T - points[:, :, None]) * slope[:, None]
+        moved *= self._inverse_lengths[:width, None] ** 2
+        deviation_slope = (moved @ solved[:, :, None])[:, :, 0] / -deviation[:, None]
+        return self.mean + kernel @ self.weights, deviation, moved @ self.weights, deviation_slope
 
     def given(self, points: Array, draws: Array, shares: Array | float = 1e-6) -> "Process":
         """The process that also sees values at `points` (p, w), one world for each column of the standard normal `draws` (p, k).
 
         `shares` (p,) are the variances of what is seen as shares of the function's own.
         """
-        kernel, _ = self._cross(points)
-        half = solve_triangular(self.lower, kernel.T, lower=True, check_finite=False)
-        inverse = np.exp(-self.theta[self.owner])
-        scaled = self._padded(points) * inverse
-        own, _ = matern(_squares(scaled, scaled), self.signal)
+        kernel = matern(self._squares(points), self.signal)
+        half = self._half(kernel)
+        scaled = self._scaled(points)
+        own = matern(_squares(scaled, scaled), self.signal)
         covariance = own - half.T @ half
         noise = np.broadcast_to(shares, len(points)) * self.signal
         corner = cholesky(covariance + np.diag(noise))
@@ -126,14 +135,43 @@ class Process:
 
     def covariance(self, first: Array, second: Array) -> Array:
         """Posterior covariances of noise-free values: (len(first), len(second))."""
-        inverse = np.exp(-self.theta[self.owner])
-        own, _ = matern(_squares(self._padded(first) * inverse, self._padded(second) * inverse), self.signal)
-        halves = [solve_triangular(self.lower, self._cross(points)[0].T, lower=True, check_finite=False) for points in (first, second)]
+        own = matern(_squares(self._scaled(first), self._scaled(second)), self.signal)
+        halves = [self._half(matern(self._squares(points), self.signal)) for points in (first, second)]
         return own - halves[0].T @ halves[1]
 
-    def _cross(self, points: Array) -> tuple[Array, Array]:
-        inverse = np.exp(-self.theta[self.owner])
-        return matern(_squares(self._padded(points) * inverse, self.x * inverse), self.signal)
+    @cached_property
+    def _factor(self) -> Array:
+        """The lower factor as LAPACK has it, column by column."""
+        return np.asfortranarray(self.lower)
+
+    def _solved(self, right: Array) -> Array:
+        """Covariance inverse times `right` (n, m)."""
+        return _potrs(self._factor, right, lower=1)[0]
+
+    def _half(self, kernel: Array) -> Array:
+        """The inverse of the lower factor times the transpose of `kernel` (m, n): (n, m)."""
+        return _trtrs(self._factor, kernel.T, lower=1)[0]
+
+    @cached_property
+    def _inverse_lengths(self) -> Array:
+        return np.exp(-self.theta[self.owner])
+
+    @cached_property
+    def _scaled_x(self) -> tuple[Array, Array]:
+        """What squared distances from the scaled `x` are made of: -2 times them, transposed, and their squared norms."""
+        scaled = self.x * self._inverse_lengths
+        return -2 * scaled.T, np.sum(scaled**2, axis=1)
+
+    def _scaled(self, points: Array) -> Array:
+        return self._padded(points) * self._inverse_lengths
+
+    def _squares(self, points: Array) -> Array:
+        """Squared scaled distances of `points` (m, w) from `x`: (m, n)."""
+        scaled = self._scaled(points)
+        result = scaled @ self._scaled_x[0]
+        result += np.sum(scaled**2, axis=1)[:, None]
+        result += self._scaled_x[1]
+        return result
 
     def _padded(self, points: Array) -> Array:
         missing = self.x.shape[1] - points.shape[1]

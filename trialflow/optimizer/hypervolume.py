@@ -1,11 +1,12 @@
 """Two metrics at once: the Pareto front, and the expected gain in the area that it dominates."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from trialflow.optimizer.gp import Process
-from trialflow.optimizer.improvement import log_h, log_h_slope, log_mean_exp
+from trialflow.optimizer.ensemble import Ensemble
+from trialflow.optimizer.improvement import chained, log_h, log_h_slope, log_mean_exp
 
 Array = np.ndarray
 BEYOND = 0.1
@@ -39,63 +40,83 @@ def reference_of(front: Array, known: tuple[float | None, float | None]) -> Arra
 
 @dataclass(frozen=True)
 class HypervolumeImprovement:
-    """Log of the expected gain in dominated area over `fronts`, one for each world of the two `processes`.
+    """Log of the expected gain in dominated area over fronts, one for each of the c columns of the two `ensembles`.
 
     Both metrics are independent given the data, so that the gain is a sum over vertical strips between neighbours on the front, each a difference of
     expected improvements in the first metric times an expected improvement in the second. Yang et al. (2019), "Efficient computation of expected
     hypervolume improvement using box decomposition algorithms", section 3.
+
+    `edges` and `floors` (c, s) are where strips begin in the first and in the second metric, and `counts` (c,) how many of them there are: the
+    others are copies of the last one, which count for nothing.
     """
 
-    processes: tuple[Process, Process]
-    fronts: tuple[Array, ...]
-    reference: Array
+    ensembles: tuple[Ensemble, Ensemble]
+    edges: Array
+    floors: Array
+    counts: Array
+
+    @classmethod
+    def over(cls, ensembles: tuple[Ensemble, Ensemble], fronts: Sequence[Array], references: Sequence[Array]) -> "HypervolumeImprovement":
+        """The gain over `fronts`, one of points by rising first value for each column, above the column's one of `references` (2,)."""
+        inside = [front[np.all(front > reference, axis=1)] for front, reference in zip(fronts, references, strict=True)]
+        counts = np.array([len(front) + 1 for front in inside])
+        strips = np.empty((2, len(inside), counts.max()))
+        for column, (front, reference) in enumerate(zip(inside, references, strict=True)):
+            edges, floors = np.append(reference[:1], front[:, 0]), np.append(front[:, 1], reference[1:])
+            strips[:, column] = np.stack([edges, floors])[:, np.minimum(np.arange(counts.max()), len(front))]
+        return cls(ensembles, strips[0], strips[1], counts)
 
     def value(self, points: Array) -> Array:
         """(m,) for `points` (m, width)."""
-        parts = [process.predict(points) for process in self.processes]
-        logs = [self._gain(world, parts, False)[0] for world in range(len(self.fronts))]
-        return log_mean_exp(np.stack(logs, axis=1))[0]
+        (first, first_deviation), (second, second_deviation) = (one.predict(points) for one in self.ensembles)
+        logs = _Improvement.over(self.edges, first, first_deviation).log, _Improvement.over(self.floors, second, second_deviation).log
+        return self._gain(*logs)[0]
 
     def slopes(self, points: Array) -> tuple[Array, Array]:
         """Values (m,) and their gradients (m, width)."""
-        full = [process.slopes(points) for process in self.processes]
-        gains = [self._gain(world, [one[:2] for one in full], True) for world in range(len(self.fronts))]
-        value, share = log_mean_exp(np.stack([gain[0] for gain in gains], axis=1))
+        (first, first_deviation, *first_slopes), (second, second_deviation, *second_slopes) = (one.slopes(points) for one in self.ensembles)
+        beyond, up = _Improvement.over(self.edges, first, first_deviation), _Improvement.over(self.floors, second, second_deviation)
+        value, share, ratio = self._gain(beyond.log, up.log)
         gradient = np.zeros(points.shape)
-        for world, (_, *partials) in enumerate(gains):
-            for (_, _, mean_slope, deviation_slope), (by_mean, by_deviation) in zip(full, partials, strict=True):
-                gradient += (share[:, world] * by_mean)[:, None] * mean_slope[:, :, world]
-                gradient += (share[:, world] * by_deviation)[:, None] * deviation_slope
+        for partial, slope in zip(beyond.partials(), first_slopes, strict=True):
+            partial[:, :, :-1] = (partial[:, :, :-1] - ratio * partial[:, :, 1:]) / np.maximum(1 - ratio, LEAST_STRIP)
+            gradient += chained(np.sum(share * partial, axis=2), slope)
+        for partial, slope in zip(up.partials(), second_slopes, strict=True):
+            gradient += chained(np.sum(share * partial, axis=2), slope)
         return value, gradient
 
-    def _gain(self, world: int, parts: list, with_slopes: bool) -> tuple:
-        """Log gain (m,) in one world and, for each metric, its derivatives by mean and by deviation."""
-        front = self.fronts[world]
-        (first, first_deviation), (second, second_deviation) = [(mean[:, world], deviation) for mean, deviation in parts]
-        edges, floors = np.concatenate([self.reference[:1], front[:, 0]]), np.concatenate([front[:, 1], self.reference[1:]])
-        left, z_left = _log_improvement(first, first_deviation, edges)
-        up, z_up = _log_improvement(second, second_deviation, floors)
-        ratio = np.zeros_like(left)  # the improvement beyond the strip's right edge over that beyond its left one; nothing beyond the last strip
-        ratio[:, :-1] = np.exp(np.minimum(left[:, 1:] - left[:, :-1], 0.0))
-        rest = np.maximum(1 - ratio, LEAST_STRIP)
-        logs = left + np.log(rest) + up
-        total = np.logaddexp.reduce(logs, axis=1)
-        if not with_slopes:
-            return (total,)
-        share = np.exp(logs - total[:, None])
-        by_mean, by_deviation = _log_slopes(z_left, first_deviation)
-        for partial in (by_mean, by_deviation):
-            partial[:, :-1] = (partial[:, :-1] - ratio[:, :-1] * partial[:, 1:]) / rest[:, :-1]
-        other_mean, other_deviation = _log_slopes(z_up, second_deviation)
-        one = (np.sum(share * by_mean, axis=1), np.sum(share * by_deviation, axis=1))
-        return total, one, (np.sum(share * other_mean, axis=1), np.sum(share * other_deviation, axis=1))
+    def _gain(self, beyond: Array, up: Array) -> tuple[Array, Array, Array]:
+        """From both metrics' log improvements (m, c, s): the log gain (m,), each strip's share in it (m, c, s), and `ratio` (m, c, s - 1).
+
+        The ratio is that of the improvement beyond a strip's right edge to the one beyond its left edge; nothing is beyond the last strip.
+        """
+        places = np.arange(self.edges.shape[1])
+        ratio = np.exp(np.minimum(np.diff(beyond, axis=2), 0.0)) * (places[:-1] < self.counts[:, None] - 1)
+        logs = beyond + up
+        logs[:, :, :-1] += np.log(np.maximum(1 - ratio, LEAST_STRIP))
+        logs[:, places >= self.counts[:, None]] = -np.inf
+        value, share = log_mean_exp(logs.reshape(len(logs), -1))
+        return value + np.log(len(places)), share.reshape(logs.shape), ratio
 
 
-def _log_improvement(mean: Array, deviation: Array, above: Array) -> tuple[Array, Array]:
-    z = (mean[:, None] - above) / deviation[:, None]
-    return log_h(z) + np.log(deviation)[:, None], z
+@dataclass(frozen=True)
+class _Improvement:
+    """Log expected improvements (m, c, s) over levels (c, s), of values with means and standard `deviation`s (m, c, 1)."""
 
+    z: Array
+    log_h: Array
+    deviation: Array
 
-def _log_slopes(z: Array, deviation: Array) -> tuple[Array, Array]:
-    slope = log_h_slope(z)
-    return slope / deviation[:, None], (1 - z * slope) / deviation[:, None]
+    @classmethod
+    def over(cls, levels: Array, mean: Array, deviation: Array) -> "_Improvement":
+        z = (mean[:, :, None] - levels) / deviation[:, :, None]
+        return cls(z, log_h(z), deviation[:, :, None])
+
+    @property
+    def log(self) -> Array:
+        return self.log_h + np.log(self.deviation)
+
+    def partials(self) -> tuple[Array, Array]:
+        """The derivatives by mean and by deviation: (m, c, s) each."""
+        slope = log_h_slope(self.z, self.log_h)
+        return slope / self.deviation, (1 - self.z * slope) / self.deviation

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs
 from scipy.optimize import minimize
 
-from trialflow.optimizer.gp import JITTER, matern
+from trialflow.optimizer.gp import JITTER, matern_and_slope
 
 Array = np.ndarray
 _potrf, _potrs, _potri = get_lapack_funcs(("potrf", "potrs", "potri"), dtype=np.float64)
@@ -104,7 +104,7 @@ def loss(theta: Array, squares: Array, y: Array, noise: Array) -> tuple[float, A
     count = len(squares)
     flat = squares.reshape(count, -1)
     inverse_lengths = np.exp(-2 * theta[:count])
-    kernel, slope = matern((inverse_lengths @ flat).reshape(len(y), -1), float(np.exp(theta[count])))
+    kernel, slope = matern_and_slope((inverse_lengths @ flat).reshape(len(y), -1), float(np.exp(theta[count])))
     learned = np.isnan(noise)
     noise_variance = np.exp(theta[-2])
     covariance = kernel.copy()

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trialflow.optimizer.acquisition import Acquisition, Term, improvement, likely, mixture
+from trialflow.optimizer.acquisition import Acquisition, Term, improvement, likely
 from trialflow.optimizer.coverage import most_coverage
 from trialflow.optimizer.design import Sampler
+from trialflow.optimizer.ensemble import Ensemble
 from trialflow.optimizer.history import Metric
 from trialflow.optimizer.improvement import Chance
 from trialflow.optimizer.model import Fitted, History, fit, fit_success
@@ -78,20 +79,17 @@ def _fitted(history: History, metrics: Sequence[Metric]) -> tuple[list[Fitted], 
     if len(fitted) < len(optimized):
         raise ValueError("too few values of a metric to optimize")
     found = [fit(history, metric, most, members=MEMBERS) for metric in constraints]
-    conditions = [_held(one, one.threshold) for one in found if one is not None and one.threshold is not None]
+    conditions: list[Term] = [
+        Chance(Ensemble((one.process, *one.others)), one.threshold) for one in found if one is not None and one.threshold is not None
+    ]
     success = chance_of_success(history, most)
     return fitted, conditions + ([success] if success is not None else [])
-
-
-def _held(constraint: Fitted, threshold: float) -> Term:
-    """The chance that a constraint holds, by all sets of its hyperparameters."""
-    return mixture([Chance(process, threshold) for process in (constraint.process, *constraint.others)])
 
 
 def chance_of_success(history: History, most: int) -> Chance | None:
     """The chance that a training run does not fail, from `most` observations at most; None while nothing has failed."""
     success = fit_success(history, most)
-    return Chance(success, 0.0, DOUBT_OF_SUCCESS) if success is not None else None
+    return Chance(Ensemble((success,)), 0.0, DOUBT_OF_SUCCESS) if success is not None else None
 
 
 def _known(optimized: Sequence[Fitted], sampler: Sampler) -> tuple[Array, Array]:

@@ -66,13 +66,19 @@ def _compressed(scaled: Array) -> Array:
     return np.where(scaled < -TAIL, -TAIL - np.log1p(-TAIL - low), scaled)
 
 
-def _yeo_johnson(values: Array, power: float) -> Array:
-    """Yeo and Johnson (2000), "A new family of power transformations to improve normality or symmetry"."""
-    up, down = np.maximum(values, 0.0), np.maximum(-values, 0.0)
-    other = 2 - power
-    above = np.log1p(up) if abs(power) < 1e-9 else np.expm1(power * np.log1p(up)) / power
-    below = np.log1p(down) if abs(other) < 1e-9 else np.expm1(other * np.log1p(down)) / other
-    return np.where(values >= 0, above, -below)
+def _yeo_johnson(values: Array, power: float | Array) -> Array:
+    """Values (n,) after one power: (n,), or after each of several (k, 1): (k, n).
+
+    Yeo and Johnson (2000), "A new family of power transformations to improve normality or symmetry".
+    """
+    logs = np.log1p(np.abs(values))
+    return np.where(values >= 0, _raised(logs, power), -_raised(logs, 2 - power))
+
+
+def _raised(logs: Array, power: float | Array) -> Array:
+    """(exp(logs)^power - 1) / power, and its limit at 0."""
+    is_zero = np.abs(power) < 1e-9
+    return np.where(is_zero, logs, np.expm1(power * logs) / np.where(is_zero, 1.0, power))
 
 
 def _yeo_johnson_inverse(values: Array, power: float) -> Array:
@@ -85,9 +91,5 @@ def _yeo_johnson_inverse(values: Array, power: float) -> Array:
 
 def _best_lambda(values: Array) -> float:
     jacobian = float(np.sum(np.sign(values) * np.log1p(np.abs(values))))
-
-    def cost(power: float) -> float:
-        variance = max(float(np.var(_yeo_johnson(values, power))), 1e-12)
-        return 0.5 * len(values) * np.log(variance) - (power - 1) * jacobian
-
-    return float(min(POWERS, key=cost))
+    variances = np.maximum(np.var(_yeo_johnson(values, POWERS[:, None]), axis=1), 1e-12)
+    return float(POWERS[np.argmin(0.5 * len(values) * np.log(variances) - (POWERS - 1) * jacobian)])
