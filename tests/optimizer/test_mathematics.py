@@ -231,3 +231,24 @@ def test_an_ensemble_expects_the_mean_of_what_its_members_expect(data: Data) -> 
 
     for kind in ("improvement", "chance", "area"):
         assert np.exp(term(kind, [0, 1])) == pytest.approx((np.exp(term(kind, [0])) + np.exp(term(kind, [1]))) / 2), kind
+
+
+def sloping(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Sixteen values of a slope in one dimension with noise: owner, points, targets, and that their noise is to be learned."""
+    x = np.linspace(0, 1, 16)[:, None]
+    values = x[:, 0] + 0.3 * np.random.default_rng(seed).standard_normal(16)
+    return np.array([0]), x, (values - values.mean()) / values.std(), np.full(16, np.nan)
+
+
+def test_a_smooth_function_with_noise_is_found_where_a_rough_one_without_is_a_peak_too() -> None:
+    owner, x, y, noise = sloping(8)
+    theta = learn(owner, x, y, noise)
+    rough = np.array([-2.6, 0.0, -9.0, 0.0])
+    assert theta[-2] > -3 and loss(theta, squares_by_dimension(owner, x), y, noise)[0] < loss(rough, squares_by_dimension(owner, x), y, noise)[0] - 1
+    assert learn(owner, x, 3 * x[:, 0] - 1.5, noise)[-2] < -8, "there is no noise in a straight line"
+
+
+def test_two_peaks_that_are_about_as_probable_share_the_draws() -> None:
+    rough, noisy = np.sort(plausible(*sloping(10), 4)[:, -2]).reshape(2, 2)
+    assert max(rough) < -5 < min(noisy)
+    assert np.all(plausible(*sloping(3), 4)[:, -2] < -4), "the other peak is a thirtieth as probable"

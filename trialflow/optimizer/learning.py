@@ -13,6 +13,8 @@ _potrf, _potrs, _potri = get_lapack_funcs(("potrf", "potrs", "potri"), dtype=np.
 LENGTH_MODE = 0.4
 LENGTH_SD, NOISE_MEAN, NOISE_SD, SIGNAL_SD, MEAN_SD = 1.2, -9.0, 2.5, 1.0, 0.5
 LENGTHS, SIGNAL, NOISE, MEAN = (-4.0, 5.0), (-4.0, 4.0), (-13.0, 2.0), (-3.0, 3.0)
+NOISY, NOISY_FROM, SAME_NOISE = -2.0, 10, 1.0
+"""A log variance of the noise that is looked from too, with how many observations; peaks whose noise is nearer than the last are one."""
 STEP, LOOSEST, TOO_MUCH_LESS = 1e-4, 1.5, 1.0
 """Of differences of gradients; the widest standard deviation of a draw; how much less, in nats, is too much."""
 ALWAYS = 20
@@ -24,14 +26,14 @@ def learn(owner: Array, x: Array, y: Array, noise: Array) -> Array:
 
     What was learned is remembered: the same data always give the same answer, and only the first time takes a search.
     """
-    return _remembered(tuple(int(one) for one in owner), x.tobytes(), y.tobytes(), noise.tobytes())
+    return _peaks(tuple(int(one) for one in owner), x.tobytes(), y.tobytes(), noise.tobytes())[0][1]
 
 
 def plausible(owner: Array, x: Array, y: Array, noise: Array, count: int) -> Array:
     """`count` (even) other sets of hyperparameters around the most probable one: draws from Laplace's approximation of the posterior.
 
-    A draw that the posterior itself thinks much less of than the approximation does is moved nearer to the mode. MacKay (1992),
-    "Bayesian interpolation".
+    Where the same values may be a rough function's or a smooth one's with noise there are two peaks, and each has its share of the draws. A draw
+    that the posterior itself thinks much less of than the approximation does is moved nearer to its peak. MacKay (1992), "Bayesian interpolation".
     """
     return _remembered_draws(tuple(int(one) for one in owner), x.tobytes(), y.tobytes(), noise.tobytes(), count)
 
@@ -52,39 +54,53 @@ def prior_mode(dimensions: int) -> Array:
     return np.array([np.log(LENGTH_MODE) + 0.5 * np.log(dimensions)] * dimensions + [0.0, NOISE_MEAN, 0.0])
 
 
+Data = tuple[Array, Array, Array]
+"""Squared distances by dimension (dimensions, n, n), targets (n,), variances of their noise (n,)."""
+
+
+def _data(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes) -> Data:
+    return squares_by_dimension(np.array(owner), np.frombuffer(x).reshape(-1, len(owner))), np.frombuffer(y), np.frombuffer(noise)
+
+
 @lru_cache(maxsize=256)
-def _remembered(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes) -> Array:
-    places = np.array(owner)
-    rows = np.frombuffer(x).reshape(-1, len(owner))
-    squares = squares_by_dimension(places, rows)
-    dimensions = len(squares)
-    bounds = [LENGTHS] * dimensions + [SIGNAL, NOISE, MEAN]
-    low, high = np.array(bounds).T
-    start = np.clip(prior_mode(dimensions), low, high)
-    arguments = (squares, np.frombuffer(y), np.frombuffer(noise))
-    found = minimize(loss, start, args=arguments, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
-    return found.x if np.all(np.isfinite(found.x)) else start
+def _peaks(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes) -> list[tuple[float, Array]]:
+    """The posterior's peaks, the most probable first: the negative log posterior and the hyperparameters."""
+    data = _data(owner, x, y, noise)
+    bounds = [LENGTHS] * len(data[0]) + [SIGNAL, NOISE, MEAN]
+    starts = [np.clip(prior_mode(len(data[0])), *np.array(bounds).T)]
+    if len(data[1]) >= NOISY_FROM and np.any(np.isnan(data[2])):
+        starts.append(np.concatenate([starts[0][:-2], [NOISY], starts[0][-1:]]))
+    found = [minimize(loss, start, args=data, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}) for start in starts]
+    peaks = sorted(((float(one.fun), one.x) for one in found if np.all(np.isfinite(one.x))), key=lambda one: one[0])
+    if not peaks:
+        return [(0.0, starts[0])]
+    return peaks[:1] + [one for one in peaks[1:] if abs(one[1][-2] - peaks[0][1][-2]) > SAME_NOISE]
 
 
 @lru_cache(maxsize=256)
 def _remembered_draws(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes, count: int) -> Array:
-    mode = _remembered(owner, x, y, noise)
-    rows = np.frombuffer(x).reshape(-1, len(owner))
-    squares = squares_by_dimension(np.array(owner), rows)
-    low, high = np.array([LENGTHS] * len(squares) + [SIGNAL, NOISE, MEAN]).T
-    arguments = (squares, np.frombuffer(y), np.frombuffer(noise))
-    value, gradient = loss(mode, *arguments)
-    curvature = np.array([(loss(mode + STEP * unit, *arguments)[1] - gradient) / STEP for unit in np.eye(len(mode))])
+    (least, first), *others = _peaks(owner, x, y, noise)
+    pairs, data = count // 2, _data(owner, x, y, noise)
+    of_second = round(pairs / (1 + np.exp(min(others[0][0] - least, 700.0)))) if others else 0
+    draws = [_around(first, data, pairs - of_second)] if pairs > of_second else []
+    return np.concatenate([*draws, _around(others[0][1], data, of_second)] if of_second else draws)
+
+
+def _around(mode: Array, data: Data, pairs: int) -> Array:
+    """Antithetic pairs of draws around a peak: (2 pairs, d)."""
+    low, high = np.array([LENGTHS] * len(data[0]) + [SIGNAL, NOISE, MEAN]).T
+    value, gradient = loss(mode, *data)
+    curvature = np.array([(loss(mode + STEP * unit, *data)[1] - gradient) / STEP for unit in np.eye(len(mode))])
     values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
     # No direction may be looser than the priors allow.
     scales = 1 / np.sqrt(np.maximum(values, 1 / LOOSEST**2))
-    half = np.random.default_rng(len(rows)).standard_normal((count // 2, len(mode)))
+    half = np.random.default_rng(len(data[1])).standard_normal((pairs, len(mode)))
     draws = []
     for normal in np.concatenate([half, -half]):
         step = vectors @ (scales * normal)
         for _ in range(5):
             draw = np.clip(mode + step, low, high)
-            if loss(draw, *arguments)[0] - value <= 0.5 * normal @ normal + TOO_MUCH_LESS:
+            if loss(draw, *data)[0] - value <= 0.5 * normal @ normal + TOO_MUCH_LESS:
                 break
             step, normal = step / 2, normal / 2
         draws.append(draw)
