@@ -1,6 +1,6 @@
 """Compare optimizers.
 
-`python -m benchmarks.optimizer [--set show|develop|causes] [--seeds N] [--budget N] [--open N] [--every N] [--peers a,b] [--results FILE]`
+`python -m benchmarks.optimizer [--set show|develop|causes|noisy] [--seeds N] [--budget N] [--open N] [--every N] [--peers a,b] [--results FILE]`
 
 Searches that are in the results file already are not done again, so that it can be interrupted, and peers be added from another environment. Prints
 the tables of all that the file has, and writes a picture of the curves beside it. Peers that are not installed are left out. One process, one thread.
@@ -21,13 +21,14 @@ MORE_OF_RANDOM = 5
 def main() -> None:
     from benchmarks.optimizer.causes import CAUSES
     from benchmarks.optimizer.develop import DEVELOP
+    from benchmarks.optimizer.noisy import NOISY
     from benchmarks.optimizer.peers import PEERS, is_installed
     from benchmarks.optimizer.report import by_problem, curves, summary
     from benchmarks.optimizer.results import Results, Search
     from benchmarks.optimizer.runner import search
     from benchmarks.optimizer.show import SHOW
 
-    sets = {"show": SHOW, "develop": DEVELOP, "causes": CAUSES}
+    sets = {"show": SHOW, "develop": DEVELOP, "causes": CAUSES, "noisy": NOISY}
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--set", choices=tuple(sets), default="show")
     options.add_argument("--seeds", type=int, default=10)
@@ -62,6 +63,10 @@ def main() -> None:
     traces = {
         peer: {name: searches[name] for name in problems if name in searches} for peer, searches in results.traces(chosen.budget, chosen.open).items()
     }
+    if missing := [name for name in problems if any(name in searches for searches in traces.values()) and name not in traces.get("random", {})]:
+        options.error(f"{chosen.results}: nothing by random search, which all are measured by, of {', '.join(missing)}")
+    if not traces.get("random"):
+        options.error(f"{chosen.results}: no search of these problems with budget {chosen.budget} and {chosen.open} open")
     budgets = [at for at in (15, 30, 60, 120, 200) if at <= chosen.budget] or [chosen.budget]
     print(f"{len(problems)} problems of the set `{chosen.set}`, {chosen.open} open at all times; regret: random search = 1, optimum = 0\n")
     print(summary(traces, budgets), end="\n\n")
