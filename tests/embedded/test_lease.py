@@ -166,3 +166,19 @@ def test_a_server_whose_port_was_taken_at_the_same_moment_is_planned_anew_and_no
 
         with lease(Server("ours", tmp_path / "ours", plan)) as second:
             assert second.url != first.url
+
+
+def test_an_address_at_which_nobody_listens_is_given_to_nobody(tmp_path: Path) -> None:
+    one = server(tmp_path)
+    one.folder.mkdir()
+    code = (
+        "import fcntl, json, os, sys, time; os.chdir(sys.argv[1])\n"
+        "lock = open('host.lock', 'w'); fcntl.flock(lock, fcntl.LOCK_EX); lock.write(str(os.getpid())); lock.flush()\n"
+        "json.dump({'url': 'http://127.0.0.1:9', 'host_pid': os.getpid()}, open('endpoint.json', 'w')); print('up', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(one.folder)], stdout=subprocess.PIPE, text=True) as dying:
+        assert dying.stdout and dying.stdout.readline() == "up\n"
+        assert is_hosted(one.folder) and running_url(one.folder) is None
+        dying.kill()
+    with lease(one) as held:
+        assert held.started_it and running_url(one.folder) == held.url

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -50,7 +51,7 @@ def lease(server: Server) -> Lease:
         fcntl.flock(users, fcntl.LOCK_SH)
         with open(server.folder / "start.lock", "ab") as starting:
             fcntl.flock(starting, fcntl.LOCK_EX)
-            # A host that has no address yet was started by a command that is gone: it will have one, or end.
+            # A host that does not answer was started by a command that is gone, starts its server again, or is being killed: it will answer, or end.
             deadline = time.monotonic() + START_SECONDS
             while is_hosted(server.folder) and time.monotonic() < deadline:
                 if url := running_url(server.folder):
@@ -80,9 +81,22 @@ def running_url(folder: Path) -> str | None:
         return None
     try:
         endpoint = json.loads((folder / "endpoint.json").read_text())
-        return endpoint["url"] if str(endpoint["host_pid"]) == (folder / "host.lock").read_text() else None
+        is_its_own = str(endpoint["host_pid"]) == (folder / "host.lock").read_text()
+        return endpoint["url"] if is_its_own and _is_listening(endpoint["url"]) else None
     except (FileNotFoundError, ValueError):
         return None
+
+
+def _is_listening(url: str) -> bool:
+    """Whether anybody listens at an address; one that is too busy to answer does. A host that is being killed loses its server before its lock."""
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname or "127.0.0.1", address.port or 80), timeout=1).close()
+    except ConnectionRefusedError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _start(server: Server) -> str:
