@@ -63,10 +63,11 @@ def main() -> None:
     traces = {
         peer: {name: searches[name] for name in problems if name in searches} for peer, searches in results.traces(chosen.budget, chosen.open).items()
     }
-    if missing := [name for name in problems if any(name in searches for searches in traces.values()) and name not in traces.get("random", {})]:
-        options.error(f"{chosen.results}: nothing by random search, which all are measured by, of {', '.join(missing)}")
-    if not traces.get("random"):
+    searched = {name: None for searches in traces.values() for name in searches}
+    if not searched:
         options.error(f"{chosen.results}: no search of these problems with budget {chosen.budget} and {chosen.open} open")
+    if missing := [name for name in searched if name not in traces.get("random", {})]:
+        options.error(f"{chosen.results}: nothing by random search, which all are measured by, of {', '.join(missing)}")
     budgets = [at for at in (15, 30, 60, 120, 200) if at <= chosen.budget] or [chosen.budget]
     print(f"{len(problems)} problems of the set `{chosen.set}`, {chosen.open} open at all times; regret: random search = 1, optimum = 0\n")
     print(summary(traces, budgets), end="\n\n")

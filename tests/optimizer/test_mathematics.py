@@ -80,7 +80,7 @@ def test_the_gradient_of_the_acquisition(data: Data, others: int, pending: int, 
     optimized = [fitted_of(x, y, noise), fitted_of(x, -y + rng.standard_normal(12), noise)][:metrics]
     shifted = [tuple(Process.of(OWNER, x, one.process.y, noise, prior_mode(3) + shift) for shift in (-0.3, 0.4)[:others]) for one in optimized]
     optimized = [replace(one, others=more) for one, more in zip(optimized, shifted, strict=True)]
-    held = Chance(Ensemble((optimized[0].process, *optimized[0].others)), 0.1)
+    held = Chance(Ensemble(optimized[0].members), 0.1)
     chances = [held, Chance(Ensemble((optimized[0].process,)), -0.3, 0.1)][:conditions]
     prior = PriorTerm(
         ((0, Parameter("a", "double", (0, 1), prior=NormalPrior(0.4, 0.2))), (1, Parameter("b", "double", (0, 1), prior=BetaPrior(2, 3)))), 0.7

@@ -65,7 +65,7 @@ def improvement(
     good = likely(conditions, points) & (np.arange(len(points)) < len(points) - len(failed))
     if len(optimized) == 1 and within is not None and np.any(inside := good & (within.value(points) >= 0)):
         good = inside
-    sets = list(zip(*((one.process, *one.others) for one in optimized), strict=True))
+    sets = list(zip(*(one.members for one in optimized), strict=True))
     worlds = 1 if len(pending) == 0 else WORLDS_OF_MANY if len(sets) > 1 else WORLDS if len(optimized) == 1 else WORLDS_OF_TWO
     seen = [[seeing(process, pending, worlds, rng, failed) for process in processes] for processes in sets]
     ensembles = [Ensemble(members) for members in zip(*seen, strict=True)]

@@ -65,8 +65,8 @@ class Process:
     def of(cls, owner: Array, x: Array, y: Array, noise: Array, theta: Array) -> "Process":
         """The process given its hyperparameters; nan in `noise` stands for the learned noise. Raises LinAlgError."""
         noise = np.where(np.isnan(noise), np.exp(theta[-2]), noise)
-        inverse = np.exp(-theta[owner])
-        kernel = matern(_squares(x * inverse, x * inverse), float(np.exp(theta[-3])))
+        scaled = x * np.exp(-theta[owner])
+        kernel = matern(_squares(scaled, _others(scaled)), float(np.exp(theta[-3])))
         return cls(owner, x, y.reshape(len(x), -1), noise, theta, cholesky(kernel + np.diag(noise)))
 
     @property
@@ -116,7 +116,7 @@ class Process:
         kernel = matern(self._squares(points), self.signal)
         half = self._half(kernel)
         scaled = self._scaled(points)
-        own = matern(_squares(scaled, scaled), self.signal)
+        own = matern(_squares(scaled, _others(scaled)), self.signal)
         covariance = own - half.T @ half
         noise = np.broadcast_to(shares, len(points)) * self.signal
         corner = cholesky(covariance + np.diag(noise))
@@ -135,7 +135,7 @@ class Process:
 
     def covariance(self, first: Array, second: Array) -> Array:
         """Posterior covariances of noise-free values: (len(first), len(second))."""
-        own = matern(_squares(self._scaled(first), self._scaled(second)), self.signal)
+        own = matern(_squares(self._scaled(first), _others(self._scaled(second))), self.signal)
         halves = [self._half(matern(self._squares(points), self.signal)) for points in (first, second)]
         return own - halves[0].T @ halves[1]
 
@@ -158,28 +158,28 @@ class Process:
 
     @cached_property
     def _scaled_x(self) -> tuple[Array, Array]:
-        """What squared distances from the scaled `x` are made of: -2 times them, transposed, and their squared norms."""
-        scaled = self.x * self._inverse_lengths
-        return -2 * scaled.T, np.sum(scaled**2, axis=1)
+        return _others(self.x * self._inverse_lengths)
 
     def _scaled(self, points: Array) -> Array:
         return self._padded(points) * self._inverse_lengths
 
     def _squares(self, points: Array) -> Array:
         """Squared scaled distances of `points` (m, w) from `x`: (m, n)."""
-        scaled = self._scaled(points)
-        result = scaled @ self._scaled_x[0]
-        result += np.sum(scaled**2, axis=1)[:, None]
-        result += self._scaled_x[1]
-        return result
+        return _squares(self._scaled(points), self._scaled_x)
 
     def _padded(self, points: Array) -> Array:
         missing = self.x.shape[1] - points.shape[1]
         return np.concatenate([points, np.zeros((len(points), missing))], axis=1) if missing else points
 
 
-def _squares(first: Array, second: Array) -> Array:
-    result = -2 * first @ second.T
-    result += np.sum(first**2, axis=1)[:, None]
-    result += np.sum(second**2, axis=1)
+def _others(points: Array) -> tuple[Array, Array]:
+    """What squared distances from `points` (n, w) are made of: -2 times them, transposed, and their squared norms."""
+    return -2 * points.T, np.sum(points**2, axis=1)
+
+
+def _squares(points: Array, others: tuple[Array, Array]) -> Array:
+    """Squared distances (m, n) of `points` (m, w) from those that `others` is made from."""
+    result = points @ others[0]
+    result += np.sum(points**2, axis=1)[:, None]
+    result += others[1]
     return result

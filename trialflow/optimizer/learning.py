@@ -9,6 +9,8 @@ from scipy.optimize import minimize
 from trialflow.optimizer.gp import JITTER, matern_and_slope
 
 Array = np.ndarray
+Data = tuple[Array, Array, Array]
+"""Squared distances by dimension (dimensions, n, n), targets (n,), variances of their noise (n,)."""
 _potrf, _potrs, _potri = get_lapack_funcs(("potrf", "potrs", "potri"), dtype=np.float64)
 LENGTH_MODE = 0.4
 LENGTH_SD, NOISE_MEAN, NOISE_SD, SIGNAL_SD, MEAN_SD = 1.2, -9.0, 2.5, 1.0, 0.5
@@ -54,20 +56,21 @@ def prior_mode(dimensions: int) -> Array:
     return np.array([np.log(LENGTH_MODE) + 0.5 * np.log(dimensions)] * dimensions + [0.0, NOISE_MEAN, 0.0])
 
 
-Data = tuple[Array, Array, Array]
-"""Squared distances by dimension (dimensions, n, n), targets (n,), variances of their noise (n,)."""
-
-
 def _data(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes) -> Data:
     return squares_by_dimension(np.array(owner), np.frombuffer(x).reshape(-1, len(owner))), np.frombuffer(y), np.frombuffer(noise)
+
+
+def _bounds(dimensions: int) -> Array:
+    """The lowest and the highest value of each hyperparameter: (d, 2)."""
+    return np.array([LENGTHS] * dimensions + [SIGNAL, NOISE, MEAN])
 
 
 @lru_cache(maxsize=256)
 def _peaks(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes) -> list[tuple[float, Array]]:
     """The posterior's peaks, the most probable first: the negative log posterior and the hyperparameters."""
     data = _data(owner, x, y, noise)
-    bounds = [LENGTHS] * len(data[0]) + [SIGNAL, NOISE, MEAN]
-    starts = [np.clip(prior_mode(len(data[0])), *np.array(bounds).T)]
+    bounds = _bounds(len(data[0]))
+    starts = [np.clip(prior_mode(len(data[0])), *bounds.T)]
     if len(data[1]) >= NOISY_FROM and np.any(np.isnan(data[2])):
         starts.append(np.concatenate([starts[0][:-2], [NOISY], starts[0][-1:]]))
     found = [minimize(loss, start, args=data, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}) for start in starts]
@@ -79,16 +82,15 @@ def _peaks(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes) -> list[tup
 
 @lru_cache(maxsize=256)
 def _remembered_draws(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes, count: int) -> Array:
-    (least, first), *others = _peaks(owner, x, y, noise)
-    pairs, data = count // 2, _data(owner, x, y, noise)
-    of_second = round(pairs / (1 + np.exp(min(others[0][0] - least, 700.0)))) if others else 0
-    draws = [_around(first, data, pairs - of_second)] if pairs > of_second else []
-    return np.concatenate([*draws, _around(others[0][1], data, of_second)] if of_second else draws)
+    peaks, pairs, data = _peaks(owner, x, y, noise), count // 2, _data(owner, x, y, noise)
+    of_second = round(pairs / (1 + np.exp(min(peaks[1][0] - peaks[0][0], 700.0)))) if len(peaks) > 1 else 0
+    shares = (pairs - of_second, of_second)
+    return np.concatenate([_around(mode, data, share) for (_, mode), share in zip(peaks, shares, strict=False) if share])
 
 
 def _around(mode: Array, data: Data, pairs: int) -> Array:
     """Antithetic pairs of draws around a peak: (2 pairs, d)."""
-    low, high = np.array([LENGTHS] * len(data[0]) + [SIGNAL, NOISE, MEAN]).T
+    low, high = _bounds(len(data[0])).T
     value, gradient = loss(mode, *data)
     curvature = np.array([(loss(mode + STEP * unit, *data)[1] - gradient) / STEP for unit in np.eye(len(mode))])
     values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)

@@ -88,6 +88,11 @@ class Fitted:
     others: tuple[Process, ...] = ()
 
     @property
+    def members(self) -> tuple[Process, ...]:
+        """The process and the others."""
+        return (self.process, *self.others)
+
+    @property
     def threshold(self) -> float | None:
         """The metric's threshold as a target, or as far from the targets as numbers allow."""
         return None if self.metric.threshold is None else float(np.clip(self.warp(np.array([self.metric.threshold]))[0], -FARTHEST, FARTHEST))

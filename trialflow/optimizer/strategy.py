@@ -79,9 +79,7 @@ def _fitted(history: History, metrics: Sequence[Metric]) -> tuple[list[Fitted], 
     if len(fitted) < len(optimized):
         raise ValueError("too few values of a metric to optimize")
     found = [fit(history, metric, most, members=MEMBERS) for metric in constraints]
-    conditions: list[Term] = [
-        Chance(Ensemble((one.process, *one.others)), one.threshold) for one in found if one is not None and one.threshold is not None
-    ]
+    conditions: list[Term] = [Chance(Ensemble(one.members), one.threshold) for one in found if one is not None and one.threshold is not None]
     success = chance_of_success(history, most)
     return fitted, conditions + ([success] if success is not None else [])
 

@@ -71,8 +71,8 @@ def _yeo_johnson(values: Array, power: float | Array) -> Array:
 
     Yeo and Johnson (2000), "A new family of power transformations to improve normality or symmetry".
     """
-    logs = np.log1p(np.abs(values))
-    return np.where(values >= 0, _raised(logs, power), -_raised(logs, 2 - power))
+    up, down = np.log1p(np.maximum(values, 0.0)), np.log1p(np.maximum(-values, 0.0))
+    return np.where(values >= 0, _raised(up, power), -_raised(down, 2 - power))
 
 
 def _raised(logs: Array, power: float | Array) -> Array:
@@ -83,10 +83,12 @@ def _raised(logs: Array, power: float | Array) -> Array:
 
 def _yeo_johnson_inverse(values: Array, power: float) -> Array:
     up, down = np.maximum(values, 0.0), np.maximum(-values, 0.0)
-    other = 2 - power
-    above = np.expm1(up) if abs(power) < 1e-9 else np.expm1(np.log1p(np.maximum(power * up, -1 + 1e-12)) / power)
-    below = np.expm1(down) if abs(other) < 1e-9 else np.expm1(np.log1p(np.maximum(other * down, -1 + 1e-12)) / other)
-    return np.where(values >= 0, above, -below)
+    return np.where(values >= 0, np.expm1(_lowered(up, power)), -np.expm1(_lowered(down, 2 - power)))
+
+
+def _lowered(raised: Array, power: float) -> Array:
+    """The logs that `_raised` made `raised` of."""
+    return raised if abs(power) < 1e-9 else np.log1p(np.maximum(power * raised, -1 + 1e-12)) / power
 
 
 def _best_lambda(values: Array) -> float:
