@@ -9,6 +9,7 @@ from rich.console import Console
 from tasks.experiments.watching import Event
 from trialflow.cli.board import Board
 from trialflow.cli.live import Table, line_of
+from trialflow.cli.optimize import say_stopped
 
 RULE = {"trialflow_early_stopping": json.dumps({"rule": "median", "metric": "accuracy"})}
 RUN = {"id": "7", "assignments": {"x": 0.5}, "values": {"accuracy": {"value": 0.912345}}}
@@ -63,3 +64,12 @@ def test_what_was_not_seen_to_start_says_nothing_about_the_time_that_is_left() -
     one.running.clear()
     one.take(ended("decided before"), 2.0)
     assert one.done == 600 and one.durations == []
+
+
+def test_an_interruption_names_the_experiment_only_once_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    say_stopped(board(), "trialflow optimize")
+    assert capsys.readouterr().err == (
+        "stopped with 599/800 training runs done; nothing is lost\nnext: trialflow optimize\n      trialflow experiment show 1\n"
+    )
+    say_stopped(Board(), "trialflow optimize")
+    assert capsys.readouterr().err == "stopped before work on the experiment began; nothing is lost\nnext: trialflow optimize\n"

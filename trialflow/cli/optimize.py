@@ -21,6 +21,7 @@ from trialflow.cli.output import output_option, show
 from trialflow.cli.talk import next_commands, say
 
 if TYPE_CHECKING:
+    from trialflow.cli.board import Board
     from trialflow.cli.cluster.place import Place
     from trialflow.specs import RunSpec
 
@@ -127,9 +128,8 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "Plac
             )
             board.end(is_finished=bool(ended))
     if not ended:  # interrupted here, or cancelled in Prefect
-        say(f"stopped with {board.done}/{board.budget or 'unlimited'} training runs done; nothing is lost")
         again = f"trialflow {'cluster ' if place else ''}optimize" + (" -- " + " ".join(command) if command else "")
-        next_commands([again, f"trialflow experiment show {board.experiment_id}"])
+        say_stopped(board, again)
         return 130
     _show_end(ended, asked.output)
     return 0
@@ -142,6 +142,16 @@ def _say_begin(event: Any, ui_url: str) -> None:
     say(f'experiment {experiment["id"]} "{experiment["name"]}" {how}')
     if flow_run := event.facts.get("flow_run"):
         say(f"watch: {ui_url}/runs/flow-run/{flow_run}")
+
+
+def say_stopped(board: "Board", again: str) -> None:
+    """Say how far the experiment came that was interrupted, and that the command `again` goes on with it."""
+    if board.experiment_id:
+        say(f"stopped with {board.done}/{board.budget or 'unlimited'} training runs done; nothing is lost")
+        next_commands([again, f"trialflow experiment show {board.experiment_id}"])
+    else:
+        say("stopped before work on the experiment began; nothing is lost")
+        next_commands([again])
 
 
 def _show_end(ended: dict[str, Any], output: str) -> None:
