@@ -131,22 +131,22 @@ async def plain(api: ApiClient, namespace: str, asked: argparse.Namespace) -> di
 
 async def same_jobs(api: ApiClient, namespace: str, asked: argparse.Namespace) -> dict[str, Any]:
     """The bare loop over the Jobs that trialflow makes."""
-    from tasks.compute import Launch
-    from tasks.kubernetes.belongings import ensure_belongings
-    from tasks.kubernetes.cluster import Cluster
-    from tasks.kubernetes.connection import connected
-    from tasks.kubernetes.kubeconfig_files import load_kubeconfig
-    from tasks.kubernetes.pods import Recipe, job
+    from tasks.compute import Attempt
+    from tasks.kubernetes.client.cluster import Cluster
+    from tasks.kubernetes.client.connection import open_cluster
+    from tasks.kubernetes.client.kubeconfig_files import load_kubeconfig
+    from tasks.kubernetes.jobs.experiment_objects import ensure_belongings
+    from tasks.kubernetes.jobs.pod_template import PodTemplate, job
 
     document, context = load_kubeconfig(asked.kubeconfig, None, environ={})
-    async with connected(Cluster("bench", namespace=namespace, kubeconfig=document, context=context)) as connection:
+    async with open_cluster(Cluster("bench", namespace=namespace, kubeconfig=document, context=context)) as connection:
         await ensure_belongings(connection, "bench", owner={}, keys={})
     command = ("sh", "-c", MODEL.format(seconds=asked.seconds))
 
     def made(number: int) -> dict[str, Any]:
         run = {"id": str(number), "name": f"bare-{number}", "assignments": {"x": 0.5}}
-        work = Launch(training_run=run, attempt=1, command=command, project="bench", directory=Path("/"), environment={}, patterns={"y": "y=(.*)"})
-        return job(work, Recipe(uid="bench", image=asked.image))
+        work = Attempt(training_run=run, attempt=1, command=command, project="bench", directory=Path("/"), environment={}, patterns={"y": "y=(.*)"})
+        return job(work, PodTemplate(uid="bench", image=asked.image))
 
     return await bare(api, namespace, asked, made)
 
@@ -227,7 +227,7 @@ def counted() -> None:
     from contextlib import redirect_stdout
     from io import StringIO
 
-    from tasks.kubernetes.connection import Requests
+    from tasks.kubernetes.client.connection import Requests
     from trialflow.cli.main import main as command_line
 
     kinds: Counter[str] = Counter()

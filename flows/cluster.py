@@ -13,21 +13,21 @@ from pydantic import BaseModel, Field
 from blocks.aws import load_aws
 from flows.image import ImageSource, make_image
 from tasks.experiments.client import ServiceUnavailable
-from tasks.experiments.watching import Event, tell
 from tasks.images.errors import RegistryRefused, RegistryUnavailable
 from tasks.images.registry import look_up
-from tasks.kubernetes.access import require_rights
-from tasks.kubernetes.belongings import require_secret
-from tasks.kubernetes.capacity import check_capacity
-from tasks.kubernetes.cluster import Cluster
-from tasks.kubernetes.clusters import cluster_of_block
-from tasks.kubernetes.compute import KubernetesCompute
-from tasks.kubernetes.connection import Connection, connected
-from tasks.kubernetes.errors import Unreachable
-from tasks.kubernetes.installation import MODEL, has_model_account
-from tasks.kubernetes.pods import Recipe
-from tasks.kubernetes.rehearsal import rehearse
+from tasks.kubernetes.client.cluster import Cluster
+from tasks.kubernetes.client.connection import Connection, open_cluster
+from tasks.kubernetes.client.errors import ClusterUnavailable
+from tasks.kubernetes.cluster.access import require_rights
+from tasks.kubernetes.cluster.capacity import check_capacity
+from tasks.kubernetes.cluster.installation import MODEL, has_model_account
+from tasks.kubernetes.cluster.saved import cluster_of_block
+from tasks.kubernetes.jobs.compute import KubernetesCompute
+from tasks.kubernetes.jobs.dry_run import rehearse
+from tasks.kubernetes.jobs.experiment_objects import require_secret
+from tasks.kubernetes.jobs.pod_template import PodTemplate
 from trialflow.errors import InvalidInput
+from trialflow.events import Event, tell
 from trialflow.specs import RunSpec
 
 pod_keys: ContextVar[Mapping[str, str] | None] = ContextVar("pod_keys", default=None)
@@ -45,7 +45,7 @@ class OnCluster(BaseModel):
 class Ground:
     """A cluster that has been found fit: `connection` to it, and the `recipe` of its pods but for whom they belong to."""
 
-    def __init__(self, connection: Connection, recipe: Recipe, keys: Mapping[str, str]) -> None:
+    def __init__(self, connection: Connection, recipe: PodTemplate, keys: Mapping[str, str]) -> None:
         self.connection = connection
         self.recipe = recipe
         self.keys = keys
@@ -68,7 +68,7 @@ class Ground:
         async with KubernetesCompute(self.connection, recipe, root, **owner, keys=keys, on_trouble=trouble) as compute:
             try:
                 yield compute
-            except (ServiceUnavailable, Unreachable):
+            except (ServiceUnavailable, ClusterUnavailable):
                 raise
             except BaseException:
                 await compute.close()
@@ -80,7 +80,7 @@ class Ground:
 async def ground(on: OnCluster, run: RunSpec, directory: Path) -> AsyncIterator[Ground]:
     """Connect, make or look up the image, and check what can be checked before anything is launched. Raises errors for people."""
     cluster = await cluster_of_block(on.name)
-    async with connected(cluster) as connection:
+    async with open_cluster(cluster) as connection:
         await require_rights(connection)
         if not await has_model_account(connection):
             raise InvalidInput(
@@ -97,14 +97,14 @@ async def ground(on: OnCluster, run: RunSpec, directory: Path) -> AsyncIterator[
         yield Ground(connection, recipe, await _keys(on))
 
 
-async def _recipe(on: OnCluster, run: RunSpec, cluster: Cluster, directory: Path) -> Recipe:
+async def _recipe(on: OnCluster, run: RunSpec, cluster: Cluster, directory: Path) -> PodTemplate:
     reference = run.image
     if reference is None:
         source = on.build or ImageSource()
         source = source.model_copy(update={"directory": source.directory or str(directory)})
         reference = await make_image(source, registry=cluster.registry)
     resources = run.resources
-    recipe = Recipe(
+    recipe = PodTemplate(
         uid="",
         image=reference,
         requests=resources.requests if resources else {},

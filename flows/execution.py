@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.compute import Launch
-from tasks.experiments.history import History
-from tasks.experiments.watching import Event, tell
+from tasks.compute import Attempt
+from tasks.experiments.launch_history import LaunchHistory
 from tasks.outcome import Outcome
 from tasks.training_runs import Bench, collect, last_lines, launch, observe
+from trialflow.events import Event, tell
 
 
 class Execution:
@@ -16,11 +16,11 @@ class Execution:
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
-        self.in_flight: dict[str, Launch] = {}
+        self.in_flight: dict[str, Attempt] = {}
 
     async def execute(self, run: Mapping[str, Any]) -> tuple[Outcome, dict[str, Any]]:
         """Take a training run to its end, launching it again for as long as it is lost. Returns its outcome and its JSON."""
-        history = History.of(run)
+        history = LaunchHistory.of(run)
         name = str(run["name"])
         while True:
             work = self.bench.work(run, history.attempt)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from blocks.registry import ImageRegistry
 from tasks.images import building
-from tasks.images.building import Order, Plan
+from tasks.images.building import BuildPlan, BuildRequest
 from tasks.images.errors import RegistryUnavailable
 from tasks.images.events import ImageEvent, tell
 from tasks.images.login import Login, docker_login
@@ -43,7 +43,7 @@ class ImageSource(BaseModel):
 class Work:
     """What the tasks work with, as it is: Prefect neither searches nor shows what is in it, and there may be a password."""
 
-    def __init__(self, planned: Plan, login: Login | None) -> None:
+    def __init__(self, planned: BuildPlan, login: Login | None) -> None:
         self.planned = planned
         self.login = login
 
@@ -79,7 +79,7 @@ async def make_image(source: ImageSource, *, registry: str | None = None, login:
     Returns `repository@sha256:...`. Raises the errors of `tasks.images.errors` and `InvalidInput`.
     """
     directory = Path(source.directory or os.getcwd()).expanduser().absolute()
-    order = Order(
+    order = BuildRequest(
         directory=directory,
         repository=source.repository or _repository(source.name or directory.name, registry, login),
         dockerfile=source.dockerfile,

@@ -17,21 +17,21 @@ from flows.cluster import OnCluster
 from flows.execution import Execution
 from flows.slots import keep_full
 from flows.workplace import Workplace, workplace
-from tasks.experiments.claim import Owner, claim, creating
-from tasks.experiments.client import Refused, ServiceUnavailable
+from tasks.experiments.artifacts import ArtifactReporter
+from tasks.experiments.client import ServiceRefused, ServiceUnavailable
 from tasks.experiments.ledger import Ledger
-from tasks.experiments.report import Reporter
+from tasks.experiments.ownership import Owner, claim, creating
 from tasks.experiments.resume import experiment_key, new_uid, plan
-from tasks.experiments.watching import Event, tell
-from tasks.kubernetes.errors import Unreachable
+from tasks.kubernetes.client.errors import ClusterUnavailable
 from tasks.training_runs import Bench, is_ours, suggest
 from trialflow.errors import ExperimentFailed
-from trialflow.kept import EARLY_STOPPING, OWNER, SAME, UID
-from trialflow.logged import values_of
+from trialflow.events import Event, tell
+from trialflow.metadata_keys import EARLY_STOPPING, OWNER, SAME, UID
+from trialflow.metrics import values_of
 from trialflow.specs import ExperimentSpec, RunSpec
 
 if TYPE_CHECKING:
-    from tasks.experiments.prospects import Prospects
+    from tasks.experiments.early_stopper import EarlyStopper
 
 
 class Options(BaseModel):
@@ -118,7 +118,7 @@ async def _work(place: Workplace, bench: Bench, experiment: dict[str, Any], opti
     active = [one for one in ours if one["state"] == "active"]
     proven = any(one["state"] == "completed" for one in ours)
     ledger = Ledger.of(experiment, ours=len(active), canary=options.canary, stop_after_failures=options.stop_after_failures, proven=proven)
-    reporter = Reporter(experiment, ledger)
+    reporter = ArtifactReporter(experiment, ledger)
     bench.prospects = await _prospects(place, experiment, runs)
     best = await place.client.best_runs(experiment["id"]) if resumed == "resume" else []
     tell(Event("experiment", facts={"experiment": experiment, "resumed": resumed, "flow_run": str(flow_run.id or ""), "best": best}))
@@ -132,7 +132,7 @@ async def _work(place: Workplace, bench: Bench, experiment: dict[str, Any], opti
     async def one_more(name: str) -> None:
         try:
             run = await suggest(name, bench, experiment["id"])
-        except Refused as refused:
+        except ServiceRefused as refused:
             ledger.drop(name)
             if not refused.is_space_exhausted:
                 raise
@@ -155,7 +155,7 @@ async def _work(place: Workplace, bench: Bench, experiment: dict[str, Any], opti
     except asyncio.CancelledError:
         await _stop(execution, place, experiment, reporter)
         return Cancelled(message=f"stopped with {ledger.spent} of {ledger.budget} training runs done; the same command goes on")
-    except (ServiceUnavailable, Unreachable) as error:
+    except (ServiceUnavailable, ClusterUnavailable) as error:
         away = "service" if isinstance(error, ServiceUnavailable) else "cluster"
         error.hint = f"{len(execution.in_flight)} training runs go on; when the {away} is back, the same command adopts them"
         raise
@@ -172,15 +172,15 @@ async def _work(place: Workplace, bench: Bench, experiment: dict[str, Any], opti
     return summary
 
 
-async def _prospects(place: Workplace, experiment: dict[str, Any], runs: list[dict[str, Any]]) -> "Prospects | None":
+async def _prospects(place: Workplace, experiment: dict[str, Any], runs: list[dict[str, Any]]) -> "EarlyStopper | None":
     if not experiment["metadata"].get(EARLY_STOPPING):
         return None
-    from tasks.experiments.prospects import Prospects  # the rule comes with numpy and scipy, which nothing else here needs
+    from tasks.experiments.early_stopper import EarlyStopper  # the rule comes with numpy and scipy, which nothing else here needs
 
-    return await Prospects.of(experiment, runs, place.client)
+    return await EarlyStopper.of(experiment, runs, place.client)
 
 
-async def _stop(execution: Execution, place: Workplace, experiment: dict[str, Any], reporter: Reporter) -> None:
+async def _stop(execution: Execution, place: Workplace, experiment: dict[str, Any], reporter: ArtifactReporter) -> None:
     """End what runs; a second cancellation (SIGINT twice, SIGTERM then SIGKILL) does not wait for it."""
     stopped = await execution.stop()
     get_run_logger().warning("stopped: %s training runs were ended; they are launched again when the experiment goes on", stopped)
@@ -188,7 +188,7 @@ async def _stop(execution: Execution, place: Workplace, experiment: dict[str, An
 
 
 async def _finish(
-    place: Workplace, experiment: dict[str, Any], resumed: str, ledger: Ledger | None = None, reporter: Reporter | None = None
+    place: Workplace, experiment: dict[str, Any], resumed: str, ledger: Ledger | None = None, reporter: ArtifactReporter | None = None
 ) -> dict[str, Any]:
     best = await place.client.best_runs(experiment["id"])
     if reporter is not None:

@@ -14,10 +14,10 @@ from prefect.states import Cancelled
 from flows.cluster import OnCluster
 from flows.execution import Execution
 from flows.workplace import workplace
-from tasks.experiments.watching import Event, tell
 from trialflow.errors import ExperimentFailed
-from trialflow.kept import REASON, STOPPED_BY_USER
-from trialflow.logged import values_of
+from trialflow.events import Event, tell
+from trialflow.metadata_keys import REASON, STOPPED_BY_USER
+from trialflow.metrics import values_of
 from trialflow.specs import RunSpec
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from flows.cancelling import stopping_in_order
 from flows.cluster import Ground, OnCluster, ground
-from tasks.experiments.address import connected
-from tasks.experiments.claim import service_key
+from tasks.experiments.address import open_service
 from tasks.experiments.client import ServiceClient
-from tasks.kubernetes.belongings import delete_belongings
+from tasks.experiments.ownership import service_key
+from tasks.kubernetes.jobs.experiment_objects import delete_belongings
 from tasks.local import LocalCompute
 from tasks.projects import project_id
 from tasks.training_runs import Bench
@@ -94,7 +94,7 @@ async def workplace(
     home = Home.from_environment()
     async with AsyncExitStack() as held:
         await held.enter_async_context(stopping_in_order())
-        client, token = await held.enter_async_context(connected(home, service))
+        client, token = await held.enter_async_context(open_service(home, service))
         named = project_id(project, folder)
         found = await held.enter_async_context(ground(cluster, run, folder)) if cluster else None
         await client.ensure_project(named)

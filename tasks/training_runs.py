@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any
 from prefect.logging import get_run_logger
 from prefect.runtime import task_run
 
-from tasks.compute import Compute, Exit, Launch, Report
-from tasks.early_end import EarlyEnd
+from tasks.compute import Attempt, Compute, Exit, Report
+from tasks.early_stop import EarlyStop
 from tasks.experiments.checkpoints import last_values
-from tasks.experiments.client import Refused, ServiceClient, ServiceUnavailable
-from tasks.experiments.history import LONGEST_REASON, History, early_body
+from tasks.experiments.client import ServiceClient, ServiceRefused, ServiceUnavailable
+from tasks.experiments.launch_history import LONGEST_REASON, LaunchHistory, early_body
 from tasks.experiments.merging import merged
-from tasks.experiments.reports import ReportSink
-from tasks.experiments.watching import Event, log_sink, tell
-from tasks.kubernetes.errors import Unreachable
+from tasks.experiments.report_sink import ReportSink
+from tasks.kubernetes.client.errors import ClusterUnavailable
 from tasks.outcome import Outcome, is_cut_short, judge, log_excerpt
 from tasks.steps import step
-from trialflow.kept import EXIT_CODE, REASON
-from trialflow.logged import values_of
+from trialflow.events import Event, log_sink, tell
+from trialflow.metadata_keys import EXIT_CODE, REASON
+from trialflow.metrics import values_of
 from trialflow.specs import RunSpec
 
 if TYPE_CHECKING:
-    from tasks.experiments.prospects import Prospects
+    from tasks.experiments.early_stopper import EarlyStopper
 
 OUR_NAME = re.compile(r"^run-[a-z0-9]{8}$")
 """Training runs with such a name were made by a flow, and a flow may launch them; others belong to whoever made them."""
@@ -61,11 +61,11 @@ class Bench:
         self.directory = directory
         self.required = required
         self.source = source
-        self.prospects: Prospects | None = None
+        self.prospects: EarlyStopper | None = None
 
-    def work(self, run: Mapping[str, Any], attempt: int) -> Launch:
+    def work(self, run: Mapping[str, Any], attempt: int) -> Attempt:
         """One attempt of a training run, as the compute takes it."""
-        return Launch(
+        return Attempt(
             training_run=run,
             attempt=attempt,
             command=tuple(self.run.run or ()),
@@ -82,7 +82,7 @@ def _wait(error: Exception) -> None:
     tell(Event("waiting", text=str(getattr(error, "message", error))))
 
 
-_step = partial(step, delays=RETRY_DELAYS, retried=(ServiceUnavailable, Unreachable), on_retry=_wait)
+_step = partial(step, delays=RETRY_DELAYS, retried=(ServiceUnavailable, ClusterUnavailable), on_retry=_wait)
 
 
 @_step("suggest")
@@ -98,18 +98,18 @@ async def suggest(name: str, bench: Bench, experiment_id: str) -> dict[str, Any]
 
 
 @_step("launch")
-async def launch(name: str, bench: Bench, work: Launch) -> None:
+async def launch(name: str, bench: Bench, work: Attempt) -> None:
     """Start the training run, or adopt it if it was started before."""
     await bench.compute.launch(work)
     tell(Event("launched", work.training_run))
 
 
 @_step("collect")
-async def collect(name: str, bench: Bench, work: Launch, history: History) -> Exit:
+async def collect(name: str, bench: Bench, work: Attempt, history: LaunchHistory) -> Exit:
     """Wait until the attempt ends, and bring what the model logs to the service meanwhile; end it early if it has no prospects."""
     logger = get_run_logger()
     sink = ReportSink(bench.client, work.training_run_id, earlier_checkpoints=history.earlier_checkpoints, warn=logger.warning)
-    early = EarlyEnd(bench.client, bench.compute, work, bench.prospects, decided=history.stopped_early)
+    early = EarlyStop(bench.client, bench.compute, work, bench.prospects, decided=history.stopped_early)
 
     async def apply(reports: Sequence[Report]) -> None:
         await early.consider(await sink.apply(early.relieved(reports)))
@@ -122,14 +122,14 @@ async def collect(name: str, bench: Bench, work: Launch, history: History) -> Ex
 
 
 @_step("observe")
-async def observe(name: str, bench: Bench, work: Launch, ended: Exit, history: History) -> tuple[Outcome, dict[str, Any]]:
+async def observe(name: str, bench: Bench, work: Attempt, ended: Exit, history: LaunchHistory) -> tuple[Outcome, dict[str, Any]]:
     """Judge how the attempt ended and write it to the service. Returns the outcome and the training run as it is now.
 
     A lost training run stays active, its history says why, and the flow launches it again.
     """
     logger = get_run_logger()
     run = await bench.client.run(work.training_run_id)
-    early = History.of(run).stopped_early
+    early = LaunchHistory.of(run).stopped_early
     last = await _last_values(bench, run) if early and is_cut_short(ended) else {}
     run = {**run, "values": {**(run.get("values") or {}), **last}}
     outcome = judge(ended, state=run["state"], values=run["values"], required=bench.required, reason=history.reason_since(run), early=early)
@@ -153,7 +153,7 @@ async def observe(name: str, bench: Bench, work: Launch, ended: Exit, history: H
     return outcome, run
 
 
-def _ending(bench: Bench, work: Launch, outcome: Outcome, ended: Exit) -> dict[str, Any]:
+def _ending(bench: Bench, work: Attempt, outcome: Outcome, ended: Exit) -> dict[str, Any]:
     body: dict[str, Any] = {"state": outcome.kind}
     if log := log_excerpt(bench.compute.read_log(work, last=100_000)):
         body["logs"] = {"all": {"content": log}}
@@ -171,10 +171,10 @@ async def _last_values(bench: Bench, run: Mapping[str, Any]) -> dict[str, Any]:
     if not (missing := [name for name in bench.required if name not in (run.get("values") or {})]):
         return {}
     found = await bench.client.checkpoints(str(run["id"]))
-    return last_values(found[: len(found) - History.of(run).earlier_checkpoints], missing)
+    return last_values(found[: len(found) - LaunchHistory.of(run).earlier_checkpoints], missing)
 
 
-def last_lines(bench: Bench, work: Launch) -> str:
+def last_lines(bench: Bench, work: Attempt) -> str:
     """The end of what the attempt printed, for a message."""
     lines = bench.compute.read_log(work, last=20_000).decode(errors="replace").rstrip().splitlines()
     return "\n".join("  | " + line[:300] for line in lines[-LAST_LINES:]) or "  (it printed nothing)"
@@ -185,4 +185,4 @@ def is_ours(run: Mapping[str, Any]) -> bool:
     return bool(OUR_NAME.match(run.get("name") or ""))
 
 
-__all__ = ["Bench", "Refused", "collect", "is_ours", "last_lines", "launch", "observe", "suggest"]
+__all__ = ["Bench", "ServiceRefused", "collect", "is_ours", "last_lines", "launch", "observe", "suggest"]

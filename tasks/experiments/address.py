@@ -12,7 +12,7 @@ from trialflow.home import Home
 
 
 @asynccontextmanager
-async def connected(home: Home, block: str | None = None) -> AsyncIterator[tuple[ServiceClient, str]]:
+async def open_service(home: Home, block: str | None = None) -> AsyncIterator[tuple[ServiceClient, str]]:
     """A client of the service, and its token, closed at the end.
 
     `block` names a `TrialflowService` block. Without it SIGOPT_API_URL and SIGOPT_API_TOKEN are used if both are set, else the embedded service.

@@ -32,11 +32,11 @@ class ServiceUnavailable(TrialflowError):
     """The service did not answer, or was busy for longer than the client waits. The same request may work later."""
 
 
-class NotFound(TrialflowError):
+class ServiceNotFound(TrialflowError):
     """The service has no such object."""
 
 
-class Refused(TrialflowError):
+class ServiceRefused(TrialflowError):
     """The service refused the request for what it says (HTTP 400 to 499); asking again changes nothing."""
 
     def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
@@ -52,7 +52,7 @@ class Refused(TrialflowError):
 class ServiceClient:
     """The requests that flows and commands make, each a coroutine that returns the API's JSON.
 
-    Raises `ServiceUnavailable`, `NotFound` or `Refused`. Safe to use from many coroutines; `close` frees its threads.
+    Raises `ServiceUnavailable`, `ServiceNotFound` or `ServiceRefused`. Safe to use from many coroutines; `close` frees its threads.
     """
 
     def __init__(self, url: str, token: str) -> None:
@@ -82,10 +82,10 @@ class ServiceClient:
         client = await self.client_id()
         try:
             await self.request("GET", "clients", client, "projects", project)
-        except NotFound:
+        except ServiceNotFound:
             try:
                 await self.request("POST", "clients", client, "projects", body={"id": project, "name": project})
-            except Refused as refused:
+            except ServiceRefused as refused:
                 if refused.status != 409:
                     raise
 
@@ -107,7 +107,7 @@ class ServiceClient:
         path = ("clients", client, "projects", project, "aiexperiments") if project else ("clients", client, "aiexperiments")
         try:
             found = [item async for item in self.pages(*path, query={"state": state})]
-        except NotFound:
+        except ServiceNotFound:
             return []
         return sorted(found, key=lambda item: -int(item["id"]))
 
@@ -177,11 +177,11 @@ class ServiceClient:
         if error.status_code == 429 or error.status_code >= 500:
             return ServiceUnavailable(f"the service at {self.url} answered {error.status_code} to {request}: {said}")
         if error.status_code in (401, 403):
-            return Refused(
+            return ServiceRefused(
                 f"the service at {self.url} refused {request} ({error.status_code}): {said}",
                 status=error.status_code,
                 hint="check SIGOPT_API_TOKEN or the token in the service's block",
             )
         if error.status_code == 404:
-            return NotFound(f"the service at {self.url} has no {'/'.join(request.split('/')[2:])}: {said}")
-        return Refused(said, status=error.status_code)
+            return ServiceNotFound(f"the service at {self.url} has no {'/'.join(request.split('/')[2:])}: {said}")
+        return ServiceRefused(said, status=error.status_code)

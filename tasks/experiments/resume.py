@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
-from trialflow.kept import SAME
+from trialflow.metadata_keys import SAME
 
 FREE_FIELDS = ("budget", "parallel_bandwidth", "metadata")
 """Fields that may change between two invocations that mean the same experiment."""
@@ -28,7 +28,7 @@ def experiment_key(body: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ResumePlan:
     """What to do: `create` a new experiment, go on with (`resume`) or just `report` the one with `experiment_id`; `update` to its fields first."""
 
     action: Literal["create", "resume", "report"]
@@ -36,7 +36,7 @@ class Plan:
     update: Mapping[str, Any] | None = None
 
 
-def plan(body: Mapping[str, Any], existing: Sequence[Mapping[str, Any]], *, when_finished: WhenFinished, always_new: bool = False) -> Plan:
+def plan(body: Mapping[str, Any], existing: Sequence[Mapping[str, Any]], *, when_finished: WhenFinished, always_new: bool = False) -> ResumePlan:
     """Decide from the experiment asked for and the project's experiments, newest first.
 
     The newest with the same key is gone on with if budget is left or the file gives it more. One that is finished is reported or made anew.
@@ -44,12 +44,12 @@ def plan(body: Mapping[str, Any], existing: Sequence[Mapping[str, Any]], *, when
     key = experiment_key(body)
     found = next((one for one in existing if (one.get("metadata") or {}).get(SAME) == key), None)
     if always_new or found is None:
-        return Plan("create")
+        return ResumePlan("create")
     progress = found.get("progress") or {}
     spent = int(progress.get("finished_run_count") or 0)
     active = int(progress.get("active_run_count") or 0)
     budget = body.get("budget")
     update = {name: body.get(name) for name in ("budget", "parallel_bandwidth") if body.get(name) != found.get(name)}
     if budget is None or spent < budget or active:
-        return Plan("resume", str(found["id"]), update)
-    return Plan("create") if when_finished == "new" else Plan("report", str(found["id"]), None)
+        return ResumePlan("resume", str(found["id"]), update)
+    return ResumePlan("create") if when_finished == "new" else ResumePlan("report", str(found["id"]), None)

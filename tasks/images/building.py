@@ -20,7 +20,7 @@ LABEL = "trialflow.dev/context"
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildRequest:
     """What to make: an image of `directory` with its `dockerfile`, for `repository`.
 
     It is for a `platform` (by default the engine's), up to a stage `target` of the Dockerfile. `leave_out` are paths that do not belong into it.
@@ -39,16 +39,16 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BuildPlan:
     """An order with its files read: `digest` is that of everything that makes the image, `name` the repository with a tag derived from it."""
 
-    order: Order
+    order: BuildRequest
     context: Context
     digest: str
     name: Reference
 
 
-async def plan(order: Order, *, home: Home | None = None, on_event: OnEvent = tell) -> Plan:
+async def plan(order: BuildRequest, *, home: Home | None = None, on_event: OnEvent = tell) -> BuildPlan:
     """Read the directory. Raises `InvalidInput` for what can be seen to be wrong before anything is built."""
     repository = parse(order.repository)
     if repository.tag or repository.digest:
@@ -59,10 +59,10 @@ async def plan(order: Order, *, home: Home | None = None, on_event: OnEvent = te
     on_event(ImageEvent("context", f"{len(context.sizes)} files", total=context.size))
     for size, path, line in advice(context):
         on_event(ImageEvent("heavy", path, total=size, layer=line))
-    return Plan(order, context, digest, repository.tagged(f"trialflow-{digest[:20]}"))
+    return BuildPlan(order, context, digest, repository.tagged(f"trialflow-{digest[:20]}"))
 
 
-async def find_image(planned: Plan, *, login: Login | None = None, on_event: OnEvent = tell) -> str | None:
+async def find_image(planned: BuildPlan, *, login: Login | None = None, on_event: OnEvent = tell) -> str | None:
     """`repository@sha256:...` of an image of the same contents in the registry, or None. Its label must say so: a tag can be moved."""
     if planned.order.fresh:
         return None
@@ -76,7 +76,7 @@ async def find_image(planned: Plan, *, login: Login | None = None, on_event: OnE
     return facts.reference
 
 
-async def build_image(planned: Plan, *, engine: Engine | None = None, on_event: OnEvent = tell) -> str:
+async def build_image(planned: BuildPlan, *, engine: Engine | None = None, on_event: OnEvent = tell) -> str:
     """Build the image, or find it among the engine's. Returns its local id."""
     engine = engine or open_engine()
     order, name = planned.order, str(planned.name)
@@ -104,7 +104,7 @@ async def build_image(planned: Plan, *, engine: Engine | None = None, on_event: 
         )  # fmt: skip
 
 
-async def push_image(planned: Plan, *, login: Login | None = None, engine: Engine | None = None, on_event: OnEvent = tell) -> str:
+async def push_image(planned: BuildPlan, *, login: Login | None = None, engine: Engine | None = None, on_event: OnEvent = tell) -> str:
     """Push the built image; layers that the registry has are not sent again. Returns `repository@sha256:...`."""
     on_event(ImageEvent("pushing", str(planned.name)))
     digest = await (engine or open_engine()).push(planned.name, login=login, on_event=on_event)
@@ -113,7 +113,7 @@ async def push_image(planned: Plan, *, login: Login | None = None, engine: Engin
     return reference
 
 
-async def build_and_push(order: Order, *, login: Login | None = None, home: Home | None = None, on_event: OnEvent = tell) -> str:
+async def build_and_push(order: BuildRequest, *, login: Login | None = None, home: Home | None = None, on_event: OnEvent = tell) -> str:
     """All steps one after the other. Returns `repository@sha256:...`; nothing is built and nothing pushed if the registry has it."""
     planned = await plan(order, home=home, on_event=on_event)
     if found := await find_image(planned, login=login, on_event=on_event):

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import trialflow.launcher
-from tasks.compute import Exit, Launch, Report
+from tasks.compute import Attempt, Exit, Report
 from tasks.local.folder import AttemptFolder, JournalTail, Tail
-from tasks.local.following import Bell
-from tasks.local.leftovers import kill_leftovers
+from tasks.local.following import BellListener
+from tasks.local.orphans import kill_leftovers
 from trialflow.errors import TrialflowError
 
 LAUNCH = Path(trialflow.launcher.__file__).with_name("launch.py")
@@ -35,11 +35,11 @@ class LocalCompute:
         self._upstream = {"TRIALFLOW_UPSTREAM_URL": api_url, "TRIALFLOW_UPSTREAM_TOKEN": api_token}
         self._started: dict[Path, subprocess.Popen[bytes]] = {}
 
-    def folder(self, work: Launch) -> AttemptFolder:
+    def folder(self, work: Attempt) -> AttemptFolder:
         """The folder of an attempt, whether it exists or not."""
         return AttemptFolder(self.root / work.training_run_id / str(work.attempt))
 
-    async def launch(self, work: Launch) -> None:
+    async def launch(self, work: Attempt) -> None:
         """Start the attempt's launcher unless it has ever had one."""
         folder = self.folder(work)
         folder.make()
@@ -62,7 +62,7 @@ class LocalCompute:
 
     async def follow(
         self,
-        work: Launch,
+        work: Attempt,
         *,
         on_reports: Callable[[Sequence[Report]], Awaitable[None]],
         on_log: Callable[[bytes], None] | None = None,
@@ -80,7 +80,7 @@ class LocalCompute:
                 await on_reports(reports)
 
         if folder.is_alive():
-            with Bell(folder.path) as bell:
+            with BellListener(folder.path) as bell:
                 while not bell.is_over:
                     await take_news()
                     await bell.ring()
@@ -88,12 +88,12 @@ class LocalCompute:
         await take_news()
         return folder.outcome() or await self._lost(folder)
 
-    async def stop(self, work: Launch, *, grace: float = 10.0) -> None:
+    async def stop(self, work: Attempt, *, grace: float = 10.0) -> None:
         """End the attempt: the launcher is asked to end the model within `grace`, and killed if it cannot do that."""
         folder = self.folder(work)
         if folder.is_alive():
             folder.write("stop", grace)
-            with Bell(folder.path) as bell:
+            with BellListener(folder.path) as bell:
                 self._signal(folder, signal.SIGTERM)
                 if not await self._is_over(bell, folder, grace + ENDING_SECONDS):
                     self._signal(folder, signal.SIGKILL)
@@ -104,16 +104,16 @@ class LocalCompute:
         if folder.was_launched() and folder.outcome() is None:
             await asyncio.to_thread(kill_leftovers, folder)
 
-    def kill_at_once(self, works: Sequence[Launch]) -> None:
+    def kill_at_once(self, works: Sequence[Attempt]) -> None:
         """Kill launchers and models without waiting. What was not written down by then is lost, and launched again."""
         for work in works:
             if self.folder(work).is_alive():
                 self._signal(self.folder(work), signal.SIGKILL)
 
-    async def discard(self, work: Launch) -> None:
+    async def discard(self, work: Attempt) -> None:
         """Nothing: a process that has ended holds nothing, and its folder is kept for who asks for the log."""
 
-    def read_log(self, work: Launch, *, last: int | None = None) -> bytes:
+    def read_log(self, work: Attempt, *, last: int | None = None) -> bytes:
         """What the attempt printed."""
         try:
             with open(self.folder(work).log, "rb") as file:
@@ -123,7 +123,7 @@ class LocalCompute:
         except FileNotFoundError:
             return b""
 
-    async def _start(self, folder: AttemptFolder, work: Launch) -> None:
+    async def _start(self, folder: AttemptFolder, work: Attempt) -> None:
         reader, writer = os.pipe()
         environment = {name: value for name, value in os.environ.items() if name not in OURS}
         try:
@@ -148,7 +148,7 @@ class LocalCompute:
             os.close(writer)
         await self._until_started(reader, work)
 
-    async def _until_started(self, reader: int, work: Launch) -> None:
+    async def _until_started(self, reader: int, work: Attempt) -> None:
         """Wait for the launcher's word that it holds its lock and the model runs, or for its end."""
         loop = asyncio.get_running_loop()
         told = loop.create_future()
@@ -164,7 +164,7 @@ class LocalCompute:
             loop.remove_reader(reader)
             os.close(reader)
 
-    async def _is_over(self, bell: Bell, folder: AttemptFolder, seconds: float) -> bool:
+    async def _is_over(self, bell: BellListener, folder: AttemptFolder, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
                 while not bell.is_over and folder.is_alive():

@@ -10,7 +10,7 @@ from types import TracebackType
 EAR = 1 << 16
 
 
-class Bell:
+class BellListener:
     """Listens to the bell of one attempt while it is open (`with`). `ring` is awaited for news; `is_over` once the launcher is gone.
 
     Any number can listen to one attempt: each has a pipe of its own in the attempt's `ears`, and sees the end of the pipe `bell`.
@@ -23,7 +23,7 @@ class Bell:
         self._ear: Path | None = None
         self.is_over = False
 
-    def __enter__(self) -> "Bell":
+    def __enter__(self) -> "BellListener":
         bell = os.open(self._folder / "bell", os.O_RDONLY | os.O_NONBLOCK)
         if not _read(bell, b"!"):
             # Nobody holds the other end. Its end would not be heard any more, even if the lock is still held:

@@ -1,6 +1,6 @@
 """What the optimizer believes, in words."""
 
-from trialflow.cli.facts import belief_lines
+from trialflow.results.facts import belief_lines
 
 EXPERIMENT = {"metrics": [{"name": "loss", "objective": "minimize"}, {"name": "acc", "objective": "maximize"}]}
 BELIEF = {

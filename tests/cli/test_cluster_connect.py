@@ -91,9 +91,9 @@ def test_connect_twice_test_list_and_disconnect(kubeconfig: Path, namespace: str
 
 @pytest.mark.cluster
 def test_test_fails_with_the_fix_where_something_is_lacking(kubeconfig: Path, namespace: str, home: Path, capsys: Capture) -> None:
-    from tasks.kubernetes.cluster import Cluster
-    from tasks.kubernetes.clusters import Clusters
-    from tasks.kubernetes.kubeconfig_files import load_kubeconfig
+    from tasks.kubernetes.client.cluster import Cluster
+    from tasks.kubernetes.client.kubeconfig_files import load_kubeconfig
+    from tasks.kubernetes.cluster.saved import Clusters
     from trialflow.home import Home
 
     document, _ = load_kubeconfig(str(kubeconfig), None, environ={})
@@ -149,8 +149,8 @@ def test_names_are_suggested_and_missing_ones_asked_for(capsys: Capture) -> None
 
 
 def test_without_kubectl_it_is_said(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    from tasks.kubernetes.cluster import Cluster
-    from tasks.kubernetes.clusters import Clusters
+    from tasks.kubernetes.client.cluster import Cluster
+    from tasks.kubernetes.cluster.saved import Clusters
     from trialflow.home import Home
 
     Clusters(Home(home)).save(Cluster("mine"))

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tasks.compute import Launch
-from tasks.kubernetes.cluster import Cluster
-from tasks.kubernetes.workload import Attempt
+from tasks.compute import Attempt
+from tasks.kubernetes.client.cluster import Cluster
+from tasks.kubernetes.jobs.workload import AttemptStatus
 from tests import given
 from trialflow.cli.cluster import tables
 from trialflow.cli.cluster.known import Known
@@ -24,7 +24,7 @@ from trialflow.cli.main import call
 from trialflow.cli.working import worker_of
 from trialflow.errors import InvalidInput
 from trialflow.home import Home
-from trialflow.kept import REASON, STOPPED_BY_USER, UID
+from trialflow.metadata_keys import REASON, STOPPED_BY_USER, UID
 
 Capture = pytest.CaptureFixture[str]
 EXPERIMENT = {
@@ -59,19 +59,19 @@ class Place:
         return asyncio.run(self._launch(script, experiment, recipe))
 
     async def _launch(self, script: str, experiment: dict[str, Any] | None, recipe: dict[str, Any]) -> dict[str, Any]:
-        from tasks.kubernetes.compute import KubernetesCompute
-        from tasks.kubernetes.connection import connected
-        from tasks.kubernetes.pods import Recipe
+        from tasks.kubernetes.client.connection import open_cluster
+        from tasks.kubernetes.jobs.compute import KubernetesCompute
+        from tasks.kubernetes.jobs.pod_template import PodTemplate
         from trialflow.cli.session import service_session
 
         name = f"run-{secrets.token_hex(4)}"
-        async with service_session() as (_, client), connected(self.cluster) as connection:
+        async with service_session() as (_, client), open_cluster(self.cluster) as connection:
             await client.ensure_project("tests")
             run = await (client.suggest_run(experiment["id"], name) if experiment else client.create_run("tests", {"name": name}))
             uid, number = (self.uid, str(experiment["id"])) if experiment else (name, None)
-            made = Recipe(uid=uid, image=self.image, entrypoint=(), **recipe)
+            made = PodTemplate(uid=uid, image=self.image, entrypoint=(), **recipe)
             async with KubernetesCompute(connection, made, self.home.root / "kept", experiment_id=number) as compute:
-                await compute.launch(Launch(run, 1, ["sh", "-c", script], "tests", experiment_id=number))
+                await compute.launch(Attempt(run, 1, ["sh", "-c", script], "tests", experiment_id=number))
         return run
 
     def run(self, identifier: str) -> dict[str, Any]:
@@ -107,8 +107,8 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    from tasks.kubernetes.clusters import Clusters
-    from tasks.kubernetes.kubeconfig_files import load_kubeconfig
+    from tasks.kubernetes.client.kubeconfig_files import load_kubeconfig
+    from tasks.kubernetes.cluster.saved import Clusters
     from trialflow.embedded import lease, service_server
 
     kubeconfig, registry = given.kubeconfig(), given.registry()
@@ -267,7 +267,7 @@ def test_what_is_on_a_cluster_becomes_targets_and_strangers() -> None:
     experiment = {"id": "12", "name": "e", "metadata": {UID: "experiment-a"}}
     lone = {"id": "3", "name": "run-lone", "experiment": None, "state": "active"}
     works = ("experiment-a", "experiment-a", "run-lone", "experiment-b")
-    attempts = [Attempt(f"job-{number}", "Running", work=work) for number, work in enumerate(works)]
+    attempts = [AttemptStatus(f"job-{number}", "Running", work=work) for number, work in enumerate(works)]
     targets, strangers = targets_of(attempts, Known({"experiment-a": experiment}, {"run-lone": lone}))
     assert [(one.name, one.work, len(one.attempts)) for one in targets] == [("experiment/12", "experiment-a", 2), ("run/3", "run-lone", 1)]
     assert list(strangers) == ["experiment-b"]
@@ -281,7 +281,7 @@ def test_ages_are_short(seconds: float | None, shown: str | None) -> None:
 def test_a_long_reason_is_folded_to_the_terminal_and_whole_for_programs() -> None:
     reason = "no node fits: not enough free nvidia.com/gpu (1 of 2), excluded by node affinity (1 of 2)"
     row = tables.attempt_row(
-        Attempt("j", "Pending", training_run_name="run-abcd1234", since=0.0, reason=reason), {"id": "34", "state": "active"}, now=60
+        AttemptStatus("j", "Pending", training_run_name="run-abcd1234", since=0.0, reason=reason), {"id": "34", "state": "active"}, now=60
     )
     folded = tables.table(tables.ATTEMPT_COLUMNS, [row], width=100).splitlines()
     assert len(folded) > 2 and max(map(len, folded)) <= 100

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.kubernetes.cluster import Cluster
-from tasks.kubernetes.clusters import Clusters
-from tasks.kubernetes.kubeconfig_files import load_kubeconfig
+from tasks.kubernetes.client.cluster import Cluster
+from tasks.kubernetes.client.kubeconfig_files import load_kubeconfig
+from tasks.kubernetes.cluster.saved import Clusters
 from tests import given
 from trialflow.cli import doctor
 from trialflow.home import Home

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tasks.experiments.watching import Event
-from trialflow.cli.board import Board
-from trialflow.cli.live import Table, line_of
 from trialflow.cli.optimize import say_stopped
+from trialflow.cli.terminal.live import Table, line_of
+from trialflow.events import Event
+from trialflow.results.board import Board
 
 RULE = {"trialflow_early_stopping": json.dumps({"rule": "median", "metric": "accuracy"})}
 RUN = {"id": "7", "assignments": {"x": 0.5}, "values": {"accuracy": {"value": 0.912345}}}

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from trialflow.cli.screen import Screen
+from trialflow.cli.terminal.screen import Screen
 
 
 def paper() -> Console:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from trialflow.cli.board import Board
-from trialflow.cli.facts import flat_rows, status_of
-from trialflow.cli.live import duration, line_of
 from trialflow.cli.main import COMMANDS, call
+from trialflow.cli.terminal.live import duration, line_of
+from trialflow.results.board import Board
+from trialflow.results.facts import flat_rows, status_of
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +118,7 @@ def test_numbers_are_said_as_people_say_them() -> None:
 
 
 def test_the_table_counts_what_happened() -> None:
-    from tasks.experiments.watching import Event
+    from trialflow.events import Event
 
     board = Board()
     metrics = [{"name": "m", "objective": "minimize", "strategy": "optimize", "threshold": None}]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.images.building import Order, build_and_push
+from tasks.images.building import BuildRequest, build_and_push
 from tasks.images.errors import EngineUnavailable
 from tests import given
 from trialflow.home import Home
@@ -35,7 +35,7 @@ def made_image(name: str, dockerfile: str, fill: Callable[[Path], object] = lamb
         folder.mkdir()
         (folder / "Dockerfile").write_text(dockerfile)
         fill(folder)
-        order = Order(folder, f"{registry}/trialflow-tests/{name}")
+        order = BuildRequest(folder, f"{registry}/trialflow-tests/{name}")
         try:
             reference = asyncio.run(build_and_push(order, home=Home(Path(made) / "home"), on_event=lambda event: None))
         except EngineUnavailable as error:

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tasks.compute import Compute, Exit, Launch, Report
+from tasks.compute import Attempt, Compute, Exit, Report
 
 SPEAKS = """
 import base64, http.client, json, os, urllib.parse
@@ -33,30 +33,30 @@ class Field:
         self.another = another
         self.compute = another()
         self.patience = patience
-        self.works: list[Launch] = []
+        self.works: list[Attempt] = []
 
-    def work(self, *command: str, attempt: int = 1, assignments: dict[str, Any] | None = None, **more: Any) -> Launch:
+    def work(self, *command: str, attempt: int = 1, assignments: dict[str, Any] | None = None, **more: Any) -> Attempt:
         """One attempt of a new training run."""
         name = "run-" + "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(8))
         run = {"id": str(secrets.randbelow(10**9) + 1), "name": name, "assignments": assignments or {}, "state": "active"}
-        return self.remember(Launch(run, attempt, command, "contract", **more))
+        return self.remember(Attempt(run, attempt, command, "contract", **more))
 
-    def remember(self, work: Launch) -> Launch:
+    def remember(self, work: Attempt) -> Attempt:
         """Have it ended when the test is over."""
         self.works.append(work)
         return work
 
     async def execute(self, *command: str, **more: Any) -> "Course":
-        """Launch a command as a new training run and follow it to its end."""
+        """Attempt a command as a new training run and follow it to its end."""
         return await self.take(self.work(*command, **more))
 
-    async def take(self, work: Launch) -> "Course":
-        """Launch or adopt it, and follow it to its end."""
+    async def take(self, work: Attempt) -> "Course":
+        """Attempt or adopt it, and follow it to its end."""
         async with asyncio.timeout(self.patience):
             await self.compute.launch(work)
         return await self.follow(work)
 
-    async def follow(self, work: Launch, compute: Compute | None = None) -> "Course":
+    async def follow(self, work: Attempt, compute: Compute | None = None) -> "Course":
         """Follow it to its end, with another compute if given."""
         course = Course(compute or self.compute, work)
         await course.follow(self.patience)
@@ -70,7 +70,7 @@ class Field:
 class Course:
     """One attempt as one follower sees it: what was reported, what was printed, how it ended."""
 
-    def __init__(self, compute: Compute, work: Launch) -> None:
+    def __init__(self, compute: Compute, work: Attempt) -> None:
         self.compute = compute
         self.work = work
         self.reports: list[Report] = []

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from tasks.kubernetes.cluster import Cluster
-from tasks.kubernetes.connection import connected
-from tasks.kubernetes.kubeconfig_files import load_kubeconfig
-from tasks.kubernetes.objects import ask
+from tasks.kubernetes.client.cluster import Cluster
+from tasks.kubernetes.client.connection import open_cluster
+from tasks.kubernetes.client.kubeconfig_files import load_kubeconfig
+from tasks.kubernetes.client.objects import ask
 
 
 def delete_namespace(kubeconfig: str, name: str) -> None:
@@ -13,7 +13,7 @@ def delete_namespace(kubeconfig: str, name: str) -> None:
 
     async def delete() -> None:
         document, context = load_kubeconfig(kubeconfig, None, environ={})
-        async with connected(Cluster("test", namespace=name, kubeconfig=document, context=context)) as connection:
+        async with open_cluster(Cluster("test", namespace=name, kubeconfig=document, context=context)) as connection:
             await ask(connection, "DELETE", f"/api/v1/namespaces/{name}", what=f"delete namespace {name}")
             binding = f"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/trialflow-flows-{name}"
             await ask(connection, "DELETE", binding, what="delete its binding")

@@ -4,7 +4,7 @@ import subprocess
 
 import yaml
 
-from tasks.kubernetes.clusters import Clusters
+from tasks.kubernetes.cluster.saved import Clusters
 from tests.e2e.clusters import Tenant
 from trialflow.home import Home
 

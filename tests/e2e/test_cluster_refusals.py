@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.kubernetes.clusters import Clusters
+from tasks.kubernetes.cluster.saved import Clusters
 from tests.e2e.certificates import expired_certificate
 from tests.e2e.clusters import Tenant, connected
 from tests.e2e.reconnecting import admin, connect, token_of

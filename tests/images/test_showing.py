@@ -3,7 +3,7 @@ import io
 import pytest
 
 from tasks.images.events import ImageEvent, image_watcher, tell
-from trialflow.cli.building import Drawing, image_shown, size
+from trialflow.cli.terminal.image_progress import Drawing, image_shown, size
 
 
 @pytest.mark.parametrize(

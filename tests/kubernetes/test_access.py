@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.kubernetes.access import RIGHTS, Right, is_covered, missing_rights, require_rights, role_for, rules
-from tasks.kubernetes.cluster import Cluster
-from tasks.kubernetes.connection import connected
-from tasks.kubernetes.errors import Refused
+from tasks.kubernetes.client.cluster import Cluster
+from tasks.kubernetes.client.connection import open_cluster
+from tasks.kubernetes.client.errors import ClusterRefused
+from tasks.kubernetes.cluster.access import RIGHTS, Right, is_covered, missing_rights, require_rights, role_for, rules
 
 NODES = [right for right in RIGHTS if right.resource == "nodes"]
 JOBS = [right for right in RIGHTS if right.resource == "jobs"]
@@ -66,14 +66,14 @@ def test_a_rule_covers_a_right_by_name_or_by_a_star_and_not_for_single_objects(r
 
 @pytest.mark.cluster
 async def test_an_administrator_lacks_nothing_and_a_stranger_all(cluster: Cluster) -> None:
-    async with connected(cluster) as connection:
+    async with open_cluster(cluster) as connection:
         assert await missing_rights(connection) == []
         before = connection.requests
         await require_rights(connection)
         assert connection.requests == before + 1
     document: dict[str, Any] = json.loads(json.dumps(cluster.kubeconfig))
     document["users"][0]["user"]["as"] = "stranger"
-    async with connected(replace(cluster, kubeconfig=document)) as connection:
+    async with open_cluster(replace(cluster, kubeconfig=document)) as connection:
         assert await missing_rights(connection) == list(RIGHTS)
-        with pytest.raises(Refused, match="create jobs.batch.*update secrets"):
+        with pytest.raises(ClusterRefused, match="create jobs.batch.*update secrets"):
             await require_rights(connection)

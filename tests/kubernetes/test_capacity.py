@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tasks.kubernetes.capacity import Refusal, is_meant_for, refusal, requests_of, waits
-from tasks.kubernetes.nodes import Node
-from tasks.kubernetes.quantities import GPU, exact
+from tasks.kubernetes.cluster.capacity import Refusal, is_meant_for, refusal, requests_of, waits
+from tasks.kubernetes.cluster.nodes import Node
+from tasks.kubernetes.cluster.quantities import GPU, exact
 from trialflow.specs.resources import Resources
 
 

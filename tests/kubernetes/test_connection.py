@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from tasks.kubernetes.cluster import Cluster
-from tasks.kubernetes.connection import LONGEST_DELAY, connected, delay_asked_for
-from tasks.kubernetes.credentials import Credential, Credentials, credential_of
-from tasks.kubernetes.errors import ClusterError, Missing, Refused, Unreachable, explained
-from tasks.kubernetes.kubeconfig import user_of
+from tasks.kubernetes.client.cluster import Cluster
+from tasks.kubernetes.client.connection import LONGEST_DELAY, delay_asked_for, open_cluster
+from tasks.kubernetes.client.credentials import Credential, Credentials, credential_of
+from tasks.kubernetes.client.errors import ClusterError, ClusterRefused, ClusterUnavailable, Missing, explained
+from tasks.kubernetes.client.kubeconfig import user_of
 
 VERSION = "client.authentication.k8s.io/v1"
 
@@ -32,7 +32,7 @@ def with_user(cluster: Cluster, user: dict[str, Any], **facts: Any) -> Cluster:
 async def count_pods(cluster: Cluster) -> int:
     from kubernetes_asyncio.client import CoreV1Api
 
-    async with connected(cluster) as connection, explained("list pods", server=connection.server):
+    async with open_cluster(cluster) as connection, explained("list pods", server=connection.server):
         await CoreV1Api(connection.api).list_namespaced_pod(cluster.namespace)
         return connection.requests
 
@@ -40,7 +40,7 @@ async def count_pods(cluster: Cluster) -> int:
 async def token(cluster: Cluster, seconds: int = 600) -> str:
     from kubernetes_asyncio.client import CoreV1Api
 
-    async with connected(cluster) as connection:
+    async with open_cluster(cluster) as connection:
         core: Any = CoreV1Api(connection.api)
         await core.create_namespaced_service_account(cluster.namespace, {"metadata": {"name": "tester"}})
         body = {"spec": {"expirationSeconds": seconds}}
@@ -53,7 +53,7 @@ async def test_a_hundred_requests_at_once_are_counted_and_leave_no_file(cluster:
     from kubernetes_asyncio.client import CoreV1Api
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    async with connected(cluster) as connection:
+    async with open_cluster(cluster) as connection:
         core = CoreV1Api(connection.api)
         await asyncio.gather(*(core.list_namespaced_pod(cluster.namespace) for _ in range(100)))
         assert connection.requests == 100 and connection.namespace == cluster.namespace
@@ -65,7 +65,7 @@ async def test_a_hundred_requests_at_once_are_counted_and_leave_no_file(cluster:
 
 @pytest.mark.cluster
 async def test_a_token_without_rights_is_told_the_rule_it_needs(cluster: Cluster) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ClusterRefused) as refused:
         await count_pods(with_user(cluster, {"token": await token(cluster)}))
     assert refused.value.status == 403 and 'resources: ["pods"], verbs: ["list"]' in (refused.value.hint or "")
     assert f"bound to system:serviceaccount:{cluster.namespace}:tester" in (refused.value.hint or "")
@@ -74,7 +74,7 @@ async def test_a_token_without_rights_is_told_the_rule_it_needs(cluster: Cluster
 @pytest.mark.cluster
 async def test_impersonation_is_honoured(cluster: Cluster) -> None:
     user = dict(user_of(cluster.kubeconfig))
-    with pytest.raises(Refused, match='User "jane" cannot list'):
+    with pytest.raises(ClusterRefused, match='User "jane" cannot list'):
         await count_pods(with_user(cluster, user | {"as": "jane", "as-groups": ["a", "b"]}))
     assert await count_pods(with_user(cluster, user | {"as": "jane", "as-groups": ["a", "system:masters"]})) == 1
 
@@ -102,7 +102,7 @@ async def test_a_sign_in_program_runs_once_for_many_requests(cluster: Cluster, t
     from kubernetes_asyncio.client import AuthenticationV1Api
 
     user = plugin(tmp_path, {"token": await token(cluster), "expirationTimestamp": "2999-01-01T00:00:00Z"})
-    async with connected(with_user(cluster, user)) as connection:
+    async with open_cluster(with_user(cluster, user)) as connection:
         api: Any = AuthenticationV1Api(connection.api)
         found = await asyncio.gather(*(api.create_self_subject_review({}) for _ in range(20)))
     assert found[0].status.user_info.username.endswith(":tester") and calls(tmp_path) == 1
@@ -121,11 +121,11 @@ async def test_a_refused_token_of_a_sign_in_program_is_replaced_once(cluster: Cl
     from kubernetes_asyncio.client import AuthenticationV1Api
 
     user = plugin(tmp_path, {"token": "revoked"}, then={"token": await token(cluster)})
-    async with connected(with_user(cluster, user)) as connection:
+    async with open_cluster(with_user(cluster, user)) as connection:
         api: Any = AuthenticationV1Api(connection.api)
         assert (await api.create_self_subject_review({})).status.user_info.username.endswith(":tester") and calls(tmp_path) == 2
     (tmp_path / "calls").unlink()
-    with pytest.raises(Refused, match="401"):
+    with pytest.raises(ClusterRefused, match="401"):
         await count_pods(with_user(cluster, plugin(tmp_path, {"token": "revoked"})))
     assert calls(tmp_path) == 2
 
@@ -134,14 +134,14 @@ async def test_a_refused_token_of_a_sign_in_program_is_replaced_once(cluster: Cl
 @pytest.mark.parametrize(
     ("user", "facts", "kind", "words"),
     [
-        ({"token": "wrong"}, {}, Refused, "answered 401"),
-        ({}, {}, Refused, "answered 403"),
-        ({}, {"server": "https://127.0.0.1:1"}, Unreachable, "connection refused"),
-        ({}, {"server": "https://no-such-host.invalid"}, Unreachable, "name of the API server"),
-        ({}, {"tls-server-name": "elsewhere"}, Refused, "certificate of the API server"),
-        ({"exec": {"apiVersion": VERSION, "command": "/bin/false"}}, {}, Refused, "ended with exit code 1"),
-        ({"exec": {"apiVersion": VERSION, "command": "/bin/true"}}, {}, Refused, "is no ExecCredential"),
-        ({"exec": {"apiVersion": VERSION, "command": "/none"}}, {}, Refused, "cannot be started"),
+        ({"token": "wrong"}, {}, ClusterRefused, "answered 401"),
+        ({}, {}, ClusterRefused, "answered 403"),
+        ({}, {"server": "https://127.0.0.1:1"}, ClusterUnavailable, "connection refused"),
+        ({}, {"server": "https://no-such-host.invalid"}, ClusterUnavailable, "name of the API server"),
+        ({}, {"tls-server-name": "elsewhere"}, ClusterRefused, "certificate of the API server"),
+        ({"exec": {"apiVersion": VERSION, "command": "/bin/false"}}, {}, ClusterRefused, "ended with exit code 1"),
+        ({"exec": {"apiVersion": VERSION, "command": "/bin/true"}}, {}, ClusterRefused, "is no ExecCredential"),
+        ({"exec": {"apiVersion": VERSION, "command": "/none"}}, {}, ClusterRefused, "cannot be started"),
     ],
 )
 async def test_what_is_wrong_is_told_in_a_sentence(cluster: Cluster, user: dict, facts: dict, kind: type[ClusterError], words: str) -> None:
@@ -153,10 +153,10 @@ async def test_what_is_wrong_is_told_in_a_sentence(cluster: Cluster, user: dict,
 async def test_the_wrong_authority_is_told(cluster: Cluster, tmp_path: Path) -> None:
     other, _ = certificate(tmp_path, begin=datetime.now(UTC))
     facts = {"certificate-authority-data": encoded(other)}
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ClusterRefused) as refused:
         await count_pods(with_user(cluster, {}, **facts))
     assert "belongs to another cluster" in (refused.value.hint or "")
-    with pytest.raises(Refused, match="403"):
+    with pytest.raises(ClusterRefused, match="403"):
         document = with_user(cluster, {}, **{"insecure-skip-tls-verify": True})
         del document.kubeconfig["clusters"][0]["cluster"]["certificate-authority-data"]
         await count_pods(document)
@@ -165,7 +165,7 @@ async def test_the_wrong_authority_is_told(cluster: Cluster, tmp_path: Path) -> 
 @pytest.mark.cluster
 async def test_an_expired_certificate_is_told_with_its_date(cluster: Cluster, tmp_path: Path) -> None:
     certificate_file, key = certificate(tmp_path, begin=datetime(2020, 1, 1, tzinfo=UTC))
-    with pytest.raises(Refused, match="expired on 2020-01-02 00:00 UTC"):
+    with pytest.raises(ClusterRefused, match="expired on 2020-01-02 00:00 UTC"):
         await count_pods(with_user(cluster, {"client-certificate-data": encoded(certificate_file), "client-key-data": encoded(key)}))
 
 
@@ -212,7 +212,7 @@ async def test_a_credential_is_fetched_again_when_it_ends_and_never_twice_at_onc
     "printed", [b"", b"[]", b"{}", b'{"status": {}}', b'{"apiVersion": "v0", "status": {"token": "t"}}', b'{"status": {"expirationTimestamp": "x"}}']
 )
 def test_what_is_no_credential_is_refused_without_telling_it(printed: bytes) -> None:
-    with pytest.raises(Refused, match="could not sign in: .*'it'"):
+    with pytest.raises(ClusterRefused, match="could not sign in: .*'it'"):
         credential_of(printed, VERSION, "it")
 
 
@@ -220,7 +220,7 @@ async def test_a_cluster_without_kubeconfig_needs_a_pod() -> None:
     from trialflow.errors import InvalidInput
 
     with pytest.raises(InvalidInput, match="this is no pod"):
-        async with connected(Cluster("x"), environ={name: value for name, value in os.environ.items() if not name.startswith("KUBERNETES")}):
+        async with open_cluster(Cluster("x"), environ={name: value for name, value in os.environ.items() if not name.startswith("KUBERNETES")}):
             pass
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tasks.compute import Compute
-from tasks.kubernetes.cluster import Cluster
-from tasks.kubernetes.compute import KubernetesCompute
-from tasks.kubernetes.connection import connected
-from tasks.kubernetes.pods import Recipe
+from tasks.kubernetes.client.cluster import Cluster
+from tasks.kubernetes.client.connection import open_cluster
+from tasks.kubernetes.jobs.compute import KubernetesCompute
+from tasks.kubernetes.jobs.pod_template import PodTemplate
 from tests.contract.compute import ComputeContract
 from tests.contract.images import client_image
 
@@ -32,8 +32,8 @@ class TestKubernetes(ComputeContract):
 
     @pytest.fixture
     async def another(self, cluster: Cluster, image: str, tmp_path: Path) -> AsyncIterator[Callable[[], Compute]]:
-        recipe = Recipe(uid=f"experiment-{secrets.token_hex(5)}", image=image, entrypoint=())
+        recipe = PodTemplate(uid=f"experiment-{secrets.token_hex(5)}", image=image, entrypoint=())
         async with AsyncExitStack() as opened:
-            connection = await opened.enter_async_context(connected(cluster))
+            connection = await opened.enter_async_context(open_cluster(cluster))
             computes = [await opened.enter_async_context(KubernetesCompute(connection, recipe, tmp_path)) for _ in range(MOST)]
             yield lambda: computes.pop()

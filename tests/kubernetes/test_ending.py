@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tasks.compute import Exit
-from tasks.kubernetes.ending import exit_of, has_ended, told_values
+from tasks.kubernetes.jobs.ending import exit_of, has_ended, told_values
 
 DISRUPTED = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
 

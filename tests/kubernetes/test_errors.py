@@ -5,13 +5,13 @@ import ssl
 
 import pytest
 
-from tasks.kubernetes.errors import (
+from tasks.kubernetes.client.errors import (
     ClusterError,
+    ClusterRefused,
+    ClusterUnavailable,
     Exists,
     Expired,
     Missing,
-    Refused,
-    Unreachable,
     explain_answer,
     explain_failure,
     explained,
@@ -31,23 +31,28 @@ NO_NODES = 'nodes is forbidden: User "jane" cannot list resource "nodes" in API 
 @pytest.mark.parametrize(
     ("code", "body", "kind", "hint"),
     [
-        (401, status("Unauthorized", "Unauthorized"), Refused, "has expired"),
-        (403, status(NO_RIGHT, "Forbidden"), Refused, RULE),
-        (403, status(NO_NODES, "Forbidden"), Refused, 'apiGroups: [""], resources: ["nodes"], verbs: ["list"]} in a ClusterRole, bound to jane'),
-        (403, status('pods "x" is forbidden: exceeded quota: q, requested: pods=1', "Forbidden"), Refused, "ResourceQuota"),
-        (403, status('unable to create in namespace x because it is being terminated: forbidden'), Refused, "being deleted"),
-        (403, status('pods "x" is forbidden: violates PodSecurity "restricted:latest"'), Refused, "Pod Security"),
+        (401, status("Unauthorized", "Unauthorized"), ClusterRefused, "has expired"),
+        (403, status(NO_RIGHT, "Forbidden"), ClusterRefused, RULE),
+        (
+            403,
+            status(NO_NODES, "Forbidden"),
+            ClusterRefused,
+            'apiGroups: [""], resources: ["nodes"], verbs: ["list"]} in a ClusterRole, bound to jane',
+        ),
+        (403, status('pods "x" is forbidden: exceeded quota: q, requested: pods=1', "Forbidden"), ClusterRefused, "ResourceQuota"),
+        (403, status('unable to create in namespace x because it is being terminated: forbidden'), ClusterRefused, "being deleted"),
+        (403, status('pods "x" is forbidden: violates PodSecurity "restricted:latest"'), ClusterRefused, "Pod Security"),
         (404, status('jobs.batch "x" not found', "NotFound"), Missing, None),
-        (404, "<html><body>404 page not found</body></html>", Refused, "address of a Kubernetes API server"),
+        (404, "<html><body>404 page not found</body></html>", ClusterRefused, "address of a Kubernetes API server"),
         (409, status('jobs.batch "x" already exists', "AlreadyExists"), Exists, None),
         (409, status("the object has been modified", "Conflict"), Exists, None),
         (410, status("too old resource version", "Expired"), Expired, None),
-        (400, "Client sent an HTTP request to an HTTPS server.\n", Refused, "https://"),
-        (422, status("spec.template: Invalid value", "Invalid"), Refused, None),
-        (429, status("too many requests", "TooManyRequests"), Unreachable, "try again"),
-        (500, b"\xff\xfe broken", Unreachable, "try again"),
-        (503, None, Unreachable, "try again"),
-        (504, status("request did not complete within the allotted timeout", "Timeout"), Unreachable, "try again"),
+        (400, "Client sent an HTTP request to an HTTPS server.\n", ClusterRefused, "https://"),
+        (422, status("spec.template: Invalid value", "Invalid"), ClusterRefused, None),
+        (429, status("too many requests", "TooManyRequests"), ClusterUnavailable, "try again"),
+        (500, b"\xff\xfe broken", ClusterUnavailable, "try again"),
+        (503, None, ClusterUnavailable, "try again"),
+        (504, status("request did not complete within the allotted timeout", "Timeout"), ClusterUnavailable, "try again"),
     ],
 )  # fmt: skip
 def test_an_answer_has_one_kind_of_error(code: int, body: str | bytes | None, kind: type[ClusterError], hint: str | None) -> None:
@@ -70,14 +75,14 @@ def verify_error(told: str) -> ssl.SSLCertVerificationError:
 @pytest.mark.parametrize(
     ("failure", "kind", "words"),
     [
-        (ConnectionRefusedError(111, "Connection refused"), Unreachable, "connection refused"),
-        (TimeoutError(), Unreachable, "in time"),
-        (ConnectionResetError(104, "Connection reset by peer"), Unreachable, "Connection reset by peer"),
-        (verify_error("unable to get local issuer certificate"), Refused, "belongs to another cluster"),
-        (verify_error("certificate has expired"), Refused, "renewed by whoever runs the cluster"),
-        (verify_error("IP address mismatch, certificate is not valid for '10.0.0.1'"), Refused, "tls-server-name"),
-        (ssl.SSLEOFError(8, "EOF occurred in violation of protocol"), Unreachable, "EOF"),
-        (ssl.SSLError(1, "tlsv1 alert unknown ca"), Refused, "new certificate"),
+        (ConnectionRefusedError(111, "Connection refused"), ClusterUnavailable, "connection refused"),
+        (TimeoutError(), ClusterUnavailable, "in time"),
+        (ConnectionResetError(104, "Connection reset by peer"), ClusterUnavailable, "Connection reset by peer"),
+        (verify_error("unable to get local issuer certificate"), ClusterRefused, "belongs to another cluster"),
+        (verify_error("certificate has expired"), ClusterRefused, "renewed by whoever runs the cluster"),
+        (verify_error("IP address mismatch, certificate is not valid for '10.0.0.1'"), ClusterRefused, "tls-server-name"),
+        (ssl.SSLEOFError(8, "EOF occurred in violation of protocol"), ClusterUnavailable, "EOF"),
+        (ssl.SSLError(1, "tlsv1 alert unknown ca"), ClusterRefused, "new certificate"),
     ],
 )
 def test_a_failure_has_one_kind_of_error(failure: Exception, kind: type[ClusterError], words: str) -> None:

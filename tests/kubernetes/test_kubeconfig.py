@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tasks.kubernetes.kubeconfig import cluster_of, self_contained, user_of
-from tasks.kubernetes.kubeconfig_files import load_kubeconfig, own_namespace
+from tasks.kubernetes.client.kubeconfig import cluster_of, self_contained, user_of
+from tasks.kubernetes.client.kubeconfig_files import load_kubeconfig, own_namespace
 from trialflow.errors import InvalidInput
 
 CLUSTER: dict[str, Any] = {"server": "https://x:6443"}

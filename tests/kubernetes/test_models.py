@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.kubernetes.cluster import Cluster
-from tasks.kubernetes.compute import KubernetesCompute
-from tasks.kubernetes.connection import connected
-from tasks.kubernetes.pods import Recipe
+from tasks.kubernetes.client.cluster import Cluster
+from tasks.kubernetes.client.connection import open_cluster
+from tasks.kubernetes.jobs.compute import KubernetesCompute
+from tasks.kubernetes.jobs.pod_template import PodTemplate
 from tests.contract.images import made_image
 from tests.contract.pythons import NEWEST, VERSIONS, copy_pythons, environment_of, found_pythons, newest_dockerfile, pythons_dockerfile
 from tests.contract.training import SPEAKS, Field
@@ -30,10 +30,10 @@ WITHOUT_PYTHON = "FROM python:3.11-slim\nRUN rm -rf /usr/bin/python* /usr/local/
 async def field_of(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Callable]:
     """Where models of an image are executed."""
     async with AsyncExitStack() as opened:
-        connection = await opened.enter_async_context(connected(cluster))
+        connection = await opened.enter_async_context(open_cluster(cluster))
 
         async def make(image: str) -> Field:
-            recipe = Recipe(uid=f"experiment-{secrets.token_hex(5)}", image=image, entrypoint=())
+            recipe = PodTemplate(uid=f"experiment-{secrets.token_hex(5)}", image=image, entrypoint=())
             compute = await opened.enter_async_context(KubernetesCompute(connection, recipe, tmp_path))
             return Field(lambda: compute, patience=180)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tasks.kubernetes.nodes import nodes_of, pod_requests
+from tasks.kubernetes.cluster.nodes import nodes_of, pod_requests
 
 
 def container(cpu: str | None = None, *, limit: str | None = None, restart: str | None = None) -> dict[str, Any]:

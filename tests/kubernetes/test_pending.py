@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tasks.kubernetes.labels import CONTAINER
-from tasks.kubernetes.pending import LONGEST, pending_reason
-from tasks.kubernetes.starting import hopeless
+from tasks.kubernetes.client.labels import CONTAINER
+from tasks.kubernetes.jobs.pending import LONGEST, pending_reason
+from tasks.kubernetes.jobs.starting import hopeless
 
 NO_PREEMPTION = "no new claims to deallocate, preemption: 0/{0} nodes are available: {0} Preemption is not helpful for scheduling."
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tasks.kubernetes.quantities import compared, exact, figure, in_words
+from tasks.kubernetes.cluster.quantities import compared, exact, figure, in_words
 
 CASES = [
     ("2", "2"),

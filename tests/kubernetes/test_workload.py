@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tasks.kubernetes.cluster import Cluster
-from tasks.kubernetes.labels import MANAGED_BY, TRAINING_RUN, TRAINING_RUN_NAME, TRIALFLOW, WORK
-from tasks.kubernetes.leftovers import Decision, Facts, Thing, plan, thing_of
-from tasks.kubernetes.workload import attempts_of, read_workload
+from tasks.kubernetes.client.cluster import Cluster
+from tasks.kubernetes.client.labels import MANAGED_BY, TRAINING_RUN, TRAINING_RUN_NAME, TRIALFLOW, WORK
+from tasks.kubernetes.jobs.orphans import Decision, Facts, Thing, plan, thing_of
+from tasks.kubernetes.jobs.workload import attempts_of, read_workload
 
 LABELS = {MANAGED_BY: TRIALFLOW, WORK: "experiment-a", TRAINING_RUN: "34", TRAINING_RUN_NAME: "run-a", "trialflow.dev/experiment": "12"}
 AT, LATER = "2026-11-24T20:00:00Z", "2026-11-24T20:05:00Z"
@@ -129,8 +129,8 @@ def test_a_job_has_ended_when_its_condition_says_so() -> None:
 async def test_what_is_on_a_cluster_is_read_with_its_reasons_and_goes_until_no_pod_is_left(cluster: Cluster) -> None:
     from kubernetes_asyncio.client import BatchV1Api, CoreV1Api
 
-    from tasks.kubernetes.connection import connected
-    from tasks.kubernetes.removal import remove_training_run, remove_work
+    from tasks.kubernetes.client.connection import open_cluster
+    from tasks.kubernetes.jobs.removal import remove_training_run, remove_work
 
     uid = f"experiment-{secrets.token_hex(5)}"
 
@@ -143,7 +143,7 @@ async def test_what_is_on_a_cluster_is_read_with_its_reasons_and_goes_until_no_p
         return {"metadata": {"name": name, "labels": labels}, "spec": {"backoffLimit": 0, "template": template}}
 
     image = f"{cluster.registry}/python:3.11-slim"
-    async with connected(cluster) as connection:
+    async with open_cluster(cluster) as connection:
         core: Any = CoreV1Api(connection.api)
         batch: Any = BatchV1Api(connection.api)
         quota = {"metadata": {"name": "few"}, "spec": {"hard": {"count/pods": "2"}}}

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tasks.compute import Exit, Launch, Report
+from tasks.compute import Attempt, Exit, Report
 from tasks.local import LocalCompute
-from tasks.local.leftovers import kill_leftovers
+from tasks.local.orphans import kill_leftovers
 
 PYTHON = sys.executable
 
@@ -21,19 +21,19 @@ class Bench:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.compute = LocalCompute(root / "runs", api_url="http://127.0.0.1:9", api_token="the real token")
-        self.works: list[Launch] = []
+        self.works: list[Attempt] = []
         self.reports: list[Report] = []
 
-    def work(self, *command: str, attempt: int = 1, identifier: int = 1, assignments: dict | None = None, **more: Any) -> Launch:
+    def work(self, *command: str, attempt: int = 1, identifier: int = 1, assignments: dict | None = None, **more: Any) -> Attempt:
         run = {"id": str(identifier), "name": f"run-{identifier}", "assignments": assignments or {}, "state": "active"}
-        work = Launch(run, attempt, command, "tests", directory=self.root, **more)
+        work = Attempt(run, attempt, command, "tests", directory=self.root, **more)
         self.works.append(work)
         return work
 
     async def take(self, reports: Sequence[Report]) -> None:
         self.reports += reports
 
-    async def follow(self, work: Launch) -> Exit:
+    async def follow(self, work: Attempt) -> Exit:
         return await self.compute.follow(work, on_reports=self.take)
 
     async def execute(self, *command: str, **more: Any) -> Exit:

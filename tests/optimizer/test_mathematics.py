@@ -9,10 +9,10 @@ from scipy.optimize import approx_fprime
 
 from trialflow.optimizer.acquisition import Acquisition, improvement
 from trialflow.optimizer.ensemble import Ensemble
-from trialflow.optimizer.gp import Process
+from trialflow.optimizer.gp import GaussianProcess
 from trialflow.optimizer.history import Metric
 from trialflow.optimizer.hypervolume import HypervolumeImprovement, dominated_area, pareto_front, reference_of
-from trialflow.optimizer.improvement import Chance, ExpectedImprovement, log_h, log_h_slope
+from trialflow.optimizer.improvement import ExpectedImprovement, Feasibility, log_h, log_h_slope
 from trialflow.optimizer.learning import LENGTH_SD, LENGTHS, learn, loss, plausible, prior_mode, squares_by_dimension
 from trialflow.optimizer.model import Fitted
 from trialflow.optimizer.priors import PriorTerm
@@ -32,8 +32,8 @@ def data() -> Data:
     return rng.random((12, 5)), rng.standard_normal(12), noise, rng
 
 
-def process_of(x: np.ndarray, y: np.ndarray, noise: np.ndarray) -> Process:
-    return Process.of(OWNER, x, y, noise, learn(OWNER, x, y, noise))
+def process_of(x: np.ndarray, y: np.ndarray, noise: np.ndarray) -> GaussianProcess:
+    return GaussianProcess.of(OWNER, x, y, noise, learn(OWNER, x, y, noise))
 
 
 def fitted_of(x: np.ndarray, y: np.ndarray, noise: np.ndarray, threshold: float | None = None) -> Fitted:
@@ -78,10 +78,12 @@ def test_draws_of_a_posterior_that_is_all_prior_have_the_width_of_the_prior() ->
 def test_the_gradient_of_the_acquisition(data: Data, others: int, pending: int, metrics: int, conditions: int, failed: int) -> None:
     x, y, noise, rng = data
     optimized = [fitted_of(x, y, noise), fitted_of(x, -y + rng.standard_normal(12), noise)][:metrics]
-    shifted = [tuple(Process.of(OWNER, x, one.process.y, noise, prior_mode(3) + shift) for shift in (-0.3, 0.4)[:others]) for one in optimized]
+    shifted = [
+        tuple(GaussianProcess.of(OWNER, x, one.process.y, noise, prior_mode(3) + shift) for shift in (-0.3, 0.4)[:others]) for one in optimized
+    ]
     optimized = [replace(one, others=more) for one, more in zip(optimized, shifted, strict=True)]
-    held = Chance(Ensemble(optimized[0].members), 0.1)
-    chances = [held, Chance(Ensemble((optimized[0].process,)), -0.3, 0.1)][:conditions]
+    held = Feasibility(Ensemble(optimized[0].members), 0.1)
+    chances = [held, Feasibility(Ensemble((optimized[0].process,)), -0.3, 0.1)][:conditions]
     prior = PriorTerm(
         ((0, Parameter("a", "double", (0, 1), prior=NormalPrior(0.4, 0.2))), (1, Parameter("b", "double", (0, 1), prior=BetaPrior(2, 3)))), 0.7
     )
@@ -110,7 +112,7 @@ def test_log_expected_improvement_goes_on_where_the_plain_one_is_zero() -> None:
 
 def test_the_process_goes_through_what_is_known_for_sure() -> None:
     x, y = np.array([[0.1], [0.5], [0.9]]), np.array([1.0, -1.0, 0.5])
-    process = Process.of(np.array([0]), x, y, np.full(3, 1e-10), np.array([np.log(0.3), 0.0, -7.0, 0.0]))
+    process = GaussianProcess.of(np.array([0]), x, y, np.full(3, 1e-10), np.array([np.log(0.3), 0.0, -7.0, 0.0]))
     mean, deviation = process.predict(x)
     assert mean[:, 0] == pytest.approx(y, abs=1e-4) and deviation == pytest.approx(0, abs=1e-3)
     assert process.means[:, 0] == pytest.approx(mean[:, 0], abs=1e-6)
@@ -125,7 +127,7 @@ def test_a_process_given_more_points_is_the_one_fitted_with_them(data: Data) -> 
     given = process.given(pending, rng.standard_normal((3, 4)))
     assert given.y.shape == (15, 4)
     for world in range(4):
-        whole = Process.of(OWNER, given.x, given.y[:, world], given.noise, process.theta)
+        whole = GaussianProcess.of(OWNER, given.x, given.y[:, world], given.noise, process.theta)
         points = rng.random((6, 5))
         mean, deviation = whole.predict(points)
         assert given.predict(points)[0][:, world] == pytest.approx(mean[:, 0], abs=1e-5)
@@ -210,12 +212,12 @@ def test_expected_improvement_and_chance_are_the_means_of_samples(data: Data) ->
     draws = mean[0, 0] + deviation[0] * rng.standard_normal(100_000)
     one = Ensemble((process,))
     assert np.exp(ExpectedImprovement(one, np.array([0.2])).value(point)[0]) == pytest.approx(np.mean(np.maximum(draws - 0.2, 0)), rel=0.03)
-    assert np.exp(Chance(one, 0.2).value(point)[0]) == pytest.approx(np.mean(draws > 0.2), abs=0.01)
+    assert np.exp(Feasibility(one, 0.2).value(point)[0]) == pytest.approx(np.mean(draws > 0.2), abs=0.01)
 
 
 def test_an_ensemble_expects_the_mean_of_what_its_members_expect(data: Data) -> None:
     x, y, noise, rng = data
-    first, second = process_of(x, y, noise), Process.of(OWNER, x, y, noise, prior_mode(3))
+    first, second = process_of(x, y, noise), GaussianProcess.of(OWNER, x, y, noise, prior_mode(3))
     other = process_of(x, -y, noise)
     points, bests, reference = rng.random((6, 5)), np.array([0.2, -0.1]), np.array([-1.0, -1.0])
     fronts = [np.array([[-0.5, 0.3], [0.1, 0.2], [0.4, -0.6]]), np.array([[0.0, 0.0]])]  # of different lengths
@@ -225,7 +227,7 @@ def test_an_ensemble_expects_the_mean_of_what_its_members_expect(data: Data) -> 
         if kind == "improvement":
             return ExpectedImprovement(ensemble, bests[chosen]).value(points)
         if kind == "chance":
-            return Chance(ensemble, 0.3, 0.1).value(points)
+            return Feasibility(ensemble, 0.3, 0.1).value(points)
         others = Ensemble((other,) * len(chosen))
         return HypervolumeImprovement.over((ensemble, others), [fronts[index] for index in chosen], [reference] * len(chosen)).value(points)
 

@@ -3,11 +3,11 @@
 import pytest
 
 from tasks.compute import Exit
-from tasks.experiments.history import History
+from tasks.experiments.launch_history import LaunchHistory
 from tasks.outcome import Outcome, judge, log_excerpt
 from tasks.preflight import check_command
 from trialflow.errors import InvalidInput
-from trialflow.kept import ATTEMPT, REASON, STOPPED_BY_USER
+from trialflow.metadata_keys import ATTEMPT, REASON, STOPPED_BY_USER
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_what_was_to_be_stopped_early_completes_unless_it_ended_by_itself(ended:
 
 
 def test_an_attempt_that_was_judged_before_keeps_its_reason() -> None:
-    history = History.of({"dev_metadata": {REASON: "its pod was deleted", ATTEMPT: 2}})
+    history = LaunchHistory.of({"dev_metadata": {REASON: "its pod was deleted", ATTEMPT: 2}})
     launched = {"dev_metadata": {REASON: "its pod was deleted"}}
     judged, by_user = ({"dev_metadata": {REASON: reason}} for reason in ("exit code 3", STOPPED_BY_USER))
     for run, expected in ((launched, "the model reported its failure"), (judged, "exit code 3"), (by_user, STOPPED_BY_USER)):
@@ -61,7 +61,7 @@ def test_an_attempt_that_was_judged_before_keeps_its_reason() -> None:
 
 
 def test_a_reason_that_was_too_long_to_keep_whole_is_not_taken_for_a_new_one() -> None:
-    history = History().after_loss("x" * 600, counts=True, checkpoints=0)
+    history = LaunchHistory().after_loss("x" * 600, counts=True, checkpoints=0)
     assert history.reason_since(history.merge_body()) is None
 
 

@@ -7,7 +7,7 @@ import click
 from trialflow.cli.identifiers import experiment_id, find_run
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.session import service_session
-from trialflow.cli.talk import say
+from trialflow.cli.terminal.messages import say
 
 identifiers_argument = click.argument("identifiers", metavar="ID...", nargs=-1, required=True)
 

@@ -5,11 +5,11 @@ import asyncio
 import click
 
 from trialflow.cli.options import experiment_file_option, project_here, project_option
-from trialflow.cli.output import output_option, show
 from trialflow.cli.session import service_session
-from trialflow.cli.talk import next_commands
+from trialflow.cli.terminal.messages import next_commands
+from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
-from trialflow.kept import SAME
+from trialflow.metadata_keys import SAME
 
 
 @click.group()
@@ -51,13 +51,13 @@ def project(project: str | None, project_name: str | None, output: str) -> None:
 
 async def _project(project: str | None, project_name: str | None, output: str) -> None:
     async with service_session() as (_, client):
-        from tasks.experiments.client import Refused
+        from tasks.experiments.client import ServiceRefused
 
         named = project_here(project)
         body = {"id": named, "name": project_name or named}
         try:
             made = await client.request("POST", "clients", await client.client_id(), "projects", body=body)
-        except Refused as refused:
+        except ServiceRefused as refused:
             if refused.status != 409:
                 raise
             raise TrialflowError(f"there is a project {named} already", hint="use it with `--project`, or give another id") from refused

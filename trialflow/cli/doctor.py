@@ -13,7 +13,7 @@ from typing import Literal
 
 import click
 
-from trialflow.cli.output import output_option, show
+from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 
@@ -22,7 +22,7 @@ CLUSTER_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """What was looked at and found; `fix` says what to do about it."""
 
     what: str
@@ -36,7 +36,7 @@ class Finding:
 def doctor(output: str) -> int:
     """Find out why something does not work. Exit code 1 if something is wrong that trialflow cannot do without."""
     home = Home.from_environment()
-    checks: list[Callable[[], Finding]] = [
+    checks: list[Callable[[], Check]] = [
         python,
         lambda: home_folder(home),
         lambda: disk(home),
@@ -60,12 +60,12 @@ def doctor(output: str) -> int:
     return 1 if any(one.state == "fail" for one in findings) else 0
 
 
-def python() -> Finding:
+def python() -> Check:
     """The Python that executes trialflow."""
-    return Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
+    return Check("python", "ok", f"{platform.python_version()} at {sys.executable}")
 
 
-def home_folder(home: Home) -> Finding:
+def home_folder(home: Home) -> Check:
     """Whether TRIALFLOW_HOME can be written and is private."""
     try:
         home.make(home.root)
@@ -73,21 +73,21 @@ def home_folder(home: Home) -> Finding:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        return Finding("home", "fail", f"{home.root} cannot be written: {error.strerror}", "set TRIALFLOW_HOME to a folder of yours")
+        return Check("home", "fail", f"{home.root} cannot be written: {error.strerror}", "set TRIALFLOW_HOME to a folder of yours")
     if home.root.stat().st_mode & 0o077:
-        return Finding("home", "warn", f"{home.root} can be read by others", f"`chmod 700 {home.root}`")
-    return Finding("home", "ok", str(home.root))
+        return Check("home", "warn", f"{home.root} can be read by others", f"`chmod 700 {home.root}`")
+    return Check("home", "ok", str(home.root))
 
 
-def disk(home: Home) -> Finding:
+def disk(home: Home) -> Check:
     """Free space for databases and logs."""
     folder = next(path for path in (home.root, *home.root.parents) if path.exists())
     free = shutil.disk_usage(folder).free
     text = f"{free / (1 << 30):.1f} GiB free at {folder}"
-    return Finding("disk", "ok", text) if free >= LEAST_FREE else Finding("disk", "fail", text, "make room: databases and logs go there")
+    return Check("disk", "ok", text) if free >= LEAST_FREE else Check("disk", "fail", text, "make room: databases and logs go there")
 
 
-def service(home: Home) -> Finding:
+def service(home: Home) -> Check:
     """Whether the service answers, or can be started."""
     import urllib.error
 
@@ -97,22 +97,18 @@ def service(home: Home) -> Finding:
     url = os.environ.get("SIGOPT_API_URL")
     if url and os.environ.get("SIGOPT_API_TOKEN"):
         if answers(f"{url.rstrip('/')}/health"):
-            return Finding("service", "ok", f"{url} answers (SIGOPT_API_URL)")
-        return Finding(
-            "service", "fail", f"{url} does not answer (SIGOPT_API_URL)", "start it, or unset SIGOPT_API_URL to use the one on this machine"
-        )
+            return Check("service", "ok", f"{url} answers (SIGOPT_API_URL)")
+        return Check("service", "fail", f"{url} does not answer (SIGOPT_API_URL)", "start it, or unset SIGOPT_API_URL to use the one on this machine")
     try:
         with lease(service_server(home)) as held:
             state = "starts" if held.started_it else "runs"
-            return (
-                Finding("service", "ok", f"{state} at {held.url}") if answers(f"{held.url}/health") else Finding("service", "fail", "does not answer")
-            )
+            return Check("service", "ok", f"{state} at {held.url}") if answers(f"{held.url}/health") else Check("service", "fail", "does not answer")
     except (TrialflowError, urllib.error.URLError) as error:
         lines = str(error).strip().splitlines()
-        return Finding("service", "fail", lines[-1].strip(), f"the log is {home.logs / 'service.log'}")
+        return Check("service", "fail", lines[-1].strip(), f"the log is {home.logs / 'service.log'}")
 
 
-def prefect() -> Finding:
+def prefect() -> Check:
     """The Prefect server that flows will use."""
     from importlib.metadata import version
 
@@ -120,32 +116,32 @@ def prefect() -> Finding:
     from trialflow.embedded.host import answers
 
     if (url := prefect_api_url()) is None:
-        return Finding("prefect", "ok", f"{version('prefect')}, its server is started when a command needs it")
+        return Check("prefect", "ok", f"{version('prefect')}, its server is started when a command needs it")
     if answers(f"{url.rstrip('/')}/health"):
-        return Finding("prefect", "ok", f"{version('prefect')}, {url} answers")
-    return Finding("prefect", "fail", f"{url} does not answer (PREFECT_API_URL)", "start it, or unset PREFECT_API_URL to have one started")
+        return Check("prefect", "ok", f"{version('prefect')}, {url} answers")
+    return Check("prefect", "fail", f"{url} does not answer (PREFECT_API_URL)", "start it, or unset PREFECT_API_URL to have one started")
 
 
-def model_python() -> Finding:
+def model_python() -> Check:
     """The Python that models run under, and whether it has the client."""
     for name in ("python", "python3"):
         if path := shutil.which(name):
             found = _said([path, "-c", "import importlib.metadata as m, platform; print(platform.python_version(), m.version('sigopt'))"])
             if found:
-                return Finding("model's python", "ok", f"{path}: Python {found.split()[0]}, sigopt {found.split()[1]}")
+                return Check("model's python", "ok", f"{path}: Python {found.split()[0]}, sigopt {found.split()[1]}")
             fix = f"`{name} -m pip install sigopt` if your model uses the client; models that print their metrics need none"
-            return Finding("model's python", "warn", f"{path} has no sigopt client", fix)
-    return Finding("model's python", "warn", "no python in PATH", "install one if your model is written in Python")
+            return Check("model's python", "warn", f"{path} has no sigopt client", fix)
+    return Check("model's python", "warn", "no python in PATH", "install one if your model is written in Python")
 
 
-def git() -> Finding:
+def git() -> Check:
     """git, for the commit that is kept with each training run."""
     if found := _said(["git", "--version"]):
-        return Finding("git", "ok", found)
-    return Finding("git", "warn", "not found", "install it to have the commit kept with each training run")
+        return Check("git", "ok", found)
+    return Check("git", "warn", "not found", "install it to have the commit kept with each training run")
 
 
-def docker() -> Finding:
+def docker() -> Check:
     """The Docker engine, for images for clusters; who names images that exist needs none."""
     import asyncio
 
@@ -155,89 +151,89 @@ def docker() -> Finding:
         found = asyncio.run(check_engine())
     except TrialflowError as error:
         return _without_images("docker", error)
-    return Finding("docker", "ok", f"engine {found.version} for {found.platform} at {found.address}")
+    return Check("docker", "ok", f"engine {found.version} for {found.platform} at {found.address}")
 
 
-def kubeconfig() -> Finding:
+def kubeconfig() -> Check:
     """The kubeconfig, for clusters."""
     path = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
     if path.exists():
-        return Finding("kubeconfig", "ok", str(path))
-    return Finding("kubeconfig", "warn", "not set up", "only needed for clusters")
+        return Check("kubeconfig", "ok", str(path))
+    return Check("kubeconfig", "warn", "not set up", "only needed for clusters")
 
 
-def cluster(home: Home) -> Finding:
+def cluster(home: Home) -> Check:
     """The current cluster, and whether it answers."""
     import asyncio
 
-    from tasks.kubernetes.checks import api_server
-    from tasks.kubernetes.clusters import Clusters
-    from tasks.kubernetes.connection import connected
+    from tasks.kubernetes.client.connection import open_cluster
+    from tasks.kubernetes.cluster.checks import api_server
+    from tasks.kubernetes.cluster.saved import Clusters
 
     known = Clusters(home)
     if not known.names():
-        return Finding("cluster", "warn", "none is connected", "`trialflow cluster connect` if you want to work on one")
+        return Check("cluster", "warn", "none is connected", "`trialflow cluster connect` if you want to work on one")
 
-    async def ask() -> Finding:
+    async def ask() -> Check:
         found = known.load()
-        async with asyncio.timeout(CLUSTER_SECONDS), connected(found) as connection:
+        async with asyncio.timeout(CLUSTER_SECONDS), open_cluster(found) as connection:
             version, seconds = await api_server(connection)
-        return Finding("cluster", "ok", f"{found.name}: Kubernetes {version} at {connection.server} answers in {seconds * 1000:.0f} ms")
+        return Check("cluster", "ok", f"{found.name}: Kubernetes {version} at {connection.server} answers in {seconds * 1000:.0f} ms")
 
     name = known.current() or "the cluster"
     try:
         return asyncio.run(ask())
     except TimeoutError:
-        return Finding("cluster", "warn", f"{name} has not answered for {CLUSTER_SECONDS:.0f} s", "`trialflow cluster test`")
+        return Check("cluster", "warn", f"{name} has not answered for {CLUSTER_SECONDS:.0f} s", "`trialflow cluster test`")
     except TrialflowError as error:
-        return Finding("cluster", "warn", f"{name}: {error.message}", error.hint)
+        return Check("cluster", "warn", f"{name}: {error.message}", error.hint)
 
 
-def registry(home: Home) -> Finding:
+def registry(home: Home) -> Check:
     """Whether this folder's image could be pushed to the registry of the current cluster. Nothing is left there."""
     import asyncio
 
     from tasks.images.registry import check_push
     from tasks.images.repository import repository_of
-    from tasks.kubernetes.clusters import Clusters
+    from tasks.kubernetes.cluster.saved import Clusters
 
     known = Clusters(home)
     if not known.names():
-        return Finding("registry", "warn", "not set up", "only needed for clusters")
+        return Check("registry", "warn", "not set up", "only needed for clusters")
     try:
         named = known.load().registry
         if named is None:
-            return Finding("registry", "ok", "the cluster has none: images go to Docker Hub (not tried)")
+            return Check("registry", "ok", "the cluster has none: images go to Docker Hub (not tried)")
         repository = repository_of(Path.cwd().name, registry=named)
         asyncio.run(check_push(repository))
     except TrialflowError as error:
         return _without_images("registry", error)
-    return Finding("registry", "ok", f"images can be pushed to {repository}")
+    return Check("registry", "ok", f"images can be pushed to {repository}")
 
 
-def _without_images(what: str, error: TrialflowError) -> Finding:
-    return Finding(what, "warn", error.message, "only needed to build images for clusters" + (f": {error.hint}" if error.hint else ""))
+def _without_images(what: str, error: TrialflowError) -> Check:
+    return Check(what, "warn", error.message, "only needed to build images for clusters" + (f": {error.hint}" if error.hint else ""))
 
 
-def aws() -> Finding:
+def aws() -> Check:
     """AWS credentials, for clusters on AWS."""
     if os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_PROFILE") or (Path.home() / ".aws").exists():
-        return Finding("aws", "ok", "credentials are set up (not tried)")
-    return Finding("aws", "warn", "not set up", "only needed for clusters on AWS")
+        return Check("aws", "ok", "credentials are set up (not tried)")
+    return Check("aws", "warn", "not set up", "only needed for clusters on AWS")
 
 
-def spec(kind: str) -> Finding:
+def spec(kind: str) -> Check:
     """Whether the file of this folder is valid."""
     from trialflow.specs import SpecError, load_experiment, load_run
 
     name = f"{kind}.yml"
     if not Path(name).exists():
-        return Finding(name, "warn", "not in this folder", "`trialflow init` writes one to start from")
+        return Check(name, "warn", "not in this folder", "`trialflow init` writes one to start from")
     try:
         load_experiment(name) if kind == "experiment" else load_run(name)
     except SpecError as error:
-        return Finding(name, "fail", str(error.problems[0]), f"{len(error.problems)} problems" if len(error.problems) > 1 else None)
-    return Finding(name, "ok", "valid")
+        return Check(name, "fail", str(error.problems[0]), f"{len(error.problems)} problems" if len(error.problems) > 1 else None)
+    return Check(name, "ok", "valid")
 
 
 def _said(command: list[str]) -> str | None:

@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from trialflow.cli import facts
 from trialflow.cli.identifiers import find_experiment
 from trialflow.cli.options import project_here, project_option, read_run
-from trialflow.cli.output import output_option, show, text_of
 from trialflow.cli.session import service_session
-from trialflow.cli.talk import next_commands, say
+from trialflow.cli.terminal.messages import next_commands, say
+from trialflow.cli.terminal.output import output_option, show, text_of
 from trialflow.errors import InvalidInput, TrialflowError
+from trialflow.results import facts
 
 identifier_argument = click.argument("identifier", metavar="[ID]", required=False)
 
@@ -37,7 +37,7 @@ def list_(project: str | None, all_projects: bool, archived: bool, output: str) 
 
 async def _list(project: str | None, all_projects: bool, archived: bool, output: str) -> None:
     async with service_session() as (home, client):
-        from tasks.experiments.claim import current_owner
+        from tasks.experiments.ownership import current_owner
 
         named = None if all_projects else project_here(project)
         found = await client.experiments(named, state="all" if archived else "active")
@@ -65,7 +65,7 @@ def show_(identifier: str | None, project: str | None, output: str) -> None:
 
 async def _show(identifier: str | None, project: str | None, output: str) -> None:
     async with service_session() as (home, client):
-        from tasks.experiments.claim import current_owner
+        from tasks.experiments.ownership import current_owner
 
         one = await find_experiment(client, identifier, project_here(project))
         runs = await client.runs(one["project"], experiment_id=one["id"])
@@ -88,11 +88,11 @@ async def _show(identifier: str | None, project: str | None, output: str) -> Non
 
 async def _beliefs(client: Any, experiment_id: str) -> list[dict[str, Any]]:
     """What the optimizer believes; nothing where the service has no such path, as SigOpt's."""
-    from tasks.experiments.client import NotFound, Refused
+    from tasks.experiments.client import ServiceNotFound, ServiceRefused
 
     try:
         return (await client.request("GET", "aiexperiments", experiment_id, "beliefs"))["data"]
-    except (NotFound, Refused):
+    except (ServiceNotFound, ServiceRefused):
         return []
 
 

@@ -42,7 +42,7 @@ def experiment_id(text: str) -> str:
 
 async def find_experiment(client: "ServiceClient", text: str | None, project: str) -> dict[str, Any]:
     """The experiment that is meant; without one the newest of the project."""
-    from tasks.experiments.client import NotFound
+    from tasks.experiments.client import ServiceNotFound
 
     if text is None:
         if not (found := await client.experiments(project)):
@@ -50,20 +50,20 @@ async def find_experiment(client: "ServiceClient", text: str | None, project: st
         return found[0]
     try:
         return await client.experiment(experiment_id(text))
-    except NotFound as error:
+    except ServiceNotFound as error:
         raise TrialflowError(f"there is no experiment {experiment_id(text)}", hint="`trialflow experiment list --all-projects` shows all") from error
 
 
 async def find_run(client: "ServiceClient", text: str, project: str) -> dict[str, Any]:
     """The training run that is meant, by id or by its name in the project."""
-    from tasks.experiments.client import NotFound
+    from tasks.experiments.client import ServiceNotFound
 
     match = re.fullmatch(r"(?:run/)?(\d{1,18})", text)
     try:
         if match:
             return await client.run(match[1])
         found = await client.runs(project, filters=[{"field": "name", "operator": "==", "value": text}])
-    except NotFound:
+    except ServiceNotFound:
         found = []
     if not found:
         raise TrialflowError(f"there is no training run {text}", hint="`trialflow experiment show` lists an experiment's training runs")

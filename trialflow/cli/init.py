@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from trialflow.cli.talk import next_commands, say
+from trialflow.cli.terminal.messages import next_commands, say
 from trialflow.errors import InvalidInput, TrialflowError
 
 TEMPLATES = Path(__file__).with_name("templates")

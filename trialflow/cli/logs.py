@@ -9,7 +9,7 @@ import click
 from trialflow.cli.identifiers import find_run
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.session import service_session
-from trialflow.cli.talk import say
+from trialflow.cli.terminal.messages import say
 
 
 @click.command()
@@ -24,14 +24,14 @@ def logs(identifier: str, project: str | None, follow: bool, tail: int | None) -
 
 async def _logs(identifier: str, project: str | None, follow: bool, tail: int | None) -> None:
     async with service_session() as (home, client):
-        from tasks.compute import Launch
-        from tasks.experiments.claim import service_key
-        from tasks.experiments.history import History
+        from tasks.compute import Attempt
+        from tasks.experiments.launch_history import LaunchHistory
+        from tasks.experiments.ownership import service_key
         from tasks.local import LocalCompute
 
         run = await find_run(client, identifier, project_here(project))
         compute = LocalCompute(home.training_runs / service_key(home, client.url), api_url=client.url, api_token="")
-        work = Launch(run, History.of(run).attempt, (), run["project"])
+        work = Attempt(run, LaunchHistory.of(run).attempt, (), run["project"])
         if not compute.folder(work).path.exists():
             _print(_kept(run), tail)
             return

@@ -8,7 +8,7 @@ import click
 
 from trialflow import __version__
 from trialflow.cli.lazy import Commands, Table
-from trialflow.cli.talk import error, hint
+from trialflow.cli.terminal.messages import error, hint
 from trialflow.errors import TrialflowError
 
 COMMANDS: Table = {

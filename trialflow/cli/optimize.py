@@ -17,12 +17,12 @@ from trialflow.cli.options import (
     run_file_option,
     source_file_option,
 )
-from trialflow.cli.output import output_option, show
-from trialflow.cli.talk import next_commands, say
+from trialflow.cli.terminal.messages import next_commands, say
+from trialflow.cli.terminal.output import output_option, show
 
 if TYPE_CHECKING:
-    from trialflow.cli.board import Board
     from trialflow.cli.cluster.place import Place
+    from trialflow.results.board import Board
     from trialflow.specs import RunSpec
 
 
@@ -94,15 +94,15 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "Plac
 
     with flow_session() as session:
         say(f"Prefect UI: {session.ui_url}" + ("  (sign in with what `trialflow token --prefect` prints)" if session.asks_token else ""))
-        from trialflow.cli.flowing import import_rooms, quiet_prefect, run_flow
+        from trialflow.cli.running import import_rooms, quiet_prefect, run_flow
 
         import_rooms()
         quiet_prefect(session.home)
         from flows.optimize import Options
         from flows.optimize import optimize as flow
-        from tasks.experiments.watching import Event, watcher
-        from trialflow.cli.board import Board
-        from trialflow.cli.live import shown
+        from trialflow.cli.terminal.live import shown
+        from trialflow.events import Event, watcher
+        from trialflow.results.board import Board
 
         board = Board()
         ended: dict[str, Any] = {}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trialflow.cli.options import command_argument, project_option, read_run, read_source, run_file_option, source_file_option
-from trialflow.cli.output import output_option, show
-from trialflow.cli.talk import next_commands, say
+from trialflow.cli.terminal.messages import next_commands, say
+from trialflow.cli.terminal.output import output_option, show
 
 if TYPE_CHECKING:
     from trialflow.cli.cluster.place import Place
@@ -34,12 +34,12 @@ def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None,
 
     with flow_session() as session:
         say(f"Prefect UI: {session.ui_url}" + ("  (sign in with what `trialflow token --prefect` prints)" if session.asks_token else ""))
-        from trialflow.cli.flowing import import_rooms, quiet_prefect, run_flow
+        from trialflow.cli.running import import_rooms, quiet_prefect, run_flow
 
         import_rooms()
         quiet_prefect(session.home)
         from flows.training_run import training_run
-        from tasks.experiments.watching import Event, log_sink, watcher
+        from trialflow.events import Event, log_sink, watcher
 
         begun: dict[str, Any] = {}
 

@@ -4,7 +4,7 @@ import os
 
 import click
 
-from trialflow.cli.talk import say, warn
+from trialflow.cli.terminal.messages import say, warn
 from trialflow.home import Home
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trialflow.cli.flowing import import_flows
+from trialflow.cli.running import import_flows
 from trialflow.embedded import lease, prefect_server, service_server
 from trialflow.embedded.servers import prefect_auth
 from trialflow.home import Home

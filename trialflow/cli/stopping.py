@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from trialflow.cli.session import prefect_api_url
-from trialflow.cli.talk import say
+from trialflow.cli.terminal.messages import say
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
-from trialflow.kept import OWNER
+from trialflow.metadata_keys import OWNER
 
 PATIENCE_SECONDS = 60.0
 
 
 async def stop_work(home: Home, service_url: str, experiment: Mapping[str, Any]) -> int:
     """Stop whoever works on the experiment and wait for the end of it. Exit code 0, also if nobody does."""
-    from tasks.experiments.claim import claim_file, current_owner
+    from tasks.experiments.ownership import claim_file, current_owner
 
     identifier = experiment["id"]
     owner = current_owner(home, service_url, identifier)

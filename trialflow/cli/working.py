@@ -10,7 +10,7 @@ from uuid import UUID
 from trialflow.cli.session import prefect_api_url
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
-from trialflow.kept import OWNER
+from trialflow.metadata_keys import OWNER
 
 PATIENCE_SECONDS = 60.0
 """How long a flow run that was asked to end may take."""
@@ -32,7 +32,7 @@ def worker_of(said: str, *, here: str | None, hostname: str, flow_run_is_over: b
 
 async def who_works(home: Home, service_url: str, experiment: Mapping[str, Any]) -> str | None:
     """Who works on this experiment, or may do so; None if nobody does."""
-    from tasks.experiments.claim import current_owner
+    from tasks.experiments.ownership import current_owner
 
     owner = current_owner(home, service_url, str(experiment["id"]))
     said = str((experiment.get("metadata") or {}).get(OWNER) or "")

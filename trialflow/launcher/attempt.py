@@ -18,7 +18,7 @@ GRACE_SECONDS = 10.0
 SHUTDOWN_SECONDS = 0.3
 
 
-class Attempt:
+class AttemptRunner:
     """From the start of the model to the word of how it ended.
 
     `records` is where it is written down: a `journal` for what the model logs, `log(chunk)` for what it prints and `last_words()` for the end of

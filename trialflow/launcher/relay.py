@@ -22,7 +22,7 @@ BUSY = 429
 PASSED_ON = ("Content-Type", "Accept", "User-Agent", "X-Response-Content", "X-SigOpt-Python-Version")
 
 
-class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+class RelayServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """Serves on a socket that listens already."""
 
     daemon_threads = True
@@ -53,7 +53,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 def serve(listener, token, run, journal, upstream):
     """Serve in threads of this process, for its life. `listener` is the descriptor of a socket that listens."""
-    server = Server(listener, token, run, journal, upstream)
+    server = RelayServer(listener, token, run, journal, upstream)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 3600}, daemon=True).start()
 
 

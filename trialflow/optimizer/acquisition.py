@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from trialflow.optimizer.ensemble import Ensemble
-from trialflow.optimizer.gp import Process
+from trialflow.optimizer.gp import GaussianProcess
 from trialflow.optimizer.hypervolume import HypervolumeImprovement, pareto_front, reference_of
 from trialflow.optimizer.improvement import ExpectedImprovement
 from trialflow.optimizer.model import Fitted
@@ -82,7 +82,7 @@ def improvement(
     return HypervolumeImprovement.over((ensembles[0], ensembles[1]), fronts, references)
 
 
-def seeing(process: Process, pending: Array, worlds: int, rng: np.random.Generator, failed: Array | None = None) -> Process:
+def seeing(process: GaussianProcess, pending: Array, worlds: int, rng: np.random.Generator, failed: Array | None = None) -> GaussianProcess:
     """The process in several worlds, each with its own joint, antithetic sample of what the pending points give.
 
     Points that `failed` come last. They gave no value, and the process would stay as uncertain about them as about what was never tried; once the

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trialflow.optimizer.gp import Process
+from trialflow.optimizer.gp import GaussianProcess
 
 Array = np.ndarray
 
@@ -13,7 +13,7 @@ Array = np.ndarray
 class Ensemble:
     """Processes over the same points, all as likely to be the right one and each with as many worlds: c columns, member by member."""
 
-    members: tuple[Process, ...]
+    members: tuple[GaussianProcess, ...]
 
     @property
     def worlds(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from trialflow.optimizer.design import Sampler
 from trialflow.optimizer.encoding import Encoder
 from trialflow.optimizer.history import Metric, Observation
-from trialflow.optimizer.improvement import Chance
+from trialflow.optimizer.improvement import Feasibility
 from trialflow.optimizer.model import Fitted, History, fit
 from trialflow.optimizer.space import Assignment, Space
 from trialflow.optimizer.strategy import chance_of_success
@@ -57,11 +57,11 @@ def _models(space: Space, metrics: Sequence[Metric], observations: Sequence[Obse
     return found
 
 
-def _success(chance: Chance | None, points: np.ndarray) -> np.ndarray:
+def _success(chance: Feasibility | None, points: np.ndarray) -> np.ndarray:
     return np.ones(len(points)) if chance is None else np.exp(chance.value(points))
 
 
-def _shares(space: Space, fitted: Fitted, chance: Chance | None) -> dict[str, float]:
+def _shares(space: Space, fitted: Fitted, chance: Feasibility | None) -> dict[str, float]:
     sampler = Sampler(Encoder(space), 0)
     cube, other = np.random.default_rng(1).random((2, SAMPLES, sampler.count))
     points = sampler.encoder.from_cube(cube)

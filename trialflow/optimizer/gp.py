@@ -48,7 +48,7 @@ def cholesky(matrix: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Process:
+class GaussianProcess:
     """A fitted process over points `x` (n, width) with targets `y` (n, k), one column for each of k worlds, and `noise` variances (n,).
 
     `owner` (width,) has the number of each coordinate's dimension. Points that are asked about may lack the last coordinates of `x`: they are zero.
@@ -62,7 +62,7 @@ class Process:
     lower: Array
 
     @classmethod
-    def of(cls, owner: Array, x: Array, y: Array, noise: Array, theta: Array) -> "Process":
+    def of(cls, owner: Array, x: Array, y: Array, noise: Array, theta: Array) -> "GaussianProcess":
         """The process given its hyperparameters; nan in `noise` stands for the learned noise. Raises LinAlgError."""
         noise = np.where(np.isnan(noise), np.exp(theta[-2]), noise)
         scaled = x * np.exp(-theta[owner])
@@ -108,7 +108,7 @@ class Process:
         deviation_slope = (moved @ solved[:, :, None])[:, :, 0] / -deviation[:, None]
         return self.mean + kernel @ self.weights, deviation, moved @ self.weights, deviation_slope
 
-    def given(self, points: Array, draws: Array, shares: Array | float = 1e-6) -> "Process":
+    def given(self, points: Array, draws: Array, shares: Array | float = 1e-6) -> "GaussianProcess":
         """The process that also sees values at `points` (p, w), one world for each column of the standard normal `draws` (p, k).
 
         `shares` (p,) are the variances of what is seen as shares of the function's own.
@@ -124,7 +124,7 @@ class Process:
         count = len(self.x)
         lower = np.zeros((count + len(points),) * 2)
         lower[:count, :count], lower[count:, :count], lower[count:, count:] = self.lower, half.T, corner
-        return Process(
+        return GaussianProcess(
             self.owner,
             np.concatenate([self.x, self._padded(points)]),
             np.concatenate([np.repeat(self.y[:, :1], draws.shape[1], axis=1), samples]),

@@ -68,7 +68,7 @@ class ExpectedImprovement:
 
 
 @dataclass(frozen=True)
-class Chance:
+class Feasibility:
     """Log probability, averaged over the columns of `ensemble`, that a value is above `threshold`; `doubt` is a variance added to its own."""
 
     ensemble: Ensemble

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from trialflow.optimizer.encoding import Encoder
-from trialflow.optimizer.gp import Process
+from trialflow.optimizer.gp import GaussianProcess
 from trialflow.optimizer.history import Metric, Observation
 from trialflow.optimizer.learning import learn, plausible, refit_at
 from trialflow.optimizer.targets import Warp
@@ -84,11 +84,11 @@ class Fitted:
 
     metric: Metric
     warp: Warp
-    process: Process
-    others: tuple[Process, ...] = ()
+    process: GaussianProcess
+    others: tuple[GaussianProcess, ...] = ()
 
     @property
-    def members(self) -> tuple[Process, ...]:
+    def members(self) -> tuple[GaussianProcess, ...]:
         """The process and the others."""
         return (self.process, *self.others)
 
@@ -118,10 +118,10 @@ def fit(history: History, metric: Metric, most: int, beside: Sequence[Metric] = 
     chosen = have[_subset(_interest(history, beside or (metric,), have), most)] if len(have) > most else have
     warp = Warp.of(values[chosen], sign)
     data = (history.owner, history.rows[chosen], warp(values[chosen]), warp.variances(values[chosen], deviations[chosen]))
-    return Fitted(metric, warp, Process.of(*data, theta), tuple(Process.of(*data, draw) for draw in draws))
+    return Fitted(metric, warp, GaussianProcess.of(*data, theta), tuple(GaussianProcess.of(*data, draw) for draw in draws))
 
 
-def fit_success(history: History, most: int) -> Process | None:
+def fit_success(history: History, most: int) -> GaussianProcess | None:
     """A process over +1 for success and -1 for failure; None while nothing has failed. Raises LinAlgError if none can be had."""
     if not history.failed.any():
         return None
@@ -130,7 +130,7 @@ def fit_success(history: History, most: int) -> Process | None:
     theta = learn(history.owner, history.rows[early], labels[early], np.full(len(labels[early]), LABEL_NOISE))
     # What there is less of says more: all failures as long as they are the smaller part, and the latest ones of each.
     chosen = np.sort(np.concatenate([np.flatnonzero(history.failed)[-most // 2 :], np.flatnonzero(~history.failed)[-most // 2 :]]))
-    return Process.of(history.owner, history.rows[chosen], labels[chosen], np.full(len(chosen), LABEL_NOISE), theta)
+    return GaussianProcess.of(history.owner, history.rows[chosen], labels[chosen], np.full(len(chosen), LABEL_NOISE), theta)
 
 
 def cost_coordinate(costs: Array) -> Array:

@@ -10,7 +10,7 @@ from trialflow.optimizer.coverage import most_coverage
 from trialflow.optimizer.design import Sampler
 from trialflow.optimizer.ensemble import Ensemble
 from trialflow.optimizer.history import Metric
-from trialflow.optimizer.improvement import Chance
+from trialflow.optimizer.improvement import Feasibility
 from trialflow.optimizer.model import Fitted, History, fit, fit_success
 from trialflow.optimizer.priors import CONFIDENCE, PriorTerm
 from trialflow.optimizer.search import maximise
@@ -79,15 +79,15 @@ def _fitted(history: History, metrics: Sequence[Metric]) -> tuple[list[Fitted], 
     if len(fitted) < len(optimized):
         raise ValueError("too few values of a metric to optimize")
     found = [fit(history, metric, most, members=MEMBERS) for metric in constraints]
-    conditions: list[Term] = [Chance(Ensemble(one.members), one.threshold) for one in found if one is not None and one.threshold is not None]
+    conditions: list[Term] = [Feasibility(Ensemble(one.members), one.threshold) for one in found if one is not None and one.threshold is not None]
     success = chance_of_success(history, most)
     return fitted, conditions + ([success] if success is not None else [])
 
 
-def chance_of_success(history: History, most: int) -> Chance | None:
+def chance_of_success(history: History, most: int) -> Feasibility | None:
     """The chance that a training run does not fail, from `most` observations at most; None while nothing has failed."""
     success = fit_success(history, most)
-    return Chance(Ensemble((success,)), 0.0, DOUBT_OF_SUCCESS) if success is not None else None
+    return Feasibility(Ensemble((success,)), 0.0, DOUBT_OF_SUCCESS) if success is not None else None
 
 
 def _known(optimized: Sequence[Fitted], sampler: Sampler) -> tuple[Array, Array]:

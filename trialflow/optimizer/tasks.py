@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trialflow.optimizer.gp import Process
+from trialflow.optimizer.gp import GaussianProcess
 from trialflow.optimizer.model import cost_coordinate
 
 Array = np.ndarray
@@ -19,7 +19,7 @@ def start_cost(costs: Sequence[float], number: int) -> float:
     return 1.0 if number % 3 == 2 else min(costs)
 
 
-def best_cost(process: Process, row: Array, costs: Sequence[float], spent: float, budget: float | None) -> float:
+def best_cost(process: GaussianProcess, row: Array, costs: Sequence[float], spent: float, budget: float | None) -> float:
     """The cost of the task that lessens the variance at full cost of `row` (width,) most for what it takes.
 
     `spent` and `budget` are in units of the full cost; no budget, no end to save for.

@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from trialflow import __version__
-from trialflow.service.advisor import Advisor
 from trialflow.service.files import FileStore
 from trialflow.service.routes import ROUTES
 from trialflow.service.store import StoreThread
+from trialflow.service.suggester import Suggester
 from trialflow.service.transport import handler, refusal
 
 PREFIXES = ("/v1", "/api/v1")
@@ -23,7 +23,7 @@ class Service:
         self.store = store
         self.files = files
         self.token = token
-        self.advisor = Advisor(store)
+        self.advisor = Suggester(store)
 
     def close(self) -> None:
         """Finish what is under way and close the database."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trialflow.service import checking
+from trialflow.service import validation
 from trialflow.service.errors import BadRequest
 
 Body = Mapping[str, Any]
@@ -17,12 +17,12 @@ def checked(body: Body, given: Any) -> dict[str, Any]:
     Bounds are not looked at: what was tried outside of them teaches as well. Raises `BadRequest` that names what is missing, unknown or inactive.
     """
     if not isinstance(given, Mapping):
-        raise BadRequest(f"Invalid type for .assignments: {checking.excerpt(given)} - expected type object")
+        raise BadRequest(f"Invalid type for .assignments: {validation.excerpt(given)} - expected type object")
     if unknown := [name for name in given if name not in names_of(body)]:
         raise BadRequest(f"Unknown parameters in .assignments: {', '.join(unknown)}")
     for one in body.get("conditionals") or []:
         if one["name"] not in given:
-            raise BadRequest(f'Missing required json key "{one["name"]}" in: {checking.excerpt(given)}')
+            raise BadRequest(f'Missing required json key "{one["name"]}" in: {validation.excerpt(given)}')
         _check_choice(one["name"], given[one["name"]], one["values"])
     for one in body["parameters"]:
         is_given = given.get(one["name"]) is not None
@@ -31,7 +31,7 @@ def checked(body: Body, given: Any) -> dict[str, Any]:
         if is_given:
             _check_value(one, given[one["name"]])
         elif is_active(one, given):
-            raise BadRequest(f'Missing required json key "{one["name"]}" in: {checking.excerpt(given)}')
+            raise BadRequest(f'Missing required json key "{one["name"]}" in: {validation.excerpt(given)}')
     point = {name: value for name, value in given.items() if value is not None}
     for constraint in body.get("linear_constraints") or []:
         _check_sum(constraint, point)
@@ -62,7 +62,7 @@ def _check_value(one: Mapping[str, Any], value: Any) -> None:
     if one["type"] == "categorical":
         _check_choice(one["name"], value, one["categorical_values"])
         return
-    number = checking.finite(value, path)
+    number = validation.finite(value, path)
     if one["type"] == "int" and number != int(number):
         raise BadRequest(f"Invalid type for {path}: {value} - expected type integer")
     if one.get("grid") and number not in one["grid"]:
@@ -73,7 +73,7 @@ def _check_value(one: Mapping[str, Any], value: Any) -> None:
 
 def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     if not isinstance(value, str):
-        raise BadRequest(f"Invalid type for .assignments.{name}: {checking.excerpt(value)} - expected type string")
+        raise BadRequest(f"Invalid type for .assignments.{name}: {validation.excerpt(value)} - expected type string")
     if value not in choices:
         raise BadRequest(f"{value} is not one of the allowed values: {', '.join(choices)}")
 

@@ -59,7 +59,7 @@ class Computer:
 
     def start(self) -> None:
         """Have the process get ready for its first job."""
-        self.submit("importlib:import_module", "trialflow.service.asking", urgency=AHEAD)
+        self.submit("importlib:import_module", "trialflow.service.adapter", urgency=AHEAD)
 
     def close(self) -> None:
         """End at once: what is under way is given up."""

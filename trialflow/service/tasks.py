@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trialflow.service import checking
+from trialflow.service import validation
 from trialflow.service.errors import BadRequest
 
 Task = dict[str, Any]
@@ -12,11 +12,14 @@ Task = dict[str, Any]
 def tasks_of(given: Any) -> list[Task]:
     """The tasks of a new experiment as `{name, cost}`. Raises `BadRequest` unless names and costs differ, costs are in (0, 1], and one costs 1."""
     if not isinstance(given, list) or not all(isinstance(one, Mapping) for one in given):
-        raise BadRequest(f"Invalid type for .tasks: {checking.excerpt(given)} - expected an array of objects")
+        raise BadRequest(f"Invalid type for .tasks: {validation.excerpt(given)} - expected an array of objects")
     tasks = []
     for index, one in enumerate(given):
-        checking.known_keys(one, ("name", "cost", "object"))
-        task = {"name": checking.name(one.get("name"), f".tasks[{index}].name"), "cost": checking.finite(one.get("cost"), f".tasks[{index}].cost")}
+        validation.known_keys(one, ("name", "cost", "object"))
+        task = {
+            "name": validation.name(one.get("name"), f".tasks[{index}].name"),
+            "cost": validation.finite(one.get("cost"), f".tasks[{index}].cost"),
+        }
         if not 0 < task["cost"] <= 1:
             raise BadRequest(f".tasks[{index}].cost must be above 0 and at most 1, not {task['cost']}")
         tasks.append(task)
@@ -51,9 +54,9 @@ def task_named(tasks: Sequence[Task] | None, given: Any) -> Task | None:
     name = given.get("name") if isinstance(given, Mapping) else given
     found = next((one for one in tasks if one["name"] == name), None)
     if found is None:
-        raise BadRequest(f"{checking.excerpt(name)} is not one of the tasks: {', '.join(one['name'] for one in tasks)}")
+        raise BadRequest(f"{validation.excerpt(name)} is not one of the tasks: {', '.join(one['name'] for one in tasks)}")
     if isinstance(given, Mapping) and given.get("cost") not in (None, found["cost"]):
-        raise BadRequest(f"The task {name} has the cost {found['cost']}, not {checking.excerpt(given['cost'])}")
+        raise BadRequest(f"The task {name} has the cost {found['cost']}, not {validation.excerpt(given['cost'])}")
     return found
 
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ValidationError
 from trialflow.specs.cluster import ClusterSpec
 from trialflow.specs.experiment import ExperimentSpec
 from trialflow.specs.explain import Finding
-from trialflow.specs.marks import Marked
 from trialflow.specs.mending import all_findings
 from trialflow.specs.place import dotted, value_at
+from trialflow.specs.positions import Marked
 from trialflow.specs.problem import Problem, SpecError
 from trialflow.specs.run import RunSpec
 from trialflow.specs.source import parse

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from trialflow.kept import EARLY_STOPPING
+from trialflow.metadata_keys import EARLY_STOPPING
 from trialflow.specs.conditional import ConditionalSpec, conditional_rules
 from trialflow.specs.constraint import LinearConstraintSpec, constraint_rules
 from trialflow.specs.metric import MetricSpec

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from trialflow.specs.marks import Marked, read
+from trialflow.specs.positions import Marked, read
 from trialflow.specs.problem import Problem, SpecError
 
 OURS = ("run.yml", "experiment.yml", "cluster.yml")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from trialflow.kept import EARLY_STOPPING
+from trialflow.metadata_keys import EARLY_STOPPING
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.strict import Name, Positive, Strict, Violation, as_integer
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from trialflow.errors import InvalidInput
-from trialflow.kept import PREFIX
+from trialflow.metadata_keys import PREFIX
 from trialflow.specs.body import validate_experiment_body
 from trialflow.specs.experiment import ExperimentSpec
 from trialflow.specs.parameter import ParameterSpec

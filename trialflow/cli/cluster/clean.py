@@ -11,13 +11,13 @@ from trialflow.cli.cluster.known import known_of
 from trialflow.cli.cluster.options import cluster_option, the_cluster
 from trialflow.cli.cluster.status import width
 from trialflow.cli.session import service_session
-from trialflow.cli.talk import error, hint, say
+from trialflow.cli.terminal.messages import error, hint, say
 from trialflow.errors import TrialflowError
 
 if TYPE_CHECKING:
-    from tasks.kubernetes.cluster import Cluster
-    from tasks.kubernetes.connection import Connection
-    from tasks.kubernetes.leftovers import Decision, Facts, Thing
+    from tasks.kubernetes.client.cluster import Cluster
+    from tasks.kubernetes.client.connection import Connection
+    from tasks.kubernetes.jobs.orphans import Decision, Facts, Thing
 
 
 @click.command()
@@ -33,10 +33,10 @@ def clean(cluster_name: str | None, everyones: bool, yes: bool) -> int:
 
 
 async def _clean(cluster: "Cluster", everyones: bool, yes: bool) -> int:
-    from tasks.kubernetes.connection import connected
-    from tasks.kubernetes.leftovers import plan, read_things
+    from tasks.kubernetes.client.connection import open_cluster
+    from tasks.kubernetes.jobs.orphans import plan, read_things
 
-    async with connected(cluster) as connection:
+    async with open_cluster(cluster) as connection:
         things = await read_things(connection)
         if not things:
             say("nothing of trialflow's is on the cluster")
@@ -58,7 +58,7 @@ async def _clean(cluster: "Cluster", everyones: bool, yes: bool) -> int:
 
 
 async def _facts(things: "list[Thing]") -> "Facts":
-    from tasks.kubernetes.leftovers import Facts
+    from tasks.kubernetes.jobs.orphans import Facts
 
     async with service_session() as (home, client):
         from trialflow.cli.working import who_works
@@ -69,7 +69,7 @@ async def _facts(things: "list[Thing]") -> "Facts":
 
 
 async def _delete(connection: "Connection", going: "list[Decision]") -> int:
-    from tasks.kubernetes.leftovers import delete_thing
+    from tasks.kubernetes.jobs.orphans import delete_thing
 
     code = 0
     for one in going:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trialflow.cli.talk import next_commands, say, warn
+from trialflow.cli.terminal.messages import next_commands, say, warn
 from trialflow.errors import InvalidInput
 from trialflow.home import Home
 
 if TYPE_CHECKING:
-    from tasks.kubernetes.cluster import Cluster
+    from tasks.kubernetes.client.cluster import Cluster
 
 
 @click.command()
@@ -61,8 +61,8 @@ def _wanted(filename: str | None, options: dict[str, str | None]) -> dict[str, A
 
 
 def _described(wanted: dict[str, Any]) -> "Cluster":
-    from tasks.kubernetes.cluster import DEFAULT_NAMESPACE, Cluster
-    from tasks.kubernetes.kubeconfig_files import load_kubeconfig, own_namespace
+    from tasks.kubernetes.client.cluster import DEFAULT_NAMESPACE, Cluster
+    from tasks.kubernetes.client.kubeconfig_files import load_kubeconfig, own_namespace
 
     document, context = load_kubeconfig(wanted["kubeconfig"], wanted["context"], environ=os.environ)
     return Cluster(
@@ -77,12 +77,12 @@ def _described(wanted: dict[str, Any]) -> "Cluster":
 
 
 async def _set_up(cluster: "Cluster", *, install_too: bool) -> None:
-    from tasks.kubernetes.access import missing_rights
-    from tasks.kubernetes.checks import api_server
-    from tasks.kubernetes.connection import connected
-    from tasks.kubernetes.installation import install, refuse_without
+    from tasks.kubernetes.client.connection import open_cluster
+    from tasks.kubernetes.cluster.access import missing_rights
+    from tasks.kubernetes.cluster.checks import api_server
+    from tasks.kubernetes.cluster.installation import install, refuse_without
 
-    async with connected(cluster) as connection:
+    async with open_cluster(cluster) as connection:
         version, _ = await api_server(connection)
         say(f"Kubernetes {version} answers at {connection.server}")
         installed = await install(connection) if install_too else []
@@ -96,7 +96,7 @@ async def _set_up(cluster: "Cluster", *, install_too: bool) -> None:
 
 def _keep(cluster: "Cluster") -> None:
     """Keep it in Prefect first: if that fails nothing is kept. The file is written in one step."""
-    from tasks.kubernetes.clusters import Clusters, save_block
+    from tasks.kubernetes.cluster.saved import Clusters, save_block
     from trialflow.cli.session import flow_session
 
     clusters = Clusters(Home.from_environment())

@@ -4,15 +4,15 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from trialflow.cli import facts
 from trialflow.cli.cluster import tables
 from trialflow.cli.cluster.targets import Target
-from trialflow.cli.output import text_of
+from trialflow.cli.terminal.output import text_of
 from trialflow.home import Home
+from trialflow.results import facts
 
 if TYPE_CHECKING:
     from tasks.experiments.client import ServiceClient
-    from tasks.kubernetes.connection import Connection
+    from tasks.kubernetes.client.connection import Connection
 
 Details = tuple[dict[str, Any], str, list[str]]
 """Facts for programs, text for people, and names."""
@@ -45,8 +45,8 @@ async def experiment_details(home: Home, client: "ServiceClient", target: Target
 
 async def run_details(client: "ServiceClient", connection: "Connection", target: Target, width: int | None) -> Details:
     """A training run: what the service knows of it, its attempts on the cluster, and of the last one the pod's conditions and events."""
-    from tasks.kubernetes.pending import moment
-    from tasks.kubernetes.workload import read_events
+    from tasks.kubernetes.jobs.pending import moment
+    from tasks.kubernetes.jobs.workload import read_events
 
     run = await client.run(str(target.run["id"])) if target.run else {}
     fact = facts.run_fact(run)
@@ -67,8 +67,8 @@ async def run_details(client: "ServiceClient", connection: "Connection", target:
 
 
 async def _pod(connection: "Connection", name: str) -> tuple[list[dict[str, Any]], str | None]:
-    from tasks.kubernetes.errors import Missing
-    from tasks.kubernetes.objects import ask
+    from tasks.kubernetes.client.errors import Missing
+    from tasks.kubernetes.client.objects import ask
 
     try:
         pod = await ask(connection, "GET", f"/api/v1/namespaces/{connection.namespace}/pods/{name}", what=f"read pod {name}")

@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from trialflow.cli.talk import say
+from trialflow.cli.terminal.messages import say
 from trialflow.errors import InvalidInput
 from trialflow.home import Home
 
@@ -14,7 +14,7 @@ from trialflow.home import Home
 @click.option("-n", "--cluster-name", metavar="NAME", help="The cluster, as SigOpt has it.")
 def disconnect(name: str | None, cluster_name: str | None) -> None:
     """Forget a cluster: by default the current one. Nothing on the cluster is touched, training runs go on."""
-    from tasks.kubernetes.clusters import Clusters, delete_block
+    from tasks.kubernetes.cluster.saved import Clusters, delete_block
     from trialflow.cli.session import flow_session
 
     if name and cluster_name and name != cluster_name:

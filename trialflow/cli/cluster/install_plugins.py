@@ -5,7 +5,7 @@ import asyncio
 import click
 
 from trialflow.cli.cluster.options import cluster_option, the_cluster
-from trialflow.cli.talk import hint, say, warn
+from trialflow.cli.terminal.messages import hint, say, warn
 
 
 @click.command()
@@ -16,21 +16,21 @@ def install_plugins(cluster_name: str | None) -> None:
 
 
 async def _install(cluster_name: str | None) -> None:
-    from tasks.kubernetes.access import missing_rights
-    from tasks.kubernetes.checks import nodes
-    from tasks.kubernetes.connection import connected
-    from tasks.kubernetes.errors import Refused
-    from tasks.kubernetes.installation import install, refuse_without
+    from tasks.kubernetes.client.connection import open_cluster
+    from tasks.kubernetes.client.errors import ClusterRefused
+    from tasks.kubernetes.cluster.access import missing_rights
+    from tasks.kubernetes.cluster.checks import nodes
+    from tasks.kubernetes.cluster.installation import install, refuse_without
 
     cluster = the_cluster(cluster_name)
-    async with connected(cluster) as connection:
+    async with open_cluster(cluster) as connection:
         installed = await install(connection)
         for one in installed:
             (say if one.outcome != "not allowed" else warn)(str(one))
         refuse_without(await missing_rights(connection), installed, cluster.namespace)
         try:
             found = await nodes(connection)
-        except Refused as error:
+        except ClusterRefused as error:
             warn(f"whether there are GPUs is not known: {error.message}")
             return
     if found.gpus:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from trialflow.kept import UID
+from trialflow.metadata_keys import UID
 
 if TYPE_CHECKING:
     from tasks.experiments.client import ServiceClient
@@ -48,14 +48,14 @@ def is_work_of(experiment: Mapping[str, Any], work: str | None) -> bool:
 
 async def known_of(client: "ServiceClient", things: Iterable[Labelled]) -> Known:
     """Look up in the service what `things` belong to. Raises `ServiceUnavailable`."""
-    from tasks.experiments.client import NotFound
+    from tasks.experiments.client import ServiceNotFound
 
     known = Known()
     everything = list(things)
     for work, identifier in {(one.work, one.experiment) for one in everything if one.work and one.experiment}:
         try:
             experiment = await client.experiment(str(identifier))
-        except NotFound:
+        except ServiceNotFound:
             continue
         if is_work_of(experiment, work):
             known.experiments[str(work)] = experiment
@@ -65,7 +65,7 @@ async def known_of(client: "ServiceClient", things: Iterable[Labelled]) -> Known
     for identifier, name in lone.items():
         try:
             run = await client.run(str(identifier))
-        except NotFound:
+        except ServiceNotFound:
             continue
         if run["name"] == name and not run.get("deleted"):
             known.runs[run["name"]] = run

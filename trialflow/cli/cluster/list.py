@@ -2,8 +2,8 @@
 
 import click
 
-from trialflow.cli.output import output_option, show
-from trialflow.cli.talk import hint, say, warn
+from trialflow.cli.terminal.messages import hint, say, warn
+from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 
@@ -12,7 +12,7 @@ from trialflow.home import Home
 @output_option
 def list_(output: str) -> None:
     """List the clusters that are connected. The current one is marked."""
-    from tasks.kubernetes.clusters import CONNECT, Clusters
+    from tasks.kubernetes.cluster.saved import CONNECT, Clusters
 
     clusters = Clusters(Home.from_environment())
     found = []

@@ -8,7 +8,7 @@ import click
 from trialflow.home import Home
 
 if TYPE_CHECKING:
-    from tasks.kubernetes.cluster import Cluster
+    from tasks.kubernetes.client.cluster import Cluster
 
 cluster_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "-n", "--cluster-name", metavar="NAME", help="The cluster; by default the current one, which `cluster connect` sets."
@@ -17,6 +17,6 @@ cluster_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.optio
 
 def the_cluster(name: str | None) -> "Cluster":
     """The cluster of that name, the current one if None. Raises `InvalidInput` if there is none."""
-    from tasks.kubernetes.clusters import Clusters
+    from tasks.kubernetes.cluster.saved import Clusters
 
     return Clusters(Home.from_environment()).load(name)

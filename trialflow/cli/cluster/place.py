@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trialflow.cli.cluster.options import the_cluster
-from trialflow.cli.talk import say
+from trialflow.cli.terminal.messages import say
 from trialflow.errors import InvalidInput
 
 if TYPE_CHECKING:
     from flows.cluster import OnCluster
-    from tasks.kubernetes.cluster import Cluster
+    from tasks.kubernetes.client.cluster import Cluster
     from trialflow.specs import RunSpec
 
 dockerfile_option = click.option("-d", "--dockerfile", metavar="FILE", help="The Dockerfile of the image; by default `Dockerfile`.")
@@ -66,7 +66,7 @@ def place_of(cluster_name: str | None, dockerfile: str | None, run_file: str, ex
 
 def drawn() -> "AbstractContextManager[Any]":
     """Draws the image's making while it is made."""
-    from trialflow.cli.building import image_shown
+    from trialflow.cli.terminal.image_progress import image_shown
 
     return image_shown()
 
@@ -77,7 +77,7 @@ def _secret(value: Any) -> str:
 
 async def _known(cluster: "Cluster") -> str:
     """Have Prefect keep the cluster as it is known here. Returns the block's name."""
-    from tasks.kubernetes.clusters import block_name, cluster_of_block, save_block
+    from tasks.kubernetes.cluster.saved import block_name, cluster_of_block, save_block
 
     try:
         kept = await cluster_of_block(cluster.name)

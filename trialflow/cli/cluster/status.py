@@ -12,15 +12,15 @@ import click
 from trialflow.cli.cluster import tables
 from trialflow.cli.cluster.options import cluster_option, the_cluster
 from trialflow.cli.options import project_here, project_option
-from trialflow.cli.output import output_option, show
 from trialflow.cli.session import service_session
-from trialflow.cli.talk import error, hint, warn
+from trialflow.cli.terminal.messages import error, hint, warn
+from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
 
 if TYPE_CHECKING:
-    from tasks.kubernetes.cluster import Cluster
-    from tasks.kubernetes.nodes import Nodes
-    from tasks.kubernetes.workload import Attempt
+    from tasks.kubernetes.client.cluster import Cluster
+    from tasks.kubernetes.cluster.nodes import Nodes
+    from tasks.kubernetes.jobs.workload import AttemptStatus
 
 
 @click.command()
@@ -45,14 +45,14 @@ def width() -> int | None:
 
 
 async def _all(cluster: "Cluster", output: str) -> int:
-    from tasks.kubernetes.connection import connected
-    from tasks.kubernetes.nodes import read_nodes
-    from tasks.kubernetes.workload import read_workload
+    from tasks.kubernetes.client.connection import open_cluster
+    from tasks.kubernetes.cluster.nodes import read_nodes
+    from tasks.kubernetes.jobs.workload import read_workload
 
-    async with connected(cluster) as connection:
+    async with open_cluster(cluster) as connection:
         seen = await read_nodes(connection)
         attempts = await read_workload(connection, silent=[node.name for node in seen.nodes if not node.ready])
-    works: dict[str, list[Attempt]] = defaultdict(list)
+    works: dict[str, list[AttemptStatus]] = defaultdict(list)
     lone = []
     for one in attempts:
         works[one.work].append(one) if one.experiment and one.work else lone.append(one)
@@ -70,7 +70,9 @@ async def _all(cluster: "Cluster", output: str) -> int:
     return 0
 
 
-async def _experiments(works: "dict[str, list[Attempt]]", lone: "list[Attempt]") -> tuple[list[dict[str, Any]], list[list[Any]], dict[str, Any]]:
+async def _experiments(
+    works: "dict[str, list[AttemptStatus]]", lone: "list[AttemptStatus]"
+) -> tuple[list[dict[str, Any]], list[list[Any]], dict[str, Any]]:
     """The experiments on the cluster for programs and as rows, and the training runs by name. Without the service only what the cluster says."""
     from trialflow.cli.cluster.known import Known, known_of
 
@@ -97,7 +99,7 @@ async def _experiments(works: "dict[str, list[Attempt]]", lone: "list[Attempt]")
     return data, rows, known.runs
 
 
-def _text(cluster: "Cluster", seen: "Nodes", experiments: list[list[Any]], lone: "list[Attempt]", states: dict[str, Any]) -> str:
+def _text(cluster: "Cluster", seen: "Nodes", experiments: list[list[Any]], lone: "list[AttemptStatus]", states: dict[str, Any]) -> str:
     parts = [f"cluster {cluster.name} at {cluster.server or 'this pod'}, namespace {cluster.namespace}"]
     if seen.nodes:
         nodes = tables.table(tables.NODE_COLUMNS, [tables.node_row(node) for node in seen.nodes], width=None)
@@ -116,14 +118,14 @@ def _text(cluster: "Cluster", seen: "Nodes", experiments: list[list[Any]], lone:
 
 
 async def _some(cluster: "Cluster", identifiers: tuple[str, ...], project: str, output: str) -> int:
-    from tasks.kubernetes.connection import connected
-    from tasks.kubernetes.nodes import read_nodes
-    from tasks.kubernetes.workload import read_workload
+    from tasks.kubernetes.client.connection import open_cluster
+    from tasks.kubernetes.cluster.nodes import read_nodes
+    from tasks.kubernetes.jobs.workload import read_workload
     from trialflow.cli.cluster.details import experiment_details, run_details
     from trialflow.cli.cluster.targets import find_target
 
     data, names, texts, code = [], [], [], 0
-    async with connected(cluster) as connection, service_session() as (home, client):
+    async with open_cluster(cluster) as connection, service_session() as (home, client):
         seen = await read_nodes(connection)
         attempts = await read_workload(connection, silent=[node.name for node in seen.nodes if not node.ready])
         for text in dict.fromkeys(identifiers):

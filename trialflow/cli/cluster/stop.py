@@ -13,14 +13,14 @@ from trialflow.cli.cluster.options import cluster_option, the_cluster
 from trialflow.cli.cluster.targets import Target, find_target
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.session import service_session
-from trialflow.cli.talk import error, hint, say, warn
+from trialflow.cli.terminal.messages import error, hint, say, warn
 from trialflow.errors import TrialflowError
-from trialflow.kept import REASON, STOPPED_BY_USER
+from trialflow.metadata_keys import REASON, STOPPED_BY_USER
 
 if TYPE_CHECKING:
-    from tasks.kubernetes.cluster import Cluster
-    from tasks.kubernetes.connection import Connection
-    from tasks.kubernetes.workload import Attempt
+    from tasks.kubernetes.client.cluster import Cluster
+    from tasks.kubernetes.client.connection import Connection
+    from tasks.kubernetes.jobs.workload import AttemptStatus
     from trialflow.home import Home
 
     Place = tuple[Home, Any, Connection]
@@ -43,11 +43,11 @@ def stop(identifiers: tuple[str, ...], cluster_name: str | None, project: str | 
 
 
 async def _stop(cluster: "Cluster", identifiers: tuple[str, ...], project: str, yes: bool) -> int:
-    from tasks.kubernetes.connection import connected
-    from tasks.kubernetes.workload import read_workload
+    from tasks.kubernetes.client.connection import open_cluster
+    from tasks.kubernetes.jobs.workload import read_workload
 
     code, targets = 0, []
-    async with connected(cluster) as connection, service_session() as (home, client):
+    async with open_cluster(cluster) as connection, service_session() as (home, client):
         attempts = await read_workload(connection)
         for text in dict.fromkeys(identifiers):
             try:
@@ -79,7 +79,7 @@ async def _stop_one(place: "Place", target: Target) -> str:
 
 async def _stop_experiment(place: "Place", target: Target) -> str:
     """Whoever works on it first, else it would launch again what is deleted."""
-    from tasks.kubernetes.removal import remove_work
+    from tasks.kubernetes.jobs.removal import remove_work
     from trialflow.cli.stopping import stop_work
     from trialflow.cli.working import until_nobody_works, who_works
 
@@ -100,7 +100,7 @@ async def _stop_experiment(place: "Place", target: Target) -> str:
 
 async def _stop_run(place: "Place", target: Target) -> str:
     """It fails in the service first: whoever follows it finds it ended, and does not take it for lost."""
-    from tasks.kubernetes.removal import remove_training_run, remove_work
+    from tasks.kubernetes.jobs.removal import remove_training_run, remove_work
 
     _, client, connection = place
     assert target.run is not None
@@ -131,11 +131,11 @@ def stop_all(cluster_name: str | None, everyones: bool, yes: bool) -> int:
 
 
 async def _stop_all(cluster: "Cluster", everyones: bool, yes: bool) -> int:
-    from tasks.kubernetes.connection import connected
-    from tasks.kubernetes.removal import remove_work
-    from tasks.kubernetes.workload import read_workload
+    from tasks.kubernetes.client.connection import open_cluster
+    from tasks.kubernetes.jobs.removal import remove_work
+    from tasks.kubernetes.jobs.workload import read_workload
 
-    async with connected(cluster) as connection:
+    async with open_cluster(cluster) as connection:
         attempts = [one for one in await read_workload(connection) if one.work]
         if not attempts:
             say("nothing of trialflow's runs here")
@@ -162,9 +162,9 @@ async def _stop_all(cluster: "Cluster", everyones: bool, yes: bool) -> int:
             return code
 
 
-def targets_of(attempts: "list[Attempt]", known: Known) -> "tuple[list[Target], dict[str, list[Attempt]]]":
+def targets_of(attempts: "list[AttemptStatus]", known: Known) -> "tuple[list[Target], dict[str, list[AttemptStatus]]]":
     """What is on the cluster as targets, and by work what the service does not know."""
-    works: dict[str, list[Attempt]] = defaultdict(list)
+    works: dict[str, list[AttemptStatus]] = defaultdict(list)
     for one in attempts:
         if one.work:
             works[one.work].append(one)
@@ -185,7 +185,7 @@ def _in_words(target: Target) -> str:
     return f'"{thing["name"]}", {_counted(target.attempts)}'
 
 
-def _counted(attempts: "list[Attempt]") -> str:
+def _counted(attempts: "list[AttemptStatus]") -> str:
     if not attempts:
         return "nothing on the cluster"
     phases = [one.phase for one in attempts]

@@ -4,12 +4,12 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trialflow.cli import facts
-from trialflow.cli.output import text_of
+from trialflow.cli.terminal.output import text_of
+from trialflow.results import facts
 
 if TYPE_CHECKING:
-    from tasks.kubernetes.nodes import Node
-    from tasks.kubernetes.workload import Attempt
+    from tasks.kubernetes.cluster.nodes import Node
+    from tasks.kubernetes.jobs.workload import AttemptStatus
 
 Json = Mapping[str, Any]
 NODE_COLUMNS = ("NODE", "STATE", "GROUP", "CPU", "MEMORY", "GPU", "PODS")
@@ -53,7 +53,7 @@ def node_row(node: "Node") -> list[Any]:
 
 
 def _amounts(node: "Node", resource: str) -> str | None:
-    from tasks.kubernetes.quantities import figure
+    from tasks.kubernetes.cluster.quantities import figure
 
     has = node.allocatable.get(resource)
     if not has:
@@ -69,20 +69,22 @@ def node_fact(node: "Node") -> dict[str, Any]:
     return {"name": node.name, "ready": node.ready, "cordoned": node.cordoned, "group": node.group, **amounts, "taints": list(node.taints)}
 
 
-def experiment_row(experiment: Json, *, runs: Sequence[Json], best: Sequence[Json], attempts: "Sequence[Attempt]", worker: str | None) -> list[Any]:
+def experiment_row(
+    experiment: Json, *, runs: Sequence[Json], best: Sequence[Json], attempts: "Sequence[AttemptStatus]", worker: str | None
+) -> list[Any]:
     """One row of `EXPERIMENT_COLUMNS`: RUNNING and PENDING are what the cluster says, the rest what the service does."""
     row = facts.experiment_row(experiment, runs=runs, best=best, owner=worker)
     phases = [one.phase for one in attempts]
     return [*row[:3], phases.count("Running"), phases.count("Pending"), *row[4:]]
 
 
-def stranger_row(work: str, attempts: "Sequence[Attempt]") -> list[Any]:
+def stranger_row(work: str, attempts: "Sequence[AttemptStatus]") -> list[Any]:
     """The row of an experiment that this service does not know."""
     phases = [one.phase for one in attempts]
     return [None, work, None, phases.count("Running"), phases.count("Pending"), None, None, None, None, "not of this service"]
 
 
-def attempt_row(attempt: "Attempt", run: Json | None, *, now: float) -> list[Any]:
+def attempt_row(attempt: "AttemptStatus", run: Json | None, *, now: float) -> list[Any]:
     """One row of `ATTEMPT_COLUMNS`. `run` is the training run as the service has it, None if it does not know it."""
     age = age_of(now - attempt.since) if attempt.since is not None else None
     identifier = int(run["id"]) if run is not None else None
@@ -97,7 +99,7 @@ def absent_row(run: Json) -> list[Any]:
     return [int(fact["id"]), fact["name"], fact["state"], fact["attempt"], None, None, None, fact["reason"]]
 
 
-def attempt_fact(attempt: "Attempt", run: Json | None) -> dict[str, Any]:
+def attempt_fact(attempt: "AttemptStatus", run: Json | None) -> dict[str, Any]:
     """An attempt for programs."""
     return {
         "training_run": attempt.training_run,

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from trialflow.cli.identifiers import find_run, identifier
 from trialflow.errors import TrialflowError
-from trialflow.kept import UID
+from trialflow.metadata_keys import UID
 
 if TYPE_CHECKING:
     from tasks.experiments.client import ServiceClient
-    from tasks.kubernetes.workload import Attempt
+    from tasks.kubernetes.jobs.workload import AttemptStatus
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Target:
 
     experiment: dict[str, Any] | None = None
     run: dict[str, Any] | None = None
-    attempts: "list[Attempt]" = field(default_factory=list)
+    attempts: "list[AttemptStatus]" = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -38,18 +38,18 @@ class Target:
         return None if self.run.get("experiment") else self.run["name"]
 
 
-async def find_target(client: "ServiceClient", text: str, project: str, attempts: "Sequence[Attempt]") -> Target:
+async def find_target(client: "ServiceClient", text: str, project: str, attempts: "Sequence[AttemptStatus]") -> Target:
     """What is meant by `text`. A name is looked for on the cluster first, then in the project.
 
     Raises `InvalidInput` if it cannot be meant, `TrialflowError` if there is none.
     """
-    from tasks.experiments.client import NotFound
+    from tasks.experiments.client import ServiceNotFound
 
     wanted = identifier(text)
     if wanted.kind in ("experiment", "either"):
         try:
             return _of_experiment(await client.experiment(wanted.value), attempts)
-        except NotFound:
+        except ServiceNotFound:
             if wanted.kind == "experiment":
                 raise TrialflowError(f"there is no experiment {wanted.value}", hint="`trialflow cluster status` shows those on the cluster") from None
     if wanted.kind == "name":
@@ -65,12 +65,12 @@ async def find_target(client: "ServiceClient", text: str, project: str, attempts
     return _of_run(run, attempts)
 
 
-async def _of_name(client: "ServiceClient", run_id: str, name: str, attempts: "Sequence[Attempt]") -> Target:
-    from tasks.experiments.client import NotFound
+async def _of_name(client: "ServiceClient", run_id: str, name: str, attempts: "Sequence[AttemptStatus]") -> Target:
+    from tasks.experiments.client import ServiceNotFound
 
     try:
         run = await client.run(run_id)
-    except NotFound:
+    except ServiceNotFound:
         run = None
     if run is None or run["name"] != name:
         raise TrialflowError(
@@ -80,12 +80,12 @@ async def _of_name(client: "ServiceClient", run_id: str, name: str, attempts: "S
     return _of_run(run, attempts)
 
 
-def _of_experiment(experiment: dict[str, Any], attempts: "Sequence[Attempt]") -> Target:
+def _of_experiment(experiment: dict[str, Any], attempts: "Sequence[AttemptStatus]") -> Target:
     uid = (experiment.get("metadata") or {}).get(UID)
     return Target(experiment=experiment, attempts=[one for one in attempts if uid and one.work == uid])
 
 
-def _of_run(run: dict[str, Any], attempts: "Sequence[Attempt]") -> Target:
+def _of_run(run: dict[str, Any], attempts: "Sequence[AttemptStatus]") -> Target:
     # The name is what no other service has given to one of its own.
     mine = [one for one in attempts if one.training_run_name == run["name"] and one.training_run == str(run["id"])]
     return Target(run=run, attempts=mine)

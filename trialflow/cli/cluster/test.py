@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from trialflow.cli.cluster.options import cluster_option, the_cluster
-from trialflow.cli.doctor import Finding
-from trialflow.cli.output import output_option, show
+from trialflow.cli.doctor import Check
+from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
 
 if TYPE_CHECKING:
-    from tasks.kubernetes.cluster import Cluster
-    from tasks.kubernetes.connection import Connection
+    from tasks.kubernetes.client.cluster import Cluster
+    from tasks.kubernetes.client.connection import Connection
 
 INSTALL = "`trialflow cluster install-plugins`"
 
@@ -31,12 +31,12 @@ def test(cluster_name: str | None, output: str) -> int:
     return 1 if any(one.state == "fail" for one in found) else 0
 
 
-async def _examine(cluster: "Cluster") -> list[Finding]:
-    from tasks.kubernetes.connection import connected
+async def _examine(cluster: "Cluster") -> list[Check]:
+    from tasks.kubernetes.client.connection import open_cluster
 
     registry = asyncio.ensure_future(_told("registry", _registry(cluster.registry)))
     try:
-        async with connected(cluster) as connection:
+        async with open_cluster(cluster) as connection:
             first = await _told("API server", _server(connection))
             found = [first]
             if first.state == "ok":
@@ -48,65 +48,65 @@ async def _examine(cluster: "Cluster") -> list[Finding]:
                 ]
                 found += await asyncio.gather(*checks)
     except TrialflowError as error:
-        found = [Finding("API server", "fail", error.message, error.hint)]
+        found = [Check("API server", "fail", error.message, error.hint)]
     return [*found, await registry]
 
 
-async def _told(what: str, check: Awaitable[Finding], *, state: str = "fail") -> Finding:
+async def _told(what: str, check: Awaitable[Check], *, state: str = "fail") -> Check:
     try:
         return await check
     except TrialflowError as error:
-        return Finding(what, "warn" if state == "warn" else "fail", error.message, error.hint)
+        return Check(what, "warn" if state == "warn" else "fail", error.message, error.hint)
 
 
-async def _server(connection: "Connection") -> Finding:
-    from tasks.kubernetes.checks import api_server
+async def _server(connection: "Connection") -> Check:
+    from tasks.kubernetes.cluster.checks import api_server
 
     version, seconds = await api_server(connection)
-    return Finding("API server", "ok", f"Kubernetes {version} at {connection.server}, answers in {seconds * 1000:.0f} ms")
+    return Check("API server", "ok", f"Kubernetes {version} at {connection.server}, answers in {seconds * 1000:.0f} ms")
 
 
-async def _nodes(connection: "Connection") -> Finding:
-    from tasks.kubernetes.checks import nodes
+async def _nodes(connection: "Connection") -> Check:
+    from tasks.kubernetes.cluster.checks import nodes
 
     found = await nodes(connection)
     text = f"{found.ready} of {found.total} ready" + (f", {found.gpus} GPUs" if found.gpus else "")
     if found.ready == 0:
-        return Finding("nodes", "warn", text, "training runs wait until there is one; that is as it should be if an autoscaler starts them")
-    return Finding("nodes", "ok" if found.ready == found.total else "warn", text, None if found.ready == found.total else "`kubectl get nodes`")
+        return Check("nodes", "warn", text, "training runs wait until there is one; that is as it should be if an autoscaler starts them")
+    return Check("nodes", "ok" if found.ready == found.total else "warn", text, None if found.ready == found.total else "`kubectl get nodes`")
 
 
-async def _namespace(connection: "Connection") -> Finding:
-    from tasks.kubernetes.checks import has_namespace
+async def _namespace(connection: "Connection") -> Check:
+    from tasks.kubernetes.cluster.checks import has_namespace
 
     if await has_namespace(connection):
-        return Finding("namespace", "ok", connection.namespace)
-    return Finding("namespace", "fail", f"{connection.namespace} does not exist", INSTALL)
+        return Check("namespace", "ok", connection.namespace)
+    return Check("namespace", "fail", f"{connection.namespace} does not exist", INSTALL)
 
 
-async def _rights(connection: "Connection") -> Finding:
-    from tasks.kubernetes.access import RIGHTS, missing_rights
+async def _rights(connection: "Connection") -> Check:
+    from tasks.kubernetes.cluster.access import RIGHTS, missing_rights
 
     missing = await missing_rights(connection)
     told = ", ".join(map(str, missing))
     if any(right.is_needed for right in missing):
-        return Finding("rights", "fail", f"missing: {told}", "`trialflow cluster connect` prints the Role to ask an administrator for")
+        return Check("rights", "fail", f"missing: {told}", "`trialflow cluster connect` prints the Role to ask an administrator for")
     if missing:
-        return Finding("rights", "warn", f"missing: {told}", "training runs work; less can be told about what is pending or lost")
-    return Finding("rights", "ok", f"all {len(RIGHTS)}")
+        return Check("rights", "warn", f"missing: {told}", "training runs work; less can be told about what is pending or lost")
+    return Check("rights", "ok", f"all {len(RIGHTS)}")
 
 
-async def _account(connection: "Connection") -> Finding:
-    from tasks.kubernetes.installation import has_model_account
+async def _account(connection: "Connection") -> Check:
+    from tasks.kubernetes.cluster.installation import has_model_account
 
     if await has_model_account(connection):
-        return Finding("accounts", "ok", "training runs have a service account without rights")
-    return Finding("accounts", "fail", "the service account of training runs is not there", INSTALL)
+        return Check("accounts", "ok", "training runs have a service account without rights")
+    return Check("accounts", "fail", "the service account of training runs is not there", INSTALL)
 
 
-async def _registry(registry: str | None) -> Finding:
-    from tasks.kubernetes.checks import registry_answers
+async def _registry(registry: str | None) -> Check:
+    from tasks.kubernetes.cluster.checks import registry_answers
 
     if registry is None:
-        return Finding("registry", "warn", "none", "`trialflow cluster connect ... --registry HOST:PORT/PATH`, unless your images are made elsewhere")
-    return Finding("registry", "ok", f"{await registry_answers(registry)} answers from here")
+        return Check("registry", "warn", "none", "`trialflow cluster connect ... --registry HOST:PORT/PATH`, unless your images are made elsewhere")
+    return Check("registry", "ok", f"{await registry_answers(registry)} answers from here")

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from trialflow.service import checking, shapes, tasks
+from trialflow.service import serializers, tasks, validation
 from trialflow.service.errors import BadRequest
 from trialflow.service.routes import experiments as ai
 from trialflow.service.routes.projects import check_client
@@ -44,7 +44,7 @@ def validated(body: Mapping[str, Any]) -> dict[str, Any]:
     if not body.get("tasks"):
         return validate_experiment_body(given).to_api()
     asked, budget = tasks.tasks_of(body["tasks"]), given.pop("budget", None)
-    if budget is not None and checking.finite(budget, ".observation_budget") <= 0:
+    if budget is not None and validation.finite(budget, ".observation_budget") <= 0:
         raise BadRequest(f".observation_budget must be above 0, not {budget}")
     whole = {} if budget is None else {"budget": math.ceil(budget)}  # what else there is of rules about it is about whole observations
     kept = {**validate_experiment_body({**given, **whole}).to_api(), "tasks": asked, **({} if budget is None else {"budget": budget})}
@@ -68,12 +68,12 @@ def updated(body: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any
 def _shown(connection: Connection, row: Row) -> dict[str, Any]:
     progress = store.progress(connection, row)
     first, last = progress.pop("first"), progress.pop("last")
-    found = {key: shapes.observation(find(connection, observations, one)) if one else None for key, one in (("first", first), ("last", last))}
+    found = {key: serializers.observation(find(connection, observations, one)) if one else None for key, one in (("first", first), ("last", last))}
     is_single = sum(one.get("strategy") in (None, "optimize") for one in row["body"]["metrics"]) == 1
     best = observation_store.best(observation_store.of_experiment(connection, row["id"]), row["body"]) if is_single else []
     progress.update({"first_observation": found["first"], "last_observation": found["last"]})
-    progress["best_observation"] = shapes.observation(best[0]) if best else None
-    return shapes.experiment(row, progress)
+    progress["best_observation"] = serializers.observation(best[0]) if best else None
+    return serializers.experiment(row, progress)
 
 
 def _any(connection: Connection, row: Row) -> dict[str, Any]:

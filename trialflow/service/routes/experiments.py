@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from trialflow.logged import values_of
-from trialflow.service import checking, shapes
+from trialflow.metrics import values_of
+from trialflow.service import serializers, validation
 from trialflow.service.best import best_of, best_share
 from trialflow.service.errors import BadRequest
 from trialflow.service.routes.paging import Paging
@@ -23,7 +23,7 @@ SORTS = ("id", "recent")
 
 def shown(connection: Connection, row: Row) -> dict[str, Any]:
     """An AI experiment with its progress."""
-    return shapes.experiment(row, store.progress(connection, row))
+    return serializers.experiment(row, store.progress(connection, row))
 
 
 async def create(call: Call) -> Answer:
@@ -81,7 +81,7 @@ async def page(call: Call, kinds: Sequence[str], shape: Callable[[Connection, Ro
             marks = {"limit": paging.limit, "before": paging.before, "after": paging.after, "ascending": paging.ascending}
             rows, more = store.id_page(connection, experiments, wanted, **marks)
             markers = paging.markers(rows, more)
-        return shapes.pagination([shape(connection, row) for row in rows], count=count, **markers)
+        return serializers.pagination([shape(connection, row) for row in rows], count=count, **markers)
 
     return await call.service.store.do(read)
 
@@ -104,7 +104,7 @@ async def update(call: Call) -> Answer:
 def state_of(given: Any) -> str | None:
     """The state that an update asks for, if any. Raises `BadRequest`."""
     if given not in (None, "active", "deleted"):
-        raise BadRequest(f"{checking.excerpt(given)} is not one of the allowed values: active, deleted")
+        raise BadRequest(f"{validation.excerpt(given)} is not one of the allowed values: active, deleted")
     return given
 
 
@@ -117,7 +117,7 @@ async def delete(call: Call) -> Answer:
     """DELETE /aiexperiments/{id} and /experiments/{id}: archive."""
     include = call.query.get("include_runs", call.body.get("include_runs")) or False
     if not isinstance(include, bool):
-        raise BadRequest(f"{checking.excerpt(include)} is not one of the allowed values for include_runs: true, false")
+        raise BadRequest(f"{validation.excerpt(include)} is not one of the allowed values for include_runs: true, false")
     await call.service.store.do(lambda connection: store.archive(connection, call.path["id"], include_runs=include))
     return {}
 
@@ -141,7 +141,7 @@ async def best_training_runs(call: Call) -> Answer:
     if ranked:
         best = [best[place] for place in await call.service.advisor.ask("different", experiment["body"], ranked)]
     rows = await call.service.store.do(lambda connection: [find(connection, training_runs, identifier) for identifier in best])
-    return shapes.pagination([shapes.training_run(row) for row in rows], count=len(rows))
+    return serializers.pagination([serializers.training_run(row) for row in rows], count=len(rows))
 
 
 ROUTES = [

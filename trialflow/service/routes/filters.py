@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from trialflow.service import checking
+from trialflow.service import validation
 from trialflow.service.errors import BadRequest
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -27,7 +27,7 @@ def parse(filters: Any) -> list[tuple[str, str, Any]]:
     if filters is None:
         return []
     if not isinstance(filters, list) or not all(isinstance(one, Mapping) for one in filters):
-        raise BadRequest(f"Invalid type for .filters: {checking.excerpt(filters)} - expected an array of objects")
+        raise BadRequest(f"Invalid type for .filters: {validation.excerpt(filters)} - expected an array of objects")
     result = []
     for one in filters:
         field, operator, value = one.get("field"), one.get("operator"), one.get("value")
@@ -78,7 +78,7 @@ def _matches(found: Any, operator: str, wanted: Any) -> bool:
 
 def _wanted(field: str, value: Any) -> Any:
     if field in ("id", "experiment", "observation", "suggestion") and value is not None:
-        return checking.integer(value, f".filters.{field}")
+        return validation.integer(value, f".filters.{field}")
     return value
 
 

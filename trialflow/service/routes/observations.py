@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from trialflow.service import assignments, checking, shapes, tasks
+from trialflow.service import assignments, serializers, tasks, validation
 from trialflow.service.errors import BadRequest, NotFound
-from trialflow.service.routes.belonging import collection, core_experiment, mine
+from trialflow.service.routes.collections import collection, core_experiment, mine
 from trialflow.service.store import experiments as store
 from trialflow.service.store.rows import Row, add, change, find, now
 from trialflow.service.store.schema import observations, suggestions
@@ -22,7 +22,7 @@ async def create(call: Call) -> Answer:
     row = await call.service.store.do(lambda connection: _observe(connection, core_experiment(connection, call), call.body))
     if not call.body.get("no_optimize"):
         call.service.advisor.prepare(row["experiment"])
-    return shapes.observation(row)
+    return serializers.observation(row)
 
 
 async def create_batch(call: Call) -> Answer:
@@ -40,12 +40,12 @@ async def create_batch(call: Call) -> Answer:
     rows = await call.service.store.do(write)
     if rows:
         call.service.advisor.prepare(rows[0]["experiment"])
-    return shapes.pagination([shapes.observation(row) for row in rows], count=len(rows))
+    return serializers.pagination([serializers.observation(row) for row in rows], count=len(rows))
 
 
 async def put(call: Call) -> Answer:
     """PUT /experiments/{experiment}/observations/{id}."""
-    checking.known_keys(call.body, KEYS)
+    validation.known_keys(call.body, KEYS)
 
     def write(connection: Connection) -> Row:
         experiment = core_experiment(connection, call)
@@ -59,11 +59,11 @@ async def put(call: Call) -> Answer:
     row = await call.service.store.do(write)
     if not call.body.get("no_optimize"):
         call.service.advisor.prepare(row["experiment"])
-    return shapes.observation(row)
+    return serializers.observation(row)
 
 
 def _observe(connection: Connection, experiment: Row, body: Mapping[str, Any]) -> Row:
-    checking.known_keys(body, KEYS)
+    validation.known_keys(body, KEYS)
     if (body.get("suggestion") is None) == (body.get("assignments") is None):
         raise BadRequest("Give exactly one of suggestion and assignments")
     suggestion = None
@@ -83,7 +83,7 @@ def _observe(connection: Connection, experiment: Row, body: Mapping[str, Any]) -
         **_measured(experiment, body),
         "created": now(),
         "deleted": False,
-        "metadata": None if body.get("metadata") is None else checking.metadata(body["metadata"]),
+        "metadata": None if body.get("metadata") is None else validation.metadata(body["metadata"]),
         "task": task,
     }
     identifier = add(connection, observations, values)
@@ -105,7 +105,7 @@ def _changes(connection: Connection, experiment: Row, body: Mapping[str, Any]) -
     if any(body.get(key) is not None for key in ("values", "value", "failed")):
         values.update(_measured(experiment, body))
     if body.get("metadata") is not None:
-        values["metadata"] = checking.metadata(body["metadata"])
+        values["metadata"] = validation.metadata(body["metadata"])
     if (task := tasks.task_named(experiment["body"].get("tasks"), body.get("task"))) is not None:
         values["task"] = task
     return values
@@ -123,7 +123,7 @@ def _measured(experiment: Row, body: Mapping[str, Any]) -> dict[str, Any]:
     names = [one["name"] for one in experiment["body"]["metrics"]]
     failed = body.get("failed") or False
     if not isinstance(failed, bool):
-        raise BadRequest(f"Invalid type for .failed: {checking.excerpt(failed)} - expected type boolean")
+        raise BadRequest(f"Invalid type for .failed: {validation.excerpt(failed)} - expected type boolean")
     given = body.get("values")
     if given is not None and body.get("value") is not None:
         raise BadRequest("Give at most one of value and values")
@@ -134,8 +134,8 @@ def _measured(experiment: Row, body: Mapping[str, Any]) -> dict[str, Any]:
             raise BadRequest("A failed observation has no values")
         return {"failed": True, "values": []}
     if given is None:
-        raise BadRequest(f'Missing required json key "values" in: {checking.excerpt(dict(body))}')
-    values = checking.evaluations(given, names)
+        raise BadRequest(f'Missing required json key "values" in: {validation.excerpt(dict(body))}')
+    values = validation.evaluations(given, names)
     if missing := [name for name in names if name not in {one["name"] for one in values}]:
         raise BadRequest(f"Missing values for the metrics: {', '.join(missing)}")
     return {"failed": False, "values": values}
@@ -146,5 +146,5 @@ ROUTES = [
     ("POST", PATH, create),
     ("POST", PATH + "/batch", create_batch),
     ("PUT", PATH + "/{id}", put),
-    *collection(PATH, observations, shapes.observation),
+    *collection(PATH, observations, serializers.observation),
 ]

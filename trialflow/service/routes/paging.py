@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from trialflow.service import checking
+from trialflow.service import validation
 from trialflow.service.errors import BadRequest
 
 MOST = 1000
@@ -21,8 +21,8 @@ class Paging:
     @classmethod
     def of(cls, query: dict[str, Any]) -> "Paging":
         """Read from a query. Raises `BadRequest`."""
-        limit = checking.integer(query.get("limit", MOST), ".limit", least=0, most=MOST)
-        before, after = (None if query.get(key) is None else checking.integer(query[key], f".{key}") for key in ("before", "after"))
+        limit = validation.integer(query.get("limit", MOST), ".limit", least=0, most=MOST)
+        before, after = (None if query.get(key) is None else validation.integer(query[key], f".{key}") for key in ("before", "after"))
         if before is not None and after is not None:
             raise BadRequest("before and after cannot be given together")
         return cls(limit, before, after, query.get("ascending") is True)

@@ -4,7 +4,7 @@ import hmac
 
 from sqlalchemy import Connection, func, select
 
-from trialflow.service import checking, shapes
+from trialflow.service import serializers, validation
 from trialflow.service.errors import ApiError, BadRequest, NotFound
 from trialflow.service.store.rows import Row, add, change, find, now
 from trialflow.service.store.schema import experiments, projects, training_runs
@@ -31,38 +31,38 @@ def create(connection: Connection, identifier: str, name: str, metadata: dict | 
 
 def check_client(call: Call) -> None:
     """Refuse any client but the one there is."""
-    if call.path.get("client", shapes.CLIENT) != shapes.CLIENT:
+    if call.path.get("client", serializers.CLIENT) != serializers.CLIENT:
         raise NotFound("client", call.path["client"])
 
 
 async def get_token(call: Call) -> Answer:
     """GET /tokens/self."""
-    return shapes.token(call.service.token)
+    return serializers.token(call.service.token)
 
 
 async def get_known_token(call: Call) -> Answer:
     """GET /tokens/{token}: the same, for who names the token."""
     if not hmac.compare_digest(call.path["token"].encode(), call.service.token.encode()):
         raise ApiError(404, "There is no such token")
-    return shapes.token(call.service.token)
+    return serializers.token(call.service.token)
 
 
 async def get_client(call: Call) -> Answer:
     """GET /clients/{client}."""
     check_client(call)
-    return shapes.client()
+    return serializers.client()
 
 
 async def list_organizations(call: Call) -> Answer:
     """GET /organizations."""
-    return shapes.pagination([shapes.organization()], count=1)
+    return serializers.pagination([serializers.organization()], count=1)
 
 
 async def get_organization(call: Call) -> Answer:
     """GET /organizations/{id}."""
-    if call.path["id"] != shapes.ORGANIZATION:
+    if call.path["id"] != serializers.ORGANIZATION:
         raise NotFound("organization", call.path["id"])
-    return shapes.organization()
+    return serializers.organization()
 
 
 async def list_projects(call: Call) -> Answer:
@@ -70,22 +70,22 @@ async def list_projects(call: Call) -> Answer:
     check_client(call)
     rows = await call.service.store.do(lambda connection: [dict(row) for row in connection.execute(select(projects)).mappings()])
     rows.sort(key=lambda row: (-row["created"], row["id"]))
-    return shapes.pagination([shapes.project(row) for row in rows], count=len(rows))
+    return serializers.pagination([serializers.project(row) for row in rows], count=len(rows))
 
 
 async def create_project(call: Call) -> Answer:
     """POST /clients/{client}/projects."""
     check_client(call)
-    checking.known_keys(call.body, ("id", "name", "metadata", "object"))
+    validation.known_keys(call.body, ("id", "name", "metadata", "object"))
     for key in ("id", "name"):
         if key not in call.body:
-            raise BadRequest(f'Missing required json key "{key}" in: {checking.excerpt(call.body)}')
-    identifier = checking.name(call.body["id"], ".id", 32)
+            raise BadRequest(f'Missing required json key "{key}" in: {validation.excerpt(call.body)}')
+    identifier = validation.name(call.body["id"], ".id", 32)
     if not set(identifier) <= LETTERS:
         raise BadRequest(f"Invalid project id {identifier!r}: only lower-case letters, digits, `-`, `_` and `.` are allowed")
-    name = checking.name(call.body["name"], ".name")
-    metadata = checking.metadata(call.body["metadata"]) if call.body.get("metadata") is not None else None
-    return shapes.project(await call.service.store.do(lambda connection: create(connection, identifier, name, metadata)))
+    name = validation.name(call.body["name"], ".name")
+    metadata = validation.metadata(call.body["metadata"]) if call.body.get("metadata") is not None else None
+    return serializers.project(await call.service.store.do(lambda connection: create(connection, identifier, name, metadata)))
 
 
 async def get_project(call: Call) -> Answer:
@@ -99,7 +99,7 @@ async def get_project(call: Call) -> Answer:
             "experiment_count": connection.execute(count.where(experiments.c.project == row["id"])).scalar_one(),
             "training_run_count": connection.execute(count.where(training_runs.c.project == row["id"])).scalar_one(),
         }
-        return {**shapes.project(row), **held}
+        return {**serializers.project(row), **held}
 
     return await call.service.store.do(read)
 
@@ -107,19 +107,19 @@ async def get_project(call: Call) -> Answer:
 async def update_project(call: Call) -> Answer:
     """PUT /clients/{client}/projects/{project}."""
     check_client(call)
-    checking.known_keys(call.body, ("id", "name", "metadata", "deleted", "object"))
+    validation.known_keys(call.body, ("id", "name", "metadata", "deleted", "object"))
     values: dict = {"updated": now()}
     if "name" in call.body:
-        values["name"] = checking.name(call.body["name"], ".name")
+        values["name"] = validation.name(call.body["name"], ".name")
     if "metadata" in call.body:
-        values["metadata"] = None if call.body["metadata"] is None else checking.metadata(call.body["metadata"])
+        values["metadata"] = None if call.body["metadata"] is None else validation.metadata(call.body["metadata"])
 
     def write(connection: Connection) -> Row:
         row = find(connection, projects, call.path["project"])
         change(connection, projects, row["id"], values)
         return {**row, **values}
 
-    return shapes.project(await call.service.store.do(write))
+    return serializers.project(await call.service.store.do(write))
 
 
 ROUTES = [

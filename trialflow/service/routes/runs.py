@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from trialflow.service import assignments, checking, shapes
+from trialflow.service import assignments, serializers, validation
 from trialflow.service.errors import BadRequest, NotFound
 from trialflow.service.routes import filters
 from trialflow.service.routes.paging import Paging
@@ -24,34 +24,34 @@ PROJECT = "/clients/{client}/projects/{project}/training_runs"
 async def create(call: Call) -> Answer:
     """POST .../training_runs: one that belongs to no experiment."""
     check_client(call)
-    body = checking.training_run(call.body, is_new=True)
+    body = validation.training_run(call.body, is_new=True)
 
     def write(connection: Connection) -> dict:
         project = find(connection, projects, call.path["project"])
         return run_store.create(connection, project=project["id"], experiment=None, body=body, suggestion=None)
 
-    return shapes.training_run(await call.service.store.do(write))
+    return serializers.training_run(await call.service.store.do(write))
 
 
 async def create_batch(call: Call) -> Answer:
     """POST .../training_runs/batch: up to 10,000, in order."""
     check_client(call)
-    checking.known_keys(call.body, ("runs", "fields"))
+    validation.known_keys(call.body, ("runs", "fields"))
     runs = call.body.get("runs")
     if not isinstance(runs, list) or not all(isinstance(one, dict) for one in runs):
         raise BadRequest("Invalid type for .runs: expected an array of objects")
     if len(runs) > LARGEST_BATCH:
         raise BadRequest(f"{len(runs)} runs in a batch, at most {LARGEST_BATCH} are allowed")
-    bodies = [checking.training_run(one, is_new=True) for one in runs]
+    bodies = [validation.training_run(one, is_new=True) for one in runs]
 
     def write(connection: Connection) -> list[dict]:
         project = find(connection, projects, call.path["project"])
         return [run_store.create(connection, project=project["id"], experiment=None, body=body, suggestion=None) for body in bodies]
 
-    shown = [shapes.training_run(row) for row in await call.service.store.do(write)]
+    shown = [serializers.training_run(row) for row in await call.service.store.do(write)]
     if isinstance(fields := call.body.get("fields"), str):
         shown = [{key: one[key] for key in fields.split(",") if key in one} for one in shown]
-    return shapes.pagination(shown, count=len(shown))
+    return serializers.pagination(shown, count=len(shown))
 
 
 async def list_(call: Call) -> Answer:
@@ -77,14 +77,14 @@ def _read_page(connection: Connection, project: str, wanted: list, sort: str, pa
     rest = []
     for field, operator, value in wanted:
         if operator == "==" and field in INDEXED_FIELDS and value is not None:
-            condition &= training_runs.c[field] == (checking.integer(value, f".filters.{field}") if field in ("id", "experiment") else value)
+            condition &= training_runs.c[field] == (validation.integer(value, f".filters.{field}") if field in ("id", "experiment") else value)
         else:
             rest.append((field, operator, value))
     if not rest and sort == "id":
         marks = {"limit": paging.limit, "before": paging.before, "after": paging.after, "ascending": paging.ascending}
         rows, more = id_page(connection, training_runs, condition, **marks)
         count = run_store.count(connection, condition)
-        return shapes.pagination(_shown(rows), count=count, **paging.markers(rows, more), defined_fields=[])
+        return serializers.pagination(_shown(rows), count=count, **paging.markers(rows, more), defined_fields=[])
     # What the database has no column for is looked at row by row; markers are then places in the sorted list.
     query = select(training_runs).where(condition).order_by(training_runs.c.id.desc())
     found = [one for one in _shown([dict(row) for row in connection.execute(query).mappings()]) if filters.matches(one, rest)]
@@ -95,19 +95,19 @@ def _read_page(connection: Connection, project: str, wanted: list, sort: str, pa
     start = paging.before or 0
     more = start + paging.limit < len(found)
     page = found[start : start + paging.limit]
-    return shapes.pagination(page, count=len(found), before=str(start + paging.limit) if more else None, defined_fields=[])
+    return serializers.pagination(page, count=len(found), before=str(start + paging.limit) if more else None, defined_fields=[])
 
 
 INDEXED_FIELDS = filters.INDEXED
 
 
 def _shown(rows: list) -> list[dict]:
-    return [shapes.training_run(row) for row in rows]
+    return [serializers.training_run(row) for row in rows]
 
 
 async def get(call: Call) -> Answer:
     """GET /training_runs/{id}."""
-    return shapes.training_run(await call.service.store.do(lambda connection: run_store.get(connection, call.path["id"])))
+    return serializers.training_run(await call.service.store.do(lambda connection: run_store.get(connection, call.path["id"])))
 
 
 async def merge(call: Call) -> Answer:
@@ -121,11 +121,11 @@ async def put(call: Call) -> Answer:
 
 
 async def _change(call: Call, *, replace: bool) -> Answer:
-    body = checking.training_run(call.body, is_new=False)
+    body = validation.training_run(call.body, is_new=False)
     row = await call.service.store.do(lambda connection: run_store.merge(connection, call.path["id"], body, replace=replace))
     if body.get("state") is not None and row["observation"] is not None:
         call.service.advisor.prepare(row["experiment"])
-    return shapes.training_run(row)
+    return serializers.training_run(row)
 
 
 async def delete(call: Call) -> Answer:
@@ -134,18 +134,18 @@ async def delete(call: Call) -> Answer:
     def write(connection: Connection) -> dict:
         return run_store.set_deleted(connection, run_store.get(connection, call.path["id"]), True)
 
-    return shapes.training_run(await call.service.store.do(write))
+    return serializers.training_run(await call.service.store.do(write))
 
 
 async def create_checkpoint(call: Call) -> Answer:
     """POST /training_runs/{id}/checkpoints."""
-    checking.known_keys(call.body, ("values", "metadata", "object"))
-    values = checking.evaluations(call.body.get("values"), ())
+    validation.known_keys(call.body, ("values", "metadata", "object"))
+    values = validation.evaluations(call.body.get("values"), ())
     metadata = call.body.get("metadata")
-    if metadata is not None and len(checking.metadata(metadata)) > 5:
+    if metadata is not None and len(validation.metadata(metadata)) > 5:
         raise BadRequest("A checkpoint has at most 5 metadata")
     row = await call.service.store.do(lambda connection: run_store.add_checkpoint(connection, call.path["id"], values, metadata))
-    return shapes.checkpoint(row)
+    return serializers.checkpoint(row)
 
 
 async def list_checkpoints(call: Call) -> Answer:
@@ -156,7 +156,7 @@ async def list_checkpoints(call: Call) -> Answer:
         run = run_store.get(connection, call.path["id"])
         marks = {"limit": paging.limit, "before": paging.before, "after": paging.after, "ascending": paging.ascending}
         rows, more = id_page(connection, checkpoints, checkpoints.c.training_run == run["id"], **marks)
-        return shapes.pagination(map(shapes.checkpoint, rows), count=run["checkpoint_count"], **paging.markers(rows, more))  # type: ignore[arg-type]
+        return serializers.pagination(map(serializers.checkpoint, rows), count=run["checkpoint_count"], **paging.markers(rows, more))  # type: ignore[arg-type]
 
     return await call.service.store.do(read)
 
@@ -170,25 +170,25 @@ async def get_checkpoint(call: Call) -> Answer:
             raise NotFound("checkpoint", call.path["checkpoint"])
         return row
 
-    return shapes.checkpoint(await call.service.store.do(read))
+    return serializers.checkpoint(await call.service.store.do(read))
 
 
 async def create_file(call: Call) -> Answer:
     """POST /training_runs/{id}/files: announce a file, and be told where to upload it."""
     from trialflow.service.files import LARGEST_FILE
 
-    checking.known_keys(call.body, ("content_length", "content_md5", "content_type", "name", "filename", "object"))
-    length = checking.integer(call.body.get("content_length"), ".content_length", most=LARGEST_FILE)
-    digest = checking.name(call.body.get("content_md5"), ".content_md5")
+    validation.known_keys(call.body, ("content_length", "content_md5", "content_type", "name", "filename", "object"))
+    length = validation.integer(call.body.get("content_length"), ".content_length", most=LARGEST_FILE)
+    digest = validation.name(call.body.get("content_md5"), ".content_md5")
     try:
         if len(base64.b64decode(digest, validate=True)) != 16:
             raise ValueError
     except ValueError:
         raise BadRequest("content_md5 is no base64 of an MD5 digest") from None
     values = {
-        "name": None if call.body.get("name") is None else checking.name(call.body["name"], ".name"),
-        "filename": None if call.body.get("filename") is None else checking.name(call.body["filename"], ".filename", 500),
-        "content_type": checking.name(call.body.get("content_type"), ".content_type"),
+        "name": None if call.body.get("name") is None else validation.name(call.body["name"], ".name"),
+        "filename": None if call.body.get("filename") is None else validation.name(call.body["filename"], ".filename", 500),
+        "content_type": validation.name(call.body.get("content_type"), ".content_type"),
         "content_length": length,
         "content_md5": digest,
         "created": float(now()),
@@ -204,18 +204,18 @@ async def create_file(call: Call) -> Answer:
         return row
 
     row = await call.service.store.do(write)
-    return shapes.file(row, call.service.files.link(call.request, row, "PUT"), "upload")
+    return serializers.file(row, call.service.files.link(call.request, row, "PUT"), "upload")
 
 
 async def get_file(call: Call) -> Answer:
     """GET /files/{id}: where to download it."""
     row = await call.service.store.do(lambda connection: find(connection, files, call.path["id"]))
-    return shapes.file(row, call.service.files.link(call.request, row, "GET"), "download")
+    return serializers.file(row, call.service.files.link(call.request, row, "GET"), "download")
 
 
 async def of_experiment(call: Call) -> Answer:
     """POST /aiexperiments/{id}/training_runs: a training run with suggested assignments, or with all of them given."""
-    body = checking.training_run(call.body, is_new=True)
+    body = validation.training_run(call.body, is_new=True)
     store, advisor = call.service.store, call.service.advisor
     experiment = await store.do(lambda connection: experiment_store.get(connection, call.path["id"], kind="ai"))
     run_store.check_open(experiment)
@@ -235,7 +235,7 @@ async def of_experiment(call: Call) -> Answer:
         row = await store.do(write)
     if suggestion is not None:
         advisor.prepare(experiment["id"])
-    return shapes.training_run(row)
+    return serializers.training_run(row)
 
 
 HOT_ROUTES = [

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from trialflow.service import checking
+from trialflow.service import validation
 from trialflow.service.errors import BadRequest, Forbidden
 from trialflow.service.merging import merged
 from trialflow.service.store import experiments as experiment_store
@@ -27,8 +27,8 @@ def create(connection: Connection, *, project: str, experiment: Row | None, body
         data["assignments"] = {**data["assignments"], **suggestion["assignments"]}
     _check_meta(data, body)
     if suggestion is not None and suggestion["method"] != "explicit":
-        data["assignments_meta"] = {**data["assignments_meta"], **{name: {"source": checking.OWN_SOURCE} for name in suggestion["assignments"]}}
-        data["assignments_sources"] = {**data["assignments_sources"], checking.OWN_SOURCE: {"sort": 1, "default_show": True}}
+        data["assignments_meta"] = {**data["assignments_meta"], **{name: {"source": validation.OWN_SOURCE} for name in suggestion["assignments"]}}
+        data["assignments_sources"] = {**data["assignments_sources"], validation.OWN_SOURCE: {"sort": 1, "default_show": True}}
     row: Row = {
         "project": project,
         "experiment": experiment["id"] if experiment else None,
@@ -85,7 +85,7 @@ def merge(connection: Connection, identifier: str, body: Mapping[str, Any], *, r
         if key in MAPS or key in META:
             data[key] = dict(value or {}) if replace else merged(data.get(key) or {}, value or {})
             if key in COUNTED:
-                checking.count(data[key], f".{key}")
+                validation.count(data[key], f".{key}")
         elif key == "favorite":
             data[key] = bool(value)
     _check_meta(data, body)

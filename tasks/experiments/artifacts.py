@@ -1,0 +1,97 @@
+"""What Prefect's UI shows of an experiment beside its flow run: a progress bar, a table of training runs, a report."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
+
+from tasks.experiments.ledger import Ledger
+from tasks.outcome import Outcome
+from trialflow.metrics import values_of
+
+EVERY_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+class ArtifactReporter:
+    """Keeps the artifacts of one experiment up to date, at most every two seconds. Stable keys: recurring tuning shows versions.
+
+    No training run waits for Prefect's server here, and none is lost because it is away: then the artifacts are old, and a warning says so.
+    """
+
+    def __init__(self, experiment: Mapping[str, Any], ledger: Ledger, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.experiment = experiment
+        self.ledger = ledger
+        self.last_failure: str | None = None
+        self._clock = clock
+        self._progress: UUID | None = None
+        self._updated = float("-inf")
+        self._rows: list[dict[str, Any]] = []
+        self._showing: asyncio.Task[None] | None = None
+
+    @property
+    def key(self) -> str:
+        """The stem of the artifacts' keys: lower-case letters, digits and dashes of the experiment's name."""
+        return re.sub(r"[^a-z0-9]+", "-", self.experiment["name"].lower()).strip("-") or "experiment"
+
+    def observed(self, run: Mapping[str, Any], outcome: Outcome) -> None:
+        """Take in the outcome of one training run."""
+        if outcome.kind == "failed":
+            self.last_failure = outcome.reason
+        facts = {**values_of(run), **run["assignments"], "reason": outcome.reason or ""}
+        self._rows.append({"training run": run["id"], "outcome": outcome.word, **facts})
+        if self._clock() - self._updated >= EVERY_SECONDS and (self._showing is None or self._showing.done()):
+            self._showing = asyncio.create_task(_kept_going(self._show_progress()))
+
+    async def finish(self, best: Sequence[Mapping[str, Any]]) -> None:
+        """Write the table and the report."""
+        if self._showing is not None:
+            await self._showing
+        await _kept_going(self._show_all(best))
+
+    async def _show_all(self, best: Sequence[Mapping[str, Any]]) -> None:
+        await self._show_progress()
+        if self._rows:
+            await acreate_table_artifact(table=self._rows, key=f"{self.key}-training-runs", description=f"Experiment {self.experiment['id']}")
+        await acreate_markdown_artifact(markdown=report(self.experiment, self.ledger, best), key=f"{self.key}-report")
+
+    async def _show_progress(self) -> None:
+        self._updated = self._clock()
+        if not self.ledger.budget:
+            return
+        percent = min(100.0, 100.0 * self.ledger.spent / self.ledger.budget)
+        if self._progress is None:
+            self._progress = await acreate_progress_artifact(percent, key=f"{self.key}-progress", description=self.experiment["name"])
+        else:
+            await aupdate_progress_artifact(self._progress, percent)
+
+
+async def _kept_going(showing: Awaitable[None]) -> None:
+    try:
+        await showing
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost a training run
+        logger.warning("Prefect's server did not take what it shows of the experiment: %s", error or type(error).__name__)
+
+
+def report(experiment: Mapping[str, Any], ledger: Ledger, best: Sequence[Mapping[str, Any]]) -> str:
+    """The report of an experiment as markdown."""
+    lines = [f"# {experiment['name']} (experiment {experiment['id']})", ""]
+    early = f"{ledger.stopped} stopped early, " if ledger.stopped else ""
+    lines += [
+        f"{ledger.spent} of {ledger.budget or 'unlimited'} training runs done, {early}{ledger.failed} failed, {ledger.lost} lost and launched again.",
+        "",
+    ]
+    for run in best:
+        lines += [f"## Best: training run {run['id']}", "", "| metric | value |", "|---|---|"]
+        lines += [f"| {name} | {value['value']:g} |" for name, value in sorted(run["values"].items())]
+        lines += ["", "| parameter | value |", "|---|---|"]
+        lines += [f"| {name} | {value} |" for name, value in sorted(run["assignments"].items())] + [""]
+    if not best:
+        lines.append("No training run has completed yet.")
+    return "\n".join(lines)

@@ -1,0 +1,41 @@
+"""Objects of the API server as plain JSON: list them page by page, read one, delete many. Models for thousands of pods would cost seconds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.kubernetes.client.connection import Connection
+from tasks.kubernetes.client.errors import explained
+
+Json = dict[str, Any]
+PAGE = 500
+
+
+async def ask(connection: Connection, method: str, path: str, *, what: str, query: Mapping[str, Any] | None = None, body: Json | None = None) -> Json:
+    """One request and its JSON; a PATCH is a merge patch. `what` completes "could not ...". Raises `ClusterError`."""
+    headers = {"Accept": "application/json", "Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"}
+    async with explained(what, server=connection.server):
+        return await connection.api.call_api(
+            path,
+            method,
+            query_params=list((query or {}).items()),
+            header_params=headers,
+            body=body,
+            response_types_map={200: "object", 201: "object", 202: "object"},
+            _return_http_data_only=True,
+        )
+
+
+async def listed(connection: Connection, path: str, *, what: str, labels: str | None = None, fields: str | None = None) -> list[Json]:
+    """All objects under `path`, with a label and a field selector. Raises `ClusterError`."""
+    query: Json = {"limit": PAGE}
+    if labels:
+        query["labelSelector"] = labels
+    if fields:
+        query["fieldSelector"] = fields
+    found: list[Json] = []
+    while True:
+        page = await ask(connection, "GET", path, what=what, query=query)
+        found += page.get("items") or []
+        if not (more := (page.get("metadata") or {}).get("continue")):
+            return found
+        query["continue"] = more

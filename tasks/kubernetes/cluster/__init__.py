@@ -1,0 +1,4 @@
+"""A cluster as a place to work: saved clusters, access rights, installation, nodes and their capacity.
+
+It knows nothing of training runs (`tasks.kubernetes.jobs`).
+"""

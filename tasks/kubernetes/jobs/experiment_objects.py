@@ -1,0 +1,70 @@
+"""What an experiment has on a cluster beside its Jobs: the launcher's files in a ConfigMap, its keys in a Secret."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import trialflow.launcher
+from tasks.kubernetes.client.connection import Connection
+from tasks.kubernetes.client.errors import Exists, Missing
+from tasks.kubernetes.client.labels import EXPERIMENT, MANAGED_BY, TRAINING_RUN, TRAINING_RUN_NAME, TRIALFLOW, WORK, selector
+from tasks.kubernetes.client.objects import ask
+from tasks.kubernetes.jobs.pod_template import LAUNCHER_FILES
+
+FOLDER = Path(trialflow.launcher.__file__).parent
+
+
+async def ensure_belongings(connection: Connection, uid: str, *, owner: Mapping[str, str], keys: Mapping[str, str]) -> None:
+    """Make the ConfigMap `uid` with the launcher and, if there are `keys`, the Secret `uid` with them; bring them up to date if they are there.
+
+    `owner` are labels that say whose they are (see `owner_labels`). A Secret is never there without the ConfigMap: who looks for what is left over
+    needs no right to list Secrets.
+    """
+    labels = {MANAGED_BY: TRIALFLOW, WORK: uid, **owner}
+    metadata = {"name": uid, "labels": labels}
+    files = {path.replace("/", "."): (FOLDER / path).read_text() for path in LAUNCHER_FILES}
+    await _ensure(connection, "configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": files})
+    if keys:
+        data = {name: base64.b64encode(value.encode()).decode() for name, value in keys.items()}
+        await _ensure(connection, "secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data})
+
+
+def owner_labels(uid: str, *, experiment_id: str | None, training_run_id: str | None) -> dict[str, str]:
+    """The labels that say whose `uid` is: an experiment's, or that of a training run by itself, whose name it is."""
+    if experiment_id:
+        return {EXPERIMENT: experiment_id}
+    return {TRAINING_RUN: training_run_id, TRAINING_RUN_NAME: uid} if training_run_id else {}
+
+
+async def require_secret(connection: Connection, name: str) -> None:
+    """Raise `Missing` if the namespace has no Secret `name`."""
+    namespace = connection.namespace
+    try:
+        await ask(connection, "GET", f"/api/v1/namespaces/{namespace}/secrets/{name}", what=f"find the Secret {name} that run.yml names")
+    except Missing as error:
+        error.hint = (
+            f"`trialflow cluster kubectl -- create secret generic {name} --from-literal=KEY=VALUE` makes it in namespace {namespace}; "
+            "or take it out of `secrets` in run.yml"
+        )
+        raise
+
+
+async def delete_belongings(connection: Connection, uid: str) -> None:
+    """Delete everything that has the label of `uid`: Jobs with their pods, the ConfigMap, the Secret. No error if nothing is left."""
+    namespace = connection.namespace
+    query = {"labelSelector": selector({WORK: uid}), "propagationPolicy": "Background"}
+    await ask(connection, "DELETE", f"/apis/batch/v1/namespaces/{namespace}/jobs", what="delete Jobs", query=query)
+    for kind in ("secrets", "configmaps"):
+        try:
+            await ask(connection, "DELETE", f"/api/v1/namespaces/{namespace}/{kind}/{uid}", what=f"delete {kind} {uid}")
+        except Missing:
+            pass
+
+
+async def _ensure(connection: Connection, kind: str, manifest: dict[str, Any]) -> None:
+    path, name = f"/api/v1/namespaces/{connection.namespace}/{kind}", manifest["metadata"]["name"]
+    try:
+        await ask(connection, "POST", path, what=f"create {manifest['kind']} {name}", body=manifest)
+    except Exists:
+        await ask(connection, "PUT", f"{path}/{name}", what=f"update {manifest['kind']} {name}", body=manifest)

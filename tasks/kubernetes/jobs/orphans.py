@@ -1,0 +1,138 @@
+"""What is left over on a cluster: a pure plan of what may be deleted, and the adapter that reads what there is."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tasks.kubernetes.client.connection import Connection
+from tasks.kubernetes.client.errors import Missing
+from tasks.kubernetes.client.labels import EXPERIMENT, MANAGED_BY, TRAINING_RUN, TRAINING_RUN_NAME, TRIALFLOW, WORK, selector
+from tasks.kubernetes.client.objects import ask, listed
+
+Kind = Literal["Job", "ConfigMap", "Secret"]
+PATHS: dict[Kind, str] = {
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
+    "Secret": "/api/v1/namespaces/{}/secrets",
+}
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object that trialflow made. `has_ended` is for Jobs; the others are labels, None where there is none."""
+
+    kind: Kind
+    name: str
+    work: str | None = None
+    experiment: str | None = None
+    training_run: str | None = None
+    training_run_name: str | None = None
+    has_ended: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the service says: the works that it knows, those that somebody works on, and the names of the training runs that are active."""
+
+    known: frozenset[str] = frozenset()
+    worked_on: frozenset[str] = frozenset()
+    active: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a thing goes, and why."""
+
+    thing: Thing
+    goes: bool
+    why: str
+
+
+def plan(things: Iterable[Thing], facts: Facts, *, everyones: bool = False) -> list[Decision]:
+    """Decide what goes: nothing that runs, holds a result that waits, or belongs to what somebody works on.
+
+    What this service does not know may be another user's: it goes only with `everyones`, and then only what has ended.
+    """
+    listed_things = list(things)
+    jobs = [_job(one, facts, everyones) for one in listed_things if one.kind == "Job"]
+    needed = {one.thing.work for one in jobs if not one.goes}
+    others = [_belonging(one, facts, everyones, needed) for one in listed_things if one.kind != "Job"]
+    return [*jobs, *others]
+
+
+def _job(thing: Thing, facts: Facts, everyones: bool) -> Decision:
+    if thing.work is None:
+        return Decision(thing, False, "it says of no experiment that it belongs to it")
+    if thing.work not in facts.known:
+        if not thing.has_ended:
+            return Decision(thing, False, "it runs, and this service does not know it")
+        return Decision(thing, everyones, "this service does not know it")
+    if thing.work in facts.worked_on:
+        return Decision(thing, False, "its experiment is being worked on")
+    if thing.training_run_name in facts.active:
+        return Decision(thing, False, "its result waits to be taken" if thing.has_ended else "its training run is active")
+    if not thing.has_ended and thing.experiment is None:
+        return Decision(thing, False, "it runs")
+    return Decision(thing, True, "it has ended" if thing.has_ended else "its training run has ended")
+
+
+def _belonging(thing: Thing, facts: Facts, everyones: bool, needed: set[str | None]) -> Decision:
+    if thing.work is None:
+        return Decision(thing, False, "it says of no experiment that it belongs to it")
+    if thing.work in needed:
+        return Decision(thing, False, "a Job that stays needs it")
+    if thing.work not in facts.known:
+        return Decision(thing, everyones, "this service does not know it")
+    if thing.work in facts.worked_on:
+        return Decision(thing, False, "its experiment is being worked on")
+    if thing.experiment is None and thing.work in facts.active:
+        return Decision(thing, False, "its training run is active")
+    return Decision(thing, True, "no Job needs it")
+
+
+async def read_things(connection: Connection) -> list[Thing]:
+    """Everything in the namespace that trialflow made for experiments and training runs. Raises `ClusterError`."""
+    kinds: Sequence[Kind] = ("Job", "ConfigMap")
+    jobs, maps = await asyncio.gather(
+        *(listed(connection, PATHS[kind].format(connection.namespace), what=f"list {kind}s", labels=selector()) for kind in kinds)
+    )
+    secrets = await asyncio.gather(*(_secret_beside(connection, one["metadata"]["name"]) for one in maps))
+    # Secrets before their ConfigMaps, by whose names they are found.
+    found: list[tuple[Kind, Any]] = [
+        *(("Job", one) for one in jobs), *(("Secret", one) for one in secrets if one), *(("ConfigMap", one) for one in maps)
+    ]  # fmt: skip
+    return [thing_of(kind, item) for kind, item in found]
+
+
+async def _secret_beside(connection: Connection, name: str) -> Mapping[str, Any] | None:
+    """The Secret that has the name of a ConfigMap of ours, and is ours. Listing Secrets is a right that flows do not have."""
+    try:
+        found = await ask(connection, "GET", f"{PATHS['Secret'].format(connection.namespace)}/{name}", what=f"look for Secret {name}")
+    except Missing:
+        return None
+    return found if (found["metadata"].get("labels") or {}).get(MANAGED_BY) == TRIALFLOW else None
+
+
+def thing_of(kind: Kind, item: Mapping[str, Any]) -> Thing:
+    """The thing that an object's JSON describes."""
+    labels = item["metadata"].get("labels") or {}
+    conditions = (item.get("status") or {}).get("conditions") or []
+    return Thing(
+        kind,
+        item["metadata"]["name"],
+        work=labels.get(WORK),
+        experiment=labels.get(EXPERIMENT),
+        training_run=labels.get(TRAINING_RUN),
+        training_run_name=labels.get(TRAINING_RUN_NAME),
+        has_ended=any(one.get("status") == "True" and one.get("type") in ("Complete", "Failed") for one in conditions),
+    )
+
+
+async def delete_thing(connection: Connection, thing: Thing) -> None:
+    """Delete it, a Job with its pods. No error if it is gone."""
+    path = f"{PATHS[thing.kind].format(connection.namespace)}/{thing.name}"
+    try:
+        await ask(connection, "DELETE", path, what=f"delete {thing.kind} {thing.name}", query={"propagationPolicy": "Background"})
+    except Missing:
+        pass

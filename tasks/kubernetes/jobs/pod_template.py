@@ -1,0 +1,279 @@
+"""The Job of one attempt of a training run, as Kubernetes takes it. Pure: the same facts give the same manifest."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tasks.compute import Attempt
+from tasks.kubernetes.client.labels import (
+    ATTEMPT,
+    CONTAINER,
+    EXPERIMENT,
+    FLOW_RUN,
+    MANAGED_BY,
+    NODE_GROUPS,
+    TRAINING_RUN,
+    TRAINING_RUN_NAME,
+    TRIALFLOW,
+    WORK,
+)
+from tasks.kubernetes.jobs.ending import TIME_LIMIT
+from tasks.kubernetes.jobs.overlay import overlaid
+from trialflow.launcher.model import HEAVY, context, variable_of
+
+Json = dict[str, Any]
+Mode = Literal["shell", "python", "bare"]
+MODES: tuple[Mode, ...] = ("shell", "python", "bare")
+"""How a container is started, in the order in which it is tried: by a shell that looks for a Python, by a Python, and without a launcher."""
+
+LAUNCHER = "/trialflow/launcher"
+WRITABLE = "/trialflow/work"
+FACTS = "/trialflow/facts"
+CONTEXT = "trialflow.dev/context"
+MODE = "trialflow.dev/mode"
+NOBODY = 1000
+"""The user of images that would run as root, which the `restricted` Pod Security level forbids."""
+KEPT_SECONDS = 7 * 24 * 3600
+"""How long a Job that ended waits on the cluster for a flow that takes its result, before Kubernetes deletes it."""
+GRACE_SECONDS = 15
+GPU = "nvidia.com/gpu"
+DEFAULT_REQUESTS = {"ephemeral-storage": "128Mi"}
+NUMBERED = " ".join(f"python3.{minor}" for minor in range(20, 5, -1))
+SCRIPT = f"""\
+for python in python3 python /usr/local/bin/python3 /usr/bin/python3 /opt/conda/bin/python3 {NUMBERED}; do
+  "$python" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null && exec "$python" -I -S {LAUNCHER}/pod.py "$@"
+done
+if [ "$TRIALFLOW_UPSTREAM_URL" ]; then export SIGOPT_API_URL="$TRIALFLOW_UPSTREAM_URL" SIGOPT_API_TOKEN="$TRIALFLOW_UPSTREAM_TOKEN"; fi
+if [ "${TIME_LIMIT}" ] && timeout 1 true 2>/dev/null; then set -- timeout -k 10 "${TIME_LIMIT}" "$@"; fi
+exec "$@"
+"""
+"""Finds a Python for the launcher. An image that has none runs the model by itself: it is told of the service if pods reach one, and the time
+limit is kept by `timeout`, where there is such a program."""
+
+
+@dataclass(frozen=True)
+class PodTemplate:
+    """What all pods of one experiment, or of a training run by itself, have in common.
+
+    `entrypoint`, `command` and `user` are the image's own, None where the registry could not be asked. `requests`, `limits` and `gpus` are
+    Kubernetes' resources. `secret` names the Secret with the experiment's keys, `secrets` the user's; `pod` are pod fields of the user's own.
+    """
+
+    uid: str
+    image: str
+    entrypoint: Sequence[str] | None = None
+    command: Sequence[str] = ()
+    user: str | None = None
+    environment_of_image: Mapping[str, str] = field(default_factory=dict)
+    requests: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    gpus: int | None = None
+    secret: str | None = None
+    secrets: Sequence[str] = ()
+    service_account: str | None = None
+    api_url: str | None = None
+    flow_run: str | None = None
+    pod: Mapping[str, Any] = field(default_factory=dict)
+
+
+def job_name(work: Attempt) -> str:
+    """The Job of an attempt: the training run's name, and the number of every attempt but the first."""
+    name = str(work.training_run["name"])
+    return name if work.attempt == 1 else f"{name}-{work.attempt}"
+
+
+def job(work: Attempt, recipe: PodTemplate, mode: Mode = "shell") -> Json:
+    """The manifest of the Job for `work`."""
+    labels = _labels(work, recipe)
+    facts = {
+        "training_run": _light(work.training_run),
+        "attempt": work.attempt,
+        "experiment": work.experiment_id,
+        "project": work.project,
+        "assignments": work.training_run.get("assignments") or {},
+    }
+    template = {"metadata": {"labels": labels, "annotations": {CONTEXT: json.dumps(facts), MODE: mode}}, "spec": _pod(work, recipe, mode)}
+    own = dict(recipe.pod)
+    for kind, more in (own.pop("metadata", None) or {}).items():
+        if kind in ("labels", "annotations"):
+            template["metadata"][kind] = {**more, **template["metadata"][kind]}
+    template["spec"] = overlaid(template["spec"], own)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": job_name(work), "labels": labels},
+        "spec": {"backoffLimit": 0, "completions": 1, "parallelism": 1, "ttlSecondsAfterFinished": KEPT_SECONDS, "template": template},
+    }
+
+
+def _labels(work: Attempt, recipe: PodTemplate) -> dict[str, str]:
+    labels = {
+        MANAGED_BY: TRIALFLOW,
+        WORK: recipe.uid,
+        TRAINING_RUN: work.training_run_id,
+        TRAINING_RUN_NAME: str(work.training_run["name"]),
+        ATTEMPT: str(work.attempt),
+    }
+    if work.experiment_id:
+        labels[EXPERIMENT] = work.experiment_id
+    if recipe.flow_run:
+        labels[FLOW_RUN] = recipe.flow_run
+    return labels
+
+
+def _pod(work: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
+    security: Json = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    if (user := _user(recipe.user)) is not None:
+        security["runAsUser"] = user
+    spec: Json = {
+        "restartPolicy": "Never",
+        "enableServiceLinks": False,
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": security,
+        "affinity": _affinity(recipe),
+        "containers": [_container(work, recipe, mode)],
+        "volumes": [
+            {"name": "trialflow-work", "emptyDir": {}},
+            {
+                "name": "trialflow-facts",
+                "downwardAPI": {"items": [{"path": "context.json", "fieldRef": {"fieldPath": f"metadata.annotations['{CONTEXT}']"}}]},
+            },
+        ],
+    }
+    if mode != "bare":
+        spec["volumes"].append({"name": "trialflow-launcher", "configMap": {"name": recipe.uid, "items": launcher_items()}})
+    elif work.timeout:
+        spec["activeDeadlineSeconds"] = max(1, round(work.timeout))
+    if _asks_gpu(recipe):  # nodes with GPUs are often closed to all others
+        spec["tolerations"] = [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}]
+    if recipe.service_account:
+        spec["serviceAccountName"] = recipe.service_account
+    return spec
+
+
+def _container(work: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
+    container: Json = {
+        "name": CONTAINER,
+        "image": recipe.image,
+        "imagePullPolicy": "IfNotPresent" if "@" in recipe.image else "Always",
+        **_start(work, recipe, mode),
+        "env": _environment(work, recipe, mode),
+        "resources": _resources(recipe),
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": "trialflow-work", "mountPath": WRITABLE}, {"name": "trialflow-facts", "mountPath": FACTS, "readOnly": True}],
+    }
+    if mode != "bare":
+        container["volumeMounts"].append({"name": "trialflow-launcher", "mountPath": LAUNCHER, "readOnly": True})
+    names = [*([recipe.secret] if recipe.secret else []), *recipe.secrets]
+    if names:
+        container["envFrom"] = [{"secretRef": {"name": name}} for name in names]
+    return container
+
+
+def _start(work: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
+    """`command` and `args`: what the image would start, begun by the launcher.
+
+    Where the image's entrypoint is not known it stays in front, as Kubernetes leaves it there, and has to execute what it is given.
+    """
+    given = list(work.command) or list(recipe.command)
+    prefix = {"shell": ["sh", "-c", SCRIPT, "sh"], "python": ["python3", "-I", "-S", f"{LAUNCHER}/pod.py"], "bare": []}[mode]
+    if not prefix:
+        return {"args": [literal(word) for word in given]} if given else {}
+    if recipe.entrypoint is None:
+        return {"args": [literal(word) for word in prefix + given]}
+    whole = [literal(word) for word in prefix + [*recipe.entrypoint, *given]]
+    cut = 3 if mode == "shell" else 4
+    return {"command": whole[:cut], "args": whole[cut:]}
+
+
+def _environment(work: Attempt, recipe: PodTemplate, mode: Mode) -> list[Json]:
+    run = work.training_run
+    facts = {
+        "SIGOPT_CONTEXT": context(_light(run)),
+        "SIGOPT_PROJECT": work.project,
+        "SIGOPT_RUN_ID": work.training_run_id,
+        "SIGOPT_RUN_NAME": str(run["name"]),
+        "TRIALFLOW_TRAINING_RUN_ID": work.training_run_id,
+        "TRIALFLOW_TRAINING_RUN_NAME": str(run["name"]),
+        "TRIALFLOW_EXPERIMENT_ID": work.experiment_id or "",
+        "TRIALFLOW_ATTEMPT": str(work.attempt),
+        "TRIALFLOW_CONTEXT_FILE": f"{FACTS}/context.json",
+        "PYTHONUNBUFFERED": "1",
+        **{variable_of(name): repr(value) if isinstance(value, float) else str(value) for name, value in (run.get("assignments") or {}).items()},
+    }
+    if _user(recipe.user) is not None and "HOME" not in recipe.environment_of_image:
+        facts["HOME"] = WRITABLE
+    if mode != "bare":
+        facts["TRIALFLOW_WORK"] = WRITABLE
+        facts["TRIALFLOW_LAUNCH"] = json.dumps(
+            {
+                "training_run": _light(run),
+                "attempt": work.attempt,
+                "project": work.project,
+                "patterns": dict(work.patterns),
+                "timeout": work.timeout,
+                "experiment_id": work.experiment_id,
+            }
+        )
+        if recipe.api_url:
+            facts["TRIALFLOW_UPSTREAM_URL"] = recipe.api_url
+        if mode == "shell" and work.timeout:
+            facts[TIME_LIMIT] = str(max(1, round(work.timeout)))
+    elif recipe.api_url:
+        facts["SIGOPT_API_URL"] = recipe.api_url
+    variables: list[Json] = [{"name": name, "value": literal(value)} for name, value in {**facts, **work.environment}.items()]
+    if mode == "bare" and recipe.api_url and recipe.secret:
+        reference = {"secretKeyRef": {"name": recipe.secret, "key": "TRIALFLOW_UPSTREAM_TOKEN"}}
+        variables.append({"name": "SIGOPT_API_TOKEN", "valueFrom": reference})
+    return variables
+
+
+def literal(text: str) -> str:
+    """`text` so that Kubernetes, which takes `$(NAME)` for a variable and `$$` for a `$`, leaves it as it is."""
+    return text.replace("$", "$$")
+
+
+def _resources(recipe: PodTemplate) -> Json:
+    requests, limits = {**DEFAULT_REQUESTS, **recipe.requests}, dict(recipe.limits)
+    if recipe.gpus:
+        limits[GPU] = recipe.gpus
+    return {"requests": {name: str(value) for name, value in requests.items()}, "limits": {name: str(value) for name, value in limits.items()}}
+
+
+def _affinity(recipe: PodTemplate) -> Json:
+    """Away from nodes for the cluster's own programs and, unless a GPU is asked for, from those with GPUs; together, so that other nodes can go."""
+    unwanted = ["system"] if _asks_gpu(recipe) else ["system", "gpu"]
+    away = [{"key": key, "operator": "NotIn", "values": unwanted} for key in NODE_GROUPS]
+
+    def beside(labels: Mapping[str, str], weight: int) -> Json:
+        return {"weight": weight, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": dict(labels)}}}
+
+    return {
+        "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": away}]}},
+        "podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [beside({WORK: recipe.uid}, 100), beside({MANAGED_BY: TRIALFLOW}, 50)]},
+    }
+
+
+def _asks_gpu(recipe: PodTemplate) -> bool:
+    return bool(recipe.gpus) or GPU in recipe.limits
+
+
+def _user(user: str | None) -> int | None:
+    """The user that has to be set: None where the image names one by a number that is not root's, which Kubernetes can check by itself."""
+    first = (user or "").split(":")[0]
+    return None if first.isdigit() and int(first) else NOBODY
+
+
+def _light(run: Mapping[str, Any]) -> Json:
+    return {name: value for name, value in run.items() if name not in HEAVY}
+
+
+def launcher_items() -> list[Json]:
+    """Which key of the launcher's ConfigMap becomes which file."""
+    return [{"key": path.replace("/", "."), "path": path} for path in LAUNCHER_FILES]
+
+
+LAUNCHER_FILES = ("pod.py", "attempt.py", "marks.py", "ending.py", "model.py", "patterns.py", "relay.py", "shim/sitecustomize.py")

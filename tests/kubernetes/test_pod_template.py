@@ -1,0 +1,120 @@
+"""The Job of an attempt: what Kubernetes would change stays as it was meant, and the user's own fields are laid over ours."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tasks.compute import Attempt
+from tasks.kubernetes.jobs.overlay import overlaid
+from tasks.kubernetes.jobs.pod_template import Mode, PodTemplate, job, job_name
+from tasks.kubernetes.jobs.starting import hopeless, wants_next_mode
+
+RUN = {"id": "34", "name": "run-abcd1234", "assignments": {"x": 0.5}, "logs": {"all": {"content": "long"}}}
+WORK = Attempt(RUN, 1, ["sh", "-c", "echo $$ $(date)"], "p", experiment_id="12", environment={"A": "$(B)"}, timeout=90)
+
+
+def made(mode: Mode = "shell", work: Attempt = WORK, **recipe: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    spec = job(work, PodTemplate(**{"uid": "experiment-1", "image": "i@sha256:1", "entrypoint": (), "user": "", **recipe}), mode)["spec"]["template"][
+        "spec"
+    ]
+    return spec, spec["containers"][0]
+
+
+def test_a_job_is_named_after_its_training_run_and_attempt() -> None:
+    assert job_name(WORK) == "run-abcd1234"
+    assert job_name(Attempt(RUN, 3, [], "p")) == "run-abcd1234-3"
+
+
+def test_dollars_of_the_user_survive_kubernetes() -> None:
+    _, container = made()
+    assert container["args"][-1] == "echo $$$$ $$(date)"
+    assert {"name": "A", "value": "$$(B)"} in container["env"]
+
+
+@pytest.mark.parametrize(("mode", "first"), [("shell", "sh"), ("python", "python3")])
+def test_the_images_entrypoint_stays_between_launcher_and_command(mode: Mode, first: str) -> None:
+    _, container = made(mode, entrypoint=("/entry", "-x"))
+    assert container["command"][0] == first and container["args"][-5:-3] == ["/entry", "-x"]
+
+
+def test_an_unknown_entrypoint_is_left_to_kubernetes() -> None:
+    assert "command" not in made(entrypoint=None)[1] and "command" not in made("bare")[1]
+
+
+def test_without_a_launcher_the_time_limit_is_the_pods() -> None:
+    assert made("bare")[0]["activeDeadlineSeconds"] == 90 and "activeDeadlineSeconds" not in made()[0]
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"), [("", 1000), ("root", 1000), ("0:0", 1000), ("app", 1000), ("1234", None), ("1234:5", None), (None, 1000)]
+)
+def test_nobody_runs_as_root(user: str | None, expected: int | None) -> None:
+    security = made(user=user)[0]["securityContext"]
+    assert security["runAsNonRoot"] and security.get("runAsUser") == expected
+
+
+def test_gpu_nodes_are_kept_away_from_unless_a_gpu_is_asked_for() -> None:
+    def unwanted(spec: dict[str, Any]) -> list[str]:
+        terms = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+        return terms[0]["matchExpressions"][0]["values"]
+
+    assert unwanted(made()[0]) == ["system", "gpu"]
+    spec, container = made(gpus=2)
+    assert unwanted(spec) == ["system"] and container["resources"]["limits"] == {"nvidia.com/gpu": "2"}
+    assert spec["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+
+
+def test_nothing_large_and_no_secret_is_in_the_manifest() -> None:
+    text = json.dumps(job(WORK, PodTemplate(uid="u", image="i", secret="u", api_url="http://x")))
+    assert "long" not in text and "TRIALFLOW_UPSTREAM_URL" in text
+    named = {variable["name"] for variable in made(secret="u", api_url="http://x")[1]["env"]}
+    assert "TRIALFLOW_UPSTREAM_URL" in named and "TRIALFLOW_UPSTREAM_TOKEN" not in named
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "expected"),
+    [
+        ({"a": 1}, {"b": 2}, {"a": 1, "b": 2}),
+        ({"a": {"b": 1}}, {"a": {"c": 2}}, {"a": {"b": 1, "c": 2}}),
+        ({"a": 1}, {"a": None}, {}),
+        (
+            {"containers": [{"name": "model", "image": "i"}]},
+            {"containers": [{"name": "model", "tty": True}, {"name": "side"}]},
+            {"containers": [{"name": "model", "image": "i", "tty": True}, {"name": "side"}]},
+        ),
+        ({"args": ["a"]}, {"args": ["b"]}, {"args": ["b"]}),
+    ],
+)
+def test_the_users_fields_are_laid_over_ours(below: dict[str, Any], above: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert overlaid(below, above) == expected
+
+
+def waiting(reason: str, message: str) -> dict[str, Any]:
+    status = {"name": "model", "image": "r/x:1", "state": {"waiting": {"reason": reason, "message": message}}}
+    conditions = [{"type": "PodScheduled", "status": "True"}]
+    return {"metadata": {}, "spec": {"nodeName": "n"}, "status": {"phase": "Pending", "conditions": conditions, "containerStatuses": [status]}}
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "is_hopeless"),
+    [
+        ("ErrImagePull", "rpc error: code = NotFound desc = r/x:1: not found", True),
+        ("ErrImagePull", "dial tcp: i/o timeout", False),
+        ("ImagePullBackOff", "Back-off pulling image", False),
+        ("CreateContainerConfigError", 'secret "s" not found', True),
+        ("ContainerCreating", "", False),
+    ],
+)
+def test_only_what_does_not_go_away_by_itself_is_hopeless(reason: str, message: str, is_hopeless: bool) -> None:
+    assert (hopeless(waiting(reason, message)) is not None) == is_hopeless
+
+
+def test_an_image_without_a_shell_is_started_in_another_way() -> None:
+    def failed(program: str) -> dict[str, Any]:
+        message = f'exec: "{program}": executable file not found in $PATH'
+        ended = {"terminated": {"exitCode": 128, "reason": "StartError", "message": message}}
+        return {"metadata": {}, "status": {"containerStatuses": [{"name": "model", "state": ended}]}}
+
+    assert wants_next_mode(failed("sh"), "shell") and wants_next_mode(failed("python3"), "python")
+    assert not wants_next_mode(failed("mine"), "shell") and not wants_next_mode(failed("sh"), "bare")

@@ -1,0 +1,93 @@
+"""What a model logged reaches the service exactly once."""
+
+from typing import Any
+
+from tasks.compute import Report
+from tasks.experiments.client import ServiceRefused, ServiceUnavailable
+from tasks.experiments.merging import folded
+from tasks.experiments.report_sink import ReportSink
+
+
+class Service:
+    """Keeps what it is sent; `fail` numbers the requests that store and then lose their answer."""
+
+    def __init__(self) -> None:
+        self.checkpoints: list[Any] = []
+        self.merges: list[Any] = []
+        self.lose_answers = 0
+
+    async def run(self, run_id: str) -> dict[str, Any]:
+        return {"checkpoint_count": len(self.checkpoints)}
+
+    async def log_checkpoint(self, run_id: str, body: Any) -> None:
+        self.checkpoints.append(body)
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise ServiceUnavailable("gone")
+
+    async def merge_run(self, run_id: str, body: Any) -> None:
+        if "bad" in body:
+            raise ServiceRefused("no", status=400)
+        self.merges.append(body)
+
+
+def sink(service: Service, *, earlier: int = 0, warnings: list[str] | None = None) -> ReportSink:
+    return ReportSink(service, "1", earlier_checkpoints=earlier, warn=(warnings if warnings is not None else []).append)  # type: ignore[arg-type]
+
+
+def checkpoints(*numbers: int) -> list[Report]:
+    return [Report(number, "checkpoint", {"n": number}) for number in numbers]
+
+
+async def test_a_sink_that_starts_again_sends_no_checkpoint_twice() -> None:
+    service = Service()
+    await sink(service).apply(checkpoints(1, 2))
+    await sink(service).apply(checkpoints(1, 2, 3))
+    assert [one["n"] for one in service.checkpoints] == [1, 2, 3]
+
+
+async def test_the_checkpoints_that_the_service_has_are_returned_sent_now_or_before() -> None:
+    service = Service()
+    await sink(service).apply(checkpoints(1, 2))
+    again = sink(service)
+    assert await again.apply(checkpoints(1, 2, 3)) == [{"n": 1}, {"n": 2}, {"n": 3}]
+    assert await again.apply(checkpoints(1, 2, 3, 4)) == [{"n": 4}]
+
+
+async def test_an_answer_that_got_lost_is_looked_up() -> None:
+    service = Service()
+    one = sink(service)
+    await one.apply(checkpoints(1))
+    service.lose_answers = 1
+    try:
+        await one.apply(checkpoints(2, 3))
+    except ServiceUnavailable:
+        await one.apply(checkpoints(2, 3))
+    await one.apply(checkpoints(4))
+    assert [one["n"] for one in service.checkpoints] == [1, 2, 3, 4]
+
+
+async def test_checkpoints_of_earlier_attempts_do_not_count() -> None:
+    service = Service()
+    service.checkpoints = ["old", "old"]
+    await sink(service, earlier=2).apply(checkpoints(1))
+    assert len(service.checkpoints) == 3
+
+
+async def test_merges_that_follow_each_other_are_sent_as_one() -> None:
+    service = Service()
+    bodies = [{"values": {"a": {"value": 1}}}, {"values": {"b": {"value": 2}}}, {"values": {"a": {"value": 3}}}]
+    await sink(service).apply([Report(number, "merge", body) for number, body in enumerate(bodies, 1)])
+    assert service.merges == [{"values": {"a": {"value": 3}, "b": {"value": 2}}}]
+
+
+async def test_one_refused_report_does_not_take_the_others_with_it() -> None:
+    service = Service()
+    warnings: list[str] = []
+    await sink(service, warnings=warnings).apply([Report(1, "merge", {"bad": 1}), Report(2, "merge", {"metadata": {"a": 1}})])
+    assert service.merges == [{"metadata": {"a": 1}}]
+    assert warnings == ["what the model logged was refused: no"]
+
+
+def test_a_later_value_of_another_kind_replaces_an_earlier_one() -> None:
+    assert folded([{"a": {"b": 1}}, {"a": None}, {"a": {"c": 2}}]) == {"a": {"c": 2}}

@@ -1,0 +1,113 @@
+"""How the making of an image is shown: live lines for each layer on a terminal, one line for each step elsewhere. On stderr, both."""
+
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from tasks.images.events import ImageEvent, OnEvent, image_watcher
+from trialflow.cli.terminal.messages import say
+from trialflow.cli.terminal.screen import screen
+
+DONE = ("Pushed", "Layer already exists", "Mounted from", "Pull complete", "Already exists", "Download complete")
+LAYERS = 8
+"""How many layers in flight are drawn."""
+OUTPUT = 4
+"""How many of a step's last lines are drawn."""
+
+
+class Lines:
+    """One line for each thing that a person would want to read later: for logs and pipes."""
+
+    def __call__(self, event: ImageEvent) -> None:
+        """Take one event and print its line, if it has one."""
+        if line := line_of(event):
+            say(line)
+
+
+class Drawing:
+    """The step at work with its last lines, or the layers in flight; what is done stays above."""
+
+    def __init__(self) -> None:
+        self.screen = screen()
+        self._output: deque[str] = deque(maxlen=OUTPUT)
+        self._layers: dict[str, ImageEvent] = {}
+
+    def __call__(self, event: ImageEvent) -> None:
+        """Take one event."""
+        if event.kind == "output":
+            self._output.append(event.text)
+        elif event.kind == "layer":
+            self._layers[event.layer] = event
+        elif line := line_of(event):
+            self._output.clear()
+            self._layers.clear()
+            self.screen.console.print(line, markup=False, highlight=False)
+        self.screen.changed()
+
+    def render(self) -> Any:
+        """What is at work now; None if nothing is."""
+        if not self._output and not self._layers:
+            return None
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        output = [Text("  | " + line, style="dim", no_wrap=True, overflow="ellipsis") for line in list(self._output)]
+        flight = [one for one in list(self._layers.values()) if not one.text.startswith(DONE)]
+        table = Table.grid(padding=(0, 1))
+        for one in flight[:LAYERS]:
+            bar = ProgressBar(total=one.total, completed=min(one.done, one.total), width=24) if one.total else Text("")
+            table.add_row("  " + one.layer[:12], one.text, bar, amount(one))
+        if self._layers:
+            more = f", {len(flight) - LAYERS} more in flight" if len(flight) > LAYERS else ""
+            table.add_row("", f"{len(self._layers) - len(flight)} of {len(self._layers)} layers done{more}", "", "")
+        return Group(*output, table)
+
+
+def line_of(event: ImageEvent) -> str | None:
+    """One line for an event, None if it is not worth one."""
+    if event.kind == "context":
+        return f"image: {event.text}, {size(event.total)}"
+    if event.kind == "heavy":
+        return f"image: large: {event.text} has {size(event.total)}; the line `{event.layer}` in .dockerignore would leave it out"
+    if event.kind == "step":
+        return f"image: step {event.number}/{event.steps}: {event.text}"
+    if event.kind == "found":
+        return f"image: unchanged, {event.text}"
+    if event.kind in ("pushing", "pushed"):
+        return f"image: {event.kind} {event.text}"
+    return None
+
+
+def amount(event: ImageEvent) -> str:
+    """How much of a layer is through. What the engine counts is compressed or not, so it can pass the total."""
+    if not event.total:
+        return size(event.done) if event.done else ""
+    return f"{size(min(event.done, event.total))} of {size(event.total)}"
+
+
+def size(count: int) -> str:
+    """Bytes as a person reads them: `512 B`, `1.4 MB`, `2.0 GB`."""
+    if count < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("kB", "MB", "GB"):
+        value /= 1000
+        if value < 999.95 or unit == "GB":
+            return f"{value:.1f} {unit}"
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def image_shown() -> Iterator[OnEvent]:
+    """Show what happens to an image, fit for where stderr goes: as long as this is open, flows of this process tell it here too."""
+    view: OnEvent = Drawing() if sys.stderr.isatty() else Lines()
+    token = image_watcher.set(view)
+    try:
+        with view.screen.drawing(view.render) if isinstance(view, Drawing) else nullcontext():
+            yield view
+    finally:
+        image_watcher.reset(token)
