@@ -12,7 +12,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from attempt import Attempt  # noqa: E402
+from attempt import AttemptRunner  # noqa: E402
 from files import Files  # noqa: E402
 
 PAUSE_SECONDS = 0.002
@@ -67,7 +67,7 @@ def main(folder, ready):
     with open(mark + ".new", "w") as file:
         json.dump({"pid": os.getpid(), "boot_id": boot_id(), "started": time.time()}, file)
     os.rename(mark + ".new", mark)
-    attempt = Attempt(folder, plan, Files(folder))
+    attempt = AttemptRunner(folder, plan, Files(folder))
     os.close(held_open)
     attempt.make(ready)
 

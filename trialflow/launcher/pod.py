@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from attempt import Attempt  # noqa: E402
+from attempt import AttemptRunner  # noqa: E402
 from marks import Marks, short  # noqa: E402
 
 WORK = "TRIALFLOW_WORK"
@@ -26,7 +26,7 @@ def main(command):
     plan.setdefault("directory", None)
     marks = Marks(sys.stdout.fileno())
     marks.begin("%d.%d" % sys.version_info[:2])
-    facts = Attempt(os.environ.pop(WORK, "/tmp"), plan, marks).make(None)
+    facts = AttemptRunner(os.environ.pop(WORK, "/tmp"), plan, marks).make(None)
     try:
         with open(TERMINATION, "w") as file:
             file.write(short(facts, marks.values(), marks.number))

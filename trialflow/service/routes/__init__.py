@@ -1,6 +1,6 @@
 """The endpoints, one file for each kind of object. A route is its method, its path below /v1, and a coroutine that takes a `Call`."""
 
-from trialflow.service.routes import conclusions, core, experiments, observations, projects, runs, suggestions
+from trialflow.service.routes import analysis, core, experiments, observations, projects, runs, suggestions
 
 # Looked through in order: what models and flows ask all the time comes first.
 ROUTES = [
@@ -11,7 +11,7 @@ ROUTES = [
     *core.ROUTES,
     *suggestions.ROUTES,
     *observations.ROUTES,
-    *conclusions.ROUTES,
+    *analysis.ROUTES,
 ]
 
 __all__ = ["ROUTES"]
