@@ -1,0 +1,32 @@
+"""The parameters of a deployment as JSON, from a folder with experiment.yml and run.yml.
+
+python -m deployments.parameters ~/my-project | prefect deployment run optimize/optimize --params -
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from trialflow.errors import InvalidInput, TrialflowError
+from trialflow.specs import load_experiment, load_run
+
+
+def parameters(directory: Path) -> dict[str, object]:
+    """What the flow `optimize` takes for the model in `directory`. Raises `InvalidInput` for AWS keys: Prefect's UI shows parameters."""
+    run = load_run(directory / "run.yml")
+    if run.aws is not None:
+        raise InvalidInput(f"{directory / 'run.yml'} has AWS keys, and Prefect's UI shows the parameters of a flow", hint="remove `aws:` from the file")
+    files = {"experiment": load_experiment(directory / "experiment.yml"), "run": run}
+    return {"directory": str(directory), **{name: spec.model_dump(mode="json", exclude_defaults=True) for name, spec in files.items()}}
+
+
+def main() -> None:
+    """Print the parameters of the folder that is named on the command line, or of this one."""
+    try:
+        print(json.dumps(parameters(Path(sys.argv[1] if len(sys.argv) > 1 else ".").expanduser().resolve())))
+    except TrialflowError as error:
+        sys.exit(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
+
+
+if __name__ == "__main__":
+    main()
