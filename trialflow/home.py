@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,11 @@ class Home:
     def token_file(self) -> Path:
         """The file with the token of the service (mode 0600)."""
         return self.root / "token"
+
+    @property
+    def prefect_token_file(self) -> Path:
+        """The file with the token of the embedded Prefect server (mode 0600)."""
+        return self.root / "prefect-token"
 
     @property
     def service(self) -> Path:
@@ -51,9 +57,13 @@ class Home:
         return self.root / "logs"
 
     def make(self, folder: Path) -> Path:
-        """Create `folder` (and the home) readable by the user alone, and return it. Raises `TrialflowError` if it cannot be had."""
+        """Create `folder` (and the home) readable by the user alone, and return it.
+
+        Raises `TrialflowError` if it cannot be made, or if others could write to the home.
+        """
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._check_home()
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             hint = "set TRIALFLOW_HOME to a folder that you can write to" if error.errno != errno.ENOSPC else "make room on that disk"
@@ -62,19 +72,39 @@ class Home:
 
     def token(self) -> str:
         """The service's token, made at first use. Two processes that ask at once get the same one."""
+        return self._token(self.token_file)
+
+    def prefect_token(self) -> str:
+        """The embedded Prefect server's own token, made at first use."""
+        return self._token(self.prefect_token_file)
+
+    def _token(self, path: Path) -> str:
         self.make(self.root)
         try:
-            descriptor = os.open(self.token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            return self._read_token()
+            return _read_token(path)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(32) + "\n")
-        return self._read_token()
+        return _read_token(path)
 
-    def _read_token(self) -> str:
-        # The process that created the file may not have written it yet: its write follows its create at once.
-        for _ in range(1000):
-            if token := self.token_file.read_text().strip():
-                return token
-            os.sched_yield()
-        raise RuntimeError(f"{self.token_file} is empty; delete it and try again")
+    def _check_home(self) -> None:
+        """Raise `TrialflowError` if other users could write to the home: what they put there would be executed or believed."""
+        facts = self.root.stat()
+        if facts.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
+            raise TrialflowError(f"the folder {self.root} belongs to another user", hint="set TRIALFLOW_HOME to a folder of your own")
+        if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise TrialflowError(f"other users can write to the folder {self.root}", hint=f"`chmod 700 {self.root}`, and look at what is in it")
+
+
+def _read_token(path: Path) -> str:
+    """Read a token. Raises `TrialflowError` if other users could have read or written it."""
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        hint = f"`rm {path}` has a new one made; `chmod 600 {path}` keeps it, if nobody can have read it"
+        raise TrialflowError(f"other users can read the token in {path}", hint=hint)
+    # The process that created the file may not have written it yet: its write follows its create at once.
+    for _ in range(1000):
+        if token := path.read_text().strip():
+            return token
+        os.sched_yield()
+    raise TrialflowError(f"the token file {path} is empty", hint=f"`rm {path}` has a new one made")

@@ -1,4 +1,4 @@
-"""Where the service is: a block by name, the variables of the `sigopt` client, or the embedded one, brought up for as long as it is used."""
+"""Where the service is: a block by name, the variables of the `sigopt` client, or the embedded one, which runs for as long as it is used."""
 
 import os
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from blocks import TrialflowService
 from tasks.experiments.client import ServiceClient
-from trialflow.embedded import lease, service_server
+from trialflow.embedded import lease_async, service_server
 from trialflow.errors import InvalidInput
 from trialflow.home import Home
 
@@ -28,7 +28,7 @@ async def open_service(home: Home, block: str | None = None) -> AsyncIterator[tu
             ) from error
         url, token = kept.url, kept.token.get_secret_value()
     elif not (url and token):
-        held = lease(service_server(home))
+        held = await lease_async(service_server(home))
         url, token = held.url, home.token()
     client = ServiceClient(url, token)
     try:

@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,32 +18,21 @@ from trialflow.embedded.lease import is_hosted
 from trialflow.errors import TrialflowError
 
 SERVER = """
-import http.server, json, os, sys
+import http.server, json, os, socket, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self): self.send_response(200); self.end_headers()
     def log_message(self, *a): pass
-server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
-os.write(int(os.environ["TRIALFLOW_READY_FD"]), json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}).encode() + b"\\n")
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+server.socket = socket.socket(fileno=int(os.environ["TRIALFLOW_LISTEN_FDS"].split(",")[0]))
+os.write(int(os.environ["TRIALFLOW_READY_FD"]), b"ready\\n")
 server.serve_forever()
 """
 
 
-def server(tmp_path: Path, script: str = SERVER) -> Server:
+def server(tmp_path: Path, script: str = SERVER, ports: tuple[int, ...] = (0,)) -> Server:
     program = tmp_path / "server.py"
     program.write_text(script)
-    command = [sys.executable, str(program)]
-
-    def plan() -> dict:
-        return {
-            "command": [*command, "0"],
-            "again": [*command, "{port}"],
-            "environment": dict(os.environ),
-            "log": str(tmp_path / "log"),
-            "health": None,
-            "url": None,
-        }
-
-    return Server("the test server", tmp_path / "server", plan)
+    return Server("the test server", tmp_path / "server", (sys.executable, str(program)), tmp_path / "log", ports, environment=dict(os.environ))
 
 
 def eventually(fact: Callable[[], bool]) -> None:
@@ -148,24 +139,35 @@ def test_an_address_that_a_killed_host_left_is_not_believed(tmp_path: Path) -> N
             assert endpoint(one)["host_pid"] != before["host_pid"]
 
 
-def test_a_server_whose_port_was_taken_at_the_same_moment_is_planned_anew_and_not_taken_for_the_other(tmp_path: Path) -> None:
-    refuses = SERVER.replace("send_response(200)", "send_response(401)")
-    theirs = server(tmp_path, refuses)
-    (tmp_path / "ours.py").write_text(SERVER)
-    with lease(theirs) as first:
-        taken = first.url.rsplit(":", 1)[1]
-        ports = iter([taken, "0"])
+def test_a_port_that_somebody_else_has_is_left_to_them(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as theirs:
+        taken = theirs.getsockname()[1]
+        with lease(server(tmp_path, ports=(taken, 0))) as held:
+            assert not held.url.endswith(f":{taken}")
 
-        def plan() -> dict:
-            port = next(ports)
-            known = first.url if port == taken else None
-            command = [sys.executable, str(tmp_path / "ours.py"), port]
-            user = "me:no user of theirs"
-            log = str(tmp_path / "log")
-            return {"command": command, "again": None, "environment": dict(os.environ), "log": log, "health": known, "url": known, "user": user}
 
-        with lease(Server("ours", tmp_path / "ours", plan)) as second:
-            assert second.url != first.url
+def test_nobody_can_have_the_port_while_the_server_starts_again(tmp_path: Path) -> None:
+    slow = server(
+        tmp_path, "import os, time; time.sleep(0.5 if os.path.exists(__file__ + '.again') else 0); open(__file__ + '.again', 'w')\n" + SERVER
+    )
+    with lease(slow) as held:
+        port = int(held.url.rsplit(":", 1)[1])
+        os.kill(endpoint(slow)["pid"], signal.SIGKILL)
+        with socket.socket() as neighbour:
+            neighbour.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with pytest.raises(OSError):
+                neighbour.bind(("127.0.0.1", port))
+        with urllib.request.urlopen(held.url, timeout=10) as answer:  # it waits for the new server
+            assert answer.status == 200
+
+
+def test_what_is_written_down_holds_no_environment_and_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_SECRET", "do-not-write-this-down")
+    one = server(tmp_path)
+    with lease(one):
+        written = b"".join(path.read_bytes() for path in one.folder.iterdir() if path.is_file())
+        assert b"do-not-write-this-down" not in written and b"environment" not in written
+        assert all(path.lstat().st_mode & 0o077 == 0 for path in one.folder.iterdir() if path.name not in ("users.lock", "start.lock"))
 
 
 def test_an_address_at_which_nobody_listens_is_given_to_nobody(tmp_path: Path) -> None:

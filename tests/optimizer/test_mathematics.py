@@ -7,18 +7,25 @@ import pytest
 from scipy.integrate import quad
 from scipy.optimize import approx_fprime
 
-from trialflow.optimizer.acquisition import Acquisition, improvement
-from trialflow.optimizer.ensemble import Ensemble
-from trialflow.optimizer.gp import GaussianProcess
-from trialflow.optimizer.history import Metric
+from trialflow.optimizer.acquisition import Acquisition, improvement_term
+from trialflow.optimizer.expected_improvement import ExpectedImprovement, Feasibility, log_h, log_h_slope
+from trialflow.optimizer.gp import Ensemble, GaussianProcess
+from trialflow.optimizer.hyperparameters import (
+    LENGTH_SD,
+    LENGTHS,
+    most_probable,
+    negative_log_posterior,
+    posterior_draws,
+    prior_mode,
+    squares_by_dimension,
+)
 from trialflow.optimizer.hypervolume import HypervolumeImprovement, dominated_area, pareto_front, reference_of
-from trialflow.optimizer.improvement import ExpectedImprovement, Feasibility, log_h, log_h_slope
-from trialflow.optimizer.learning import LENGTH_SD, LENGTHS, learn, loss, plausible, prior_mode, squares_by_dimension
-from trialflow.optimizer.model import Fitted
+from trialflow.optimizer.model import MetricModel
+from trialflow.optimizer.observations import Metric
 from trialflow.optimizer.priors import PriorTerm
-from trialflow.optimizer.solutions import Neighbourhood
+from trialflow.optimizer.solutions import VoronoiCell
 from trialflow.optimizer.space import BetaPrior, NormalPrior, Parameter
-from trialflow.optimizer.targets import Warp
+from trialflow.optimizer.warping import OutputWarp
 
 OWNER = np.array([0, 1, 2, 2, 2])
 Data = tuple[np.ndarray, np.ndarray, np.ndarray, np.random.Generator]
@@ -33,19 +40,19 @@ def data() -> Data:
 
 
 def process_of(x: np.ndarray, y: np.ndarray, noise: np.ndarray) -> GaussianProcess:
-    return GaussianProcess.of(OWNER, x, y, noise, learn(OWNER, x, y, noise))
+    return GaussianProcess.of(OWNER, x, y, noise, most_probable(OWNER, x, y, noise))
 
 
-def fitted_of(x: np.ndarray, y: np.ndarray, noise: np.ndarray, threshold: float | None = None) -> Fitted:
-    return Fitted(Metric("m", threshold=threshold), Warp(1.0, 0.0, 1.0, None, 0.0, 1.0), process_of(x, y, noise))
+def fitted_of(x: np.ndarray, y: np.ndarray, noise: np.ndarray, threshold: float | None = None) -> MetricModel:
+    return MetricModel(Metric("m", threshold=threshold), OutputWarp(1.0, 0.0, 1.0, None, 0.0, 1.0), process_of(x, y, noise))
 
 
 def test_the_gradient_of_the_posterior_of_hyperparameters(data: Data) -> None:
     x, y, noise, rng = data
     theta = prior_mode(3) + 0.3 * rng.standard_normal(6)
     squares = squares_by_dimension(OWNER, x)
-    numeric = approx_fprime(theta, lambda at: loss(at, squares, y, noise)[0], 1e-7)
-    assert loss(theta, squares, y, noise)[1] == pytest.approx(numeric, rel=1e-3, abs=1e-3)
+    numeric = approx_fprime(theta, lambda at: negative_log_posterior(at, squares, y, noise)[0], 1e-7)
+    assert negative_log_posterior(theta, squares, y, noise)[1] == pytest.approx(numeric, rel=1e-3, abs=1e-3)
 
 
 def test_plausible_hyperparameters_are_near_the_most_probable_ones_and_scatter_less_the_more_is_known(data: Data) -> None:
@@ -54,19 +61,19 @@ def test_plausible_hyperparameters_are_near_the_most_probable_ones_and_scatter_l
     for count in (6, 60):
         x = rng.random((count, 5))
         y, noise = np.sin(6 * x[:, 0]) + 0.05 * rng.standard_normal(count), np.full(count, np.nan)
-        mode, draws = learn(OWNER, x, y, noise), plausible(OWNER, x, y, noise, 64)
+        mode, draws = most_probable(OWNER, x, y, noise), posterior_draws(OWNER, x, y, noise, 64)
         squares = squares_by_dimension(OWNER, x)
-        highest = loss(mode, squares, y, noise)[0]
+        highest = negative_log_posterior(mode, squares, y, noise)[0]
         assert draws.shape == (64, 6) and np.all((draws[:, :3] >= LENGTHS[0]) & (draws[:, :3] <= LENGTHS[1]))
-        assert all(highest - 1e-3 <= loss(draw, squares, y, noise)[0] <= highest + 20 for draw in draws)
-        assert np.array_equal(draws, plausible(OWNER, x, y, noise, 64))
+        assert all(highest - 1e-3 <= negative_log_posterior(draw, squares, y, noise)[0] <= highest + 20 for draw in draws)
+        assert np.array_equal(draws, posterior_draws(OWNER, x, y, noise, 64))
         scatter.append(float(np.std(draws[:, 0])))
     assert scatter[1] < 0.6 * scatter[0]
 
 
 def test_draws_of_a_posterior_that_is_all_prior_have_the_width_of_the_prior() -> None:
     x = np.full((2, 1), 0.5)  # two equal points say nothing of a length
-    draws = plausible(np.array([0]), x, np.zeros(2), np.full(2, np.nan), 400)
+    draws = posterior_draws(np.array([0]), x, np.zeros(2), np.full(2, np.nan), 400)
     assert np.std(draws[:, 0]) == pytest.approx(LENGTH_SD, rel=0.15)
 
 
@@ -83,13 +90,13 @@ def test_the_gradient_of_the_acquisition(data: Data, others: int, pending: int, 
     ]
     optimized = [replace(one, others=more) for one, more in zip(optimized, shifted, strict=True)]
     held = Feasibility(Ensemble(optimized[0].members), 0.1)
-    chances = [held, Feasibility(Ensemble((optimized[0].process,)), -0.3, 0.1)][:conditions]
+    feasibilities = [held, Feasibility(Ensemble((optimized[0].process,)), -0.3, 0.1)][:conditions]
     prior = PriorTerm(
         ((0, Parameter("a", "double", (0, 1), prior=NormalPrior(0.4, 0.2))), (1, Parameter("b", "double", (0, 1), prior=BetaPrior(2, 3)))), 0.7
     )
-    apart = Neighbourhood(rng.random(5), rng.random((3, 5)))
-    term = improvement(optimized, chances, rng.random((pending, 5)), rng.random((failed, 5)), rng)
-    acquisition = Acquisition((term, *chances, prior, apart))
+    apart = VoronoiCell(rng.random(5), rng.random((3, 5)))
+    term = improvement_term(optimized, feasibilities, rng.random((pending, 5)), rng.random((failed, 5)), rng)
+    acquisition = Acquisition((term, *feasibilities, prior, apart))
     for point in rng.random((4, 5)):
         value, gradient = acquisition.slopes(point[None])
         assert value == pytest.approx(acquisition.value(point[None]))
@@ -124,13 +131,13 @@ def test_a_process_given_more_points_is_the_one_fitted_with_them(data: Data) -> 
     x, y, noise, rng = data
     process = process_of(x, y, noise)
     pending = rng.random((3, 5))
-    given = process.given(pending, rng.standard_normal((3, 4)))
+    given = process.condition_on(pending, rng.standard_normal((3, 4)))
     assert given.y.shape == (15, 4)
-    for world in range(4):
-        whole = GaussianProcess.of(OWNER, given.x, given.y[:, world], given.noise, process.theta)
+    for fantasy in range(4):
+        whole = GaussianProcess.of(OWNER, given.x, given.y[:, fantasy], given.noise, process.theta)
         points = rng.random((6, 5))
         mean, deviation = whole.predict(points)
-        assert given.predict(points)[0][:, world] == pytest.approx(mean[:, 0], abs=1e-5)
+        assert given.predict(points)[0][:, fantasy] == pytest.approx(mean[:, 0], abs=1e-5)
         assert given.predict(points)[1] == pytest.approx(deviation, abs=1e-5)
 
 
@@ -145,24 +152,24 @@ def test_a_point_that_lacks_the_cost_is_at_full_cost(data: Data) -> None:
 
 def test_targets_keep_their_order_and_lose_their_scale() -> None:
     values = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, -1e6, 8.0, 9.0])
-    targets = Warp.of(values)(values)
+    targets = OutputWarp.of(values)(values)
     assert list(np.argsort(targets)) == list(np.argsort(values))
     assert targets.mean() == pytest.approx(0, abs=1e-9) and targets.std() == pytest.approx(1)
-    assert targets == pytest.approx(Warp.of(values * 1000 + 5)(values * 1000 + 5), abs=1e-2)
-    assert Warp.of(values, -1.0)(values)[7] == pytest.approx(max(Warp.of(values, -1.0)(values)))
+    assert targets == pytest.approx(OutputWarp.of(values * 1000 + 5)(values * 1000 + 5), abs=1e-2)
+    assert OutputWarp.of(values, -1.0)(values)[7] == pytest.approx(max(OutputWarp.of(values, -1.0)(values)))
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 @pytest.mark.parametrize("count", [3, 30])
 def test_targets_lead_back_to_their_values(sign: float, count: int) -> None:
     values = np.random.default_rng(count).lognormal(size=count) - 2
-    warp = Warp.of(values, sign)
+    warp = OutputWarp.of(values, sign)
     assert warp.inverse(warp(values)) == pytest.approx(values, rel=1e-6, abs=1e-6)
 
 
 def test_deviations_follow_the_slope_of_the_warp_and_unknown_ones_stay_unknown() -> None:
     values = np.linspace(0, 10, 5)
-    warp = Warp.of(values)
+    warp = OutputWarp.of(values)
     variances = warp.variances(values, np.array([0.1, np.nan, 0.1, 0.2, 0.0]))
     assert variances[0] == pytest.approx(variances[2]) and variances[3] == pytest.approx(4 * variances[0])
     assert np.isnan(variances[1]) and 0 < variances[4] < 1e-9
@@ -244,13 +251,17 @@ def sloping(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 def test_a_smooth_function_with_noise_is_found_where_a_rough_one_without_is_a_peak_too() -> None:
     owner, x, y, noise = sloping(8)
-    theta = learn(owner, x, y, noise)
+    theta = most_probable(owner, x, y, noise)
     rough = np.array([-2.6, 0.0, -9.0, 0.0])
-    assert theta[-2] > -3 and loss(theta, squares_by_dimension(owner, x), y, noise)[0] < loss(rough, squares_by_dimension(owner, x), y, noise)[0] - 1
-    assert learn(owner, x, 3 * x[:, 0] - 1.5, noise)[-2] < -8, "there is no noise in a straight line"
+    assert (
+        theta[-2] > -3
+        and negative_log_posterior(theta, squares_by_dimension(owner, x), y, noise)[0]
+        < negative_log_posterior(rough, squares_by_dimension(owner, x), y, noise)[0] - 1
+    )
+    assert most_probable(owner, x, 3 * x[:, 0] - 1.5, noise)[-2] < -8, "there is no noise in a straight line"
 
 
 def test_two_peaks_that_are_about_as_probable_share_the_draws() -> None:
-    rough, noisy = np.sort(plausible(*sloping(10), 4)[:, -2]).reshape(2, 2)
+    rough, noisy = np.sort(posterior_draws(*sloping(10), 4)[:, -2]).reshape(2, 2)
     assert max(rough) < -5 < min(noisy)
-    assert np.all(plausible(*sloping(3), 4)[:, -2] < -4), "the other peak is a thirtieth as probable"
+    assert np.all(posterior_draws(*sloping(3), 4)[:, -2] < -4), "the other peak is a thirtieth as probable"

@@ -16,9 +16,9 @@ from trialflow.optimizer import (
     SpaceExhausted,
     UnsupportedExperiment,
     Value,
-    beliefs,
     check_supported,
     importances,
+    model_summaries,
     suggest,
 )
 
@@ -206,8 +206,8 @@ def test_several_solutions_are_each_improved() -> None:
     "metrics", [[Metric("f"), Metric("g", "minimize")], [Metric("f"), Metric("g", strategy="constraint", threshold=0.5)], [Metric("f")]]
 )
 def test_more_observations_than_a_model_takes_are_chosen_from(metrics: list[Metric], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trialflow.optimizer.strategy.MOST_MODELLED", {1: 30, 2: 30})
-    monkeypatch.setattr("trialflow.optimizer.strategy.MOST_OF_MANY", 30)
+    monkeypatch.setattr("trialflow.optimizer.candidates.MOST_MODELLED", {1: 30, 2: 30})
+    monkeypatch.setattr("trialflow.optimizer.candidates.MOST_OF_MANY", 30)
     rng = np.random.default_rng(0)
     observations = []
     for number in range(90):
@@ -261,7 +261,7 @@ def test_numerical_trouble_is_named_and_answered_near_to_the_best(monkeypatch: p
         raise np.linalg.LinAlgError("singular")
 
     seen = search(SQUARE, [Metric("f")], lambda p: {"f": -((p["x"] - 0.3) ** 2)}, 12)
-    monkeypatch.setattr("trialflow.optimizer.strategy.maximise", breaks)
+    monkeypatch.setattr("trialflow.optimizer.candidates.maximize", breaks)
     found = suggest(SQUARE, [Metric("f")], seen, [], seed=1)
     assert found.method == "local" and "singular" in caplog.text
     assert found.assignments not in [one.assignments for one in seen]
@@ -311,7 +311,7 @@ def test_beliefs_are_in_the_units_of_the_metric() -> None:
     rng = np.random.default_rng(0)
     metric = Metric("f", "minimize")
     seen = search(SQUARE, [metric], lambda p: {"f": 100 + 50 * (p["x"] - 0.3) ** 2 + 0.5 * rng.standard_normal()}, 40)
-    found = beliefs(SQUARE, [metric], seen)["f"]
+    found = model_summaries(SQUARE, [metric], seen)["f"]
     assert found.value == pytest.approx(100, abs=1.0) and found.best["x"] == pytest.approx(0.3, abs=0.15)
     assert 0.15 < found.noise < 1.5 and 0 < found.stddev < 1.0
     assert found.length_scales["x"] < found.length_scales["y"]
@@ -319,4 +319,4 @@ def test_beliefs_are_in_the_units_of_the_metric() -> None:
 
 def test_nothing_is_believed_of_what_is_hardly_known() -> None:
     seen = search(SQUARE, [Metric("f")], lambda p: {"f": p["x"]}, 4)
-    assert beliefs(SQUARE, [Metric("f")], seen) == {} and importances(SQUARE, [Metric("f")], seen) == {}
+    assert model_summaries(SQUARE, [Metric("f")], seen) == {} and importances(SQUARE, [Metric("f")], seen) == {}

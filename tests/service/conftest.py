@@ -74,9 +74,10 @@ class Running:
 def start(home: Path, database: str | None = None) -> Running:
     """Start a service in a process and wait until it answers."""
     reader, writer = os.pipe()
-    command = [sys.executable, "-m", "trialflow.service", "--home", str(home), *(["--database", database] if database else [])]
+    command = [sys.executable, "-m", "trialflow.service", "--home", str(home)]
+    variables = {"TRIALFLOW_READY_FD": str(writer), **({"TRIALFLOW_DATABASE_URL": database} if database else {})}
     log = (home.parent / f"{home.name}.log").open("ab")
-    process = subprocess.Popen(command, env={**os.environ, "TRIALFLOW_READY_FD": str(writer)}, pass_fds=[writer], stderr=log, cwd=ROOT)
+    process = subprocess.Popen(command, env={**os.environ, **variables}, pass_fds=[writer], stderr=log, cwd=ROOT)
     os.close(writer)
     with os.fdopen(reader) as announced:
         line = announced.readline()

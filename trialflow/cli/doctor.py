@@ -91,8 +91,7 @@ def service(home: Home) -> Check:
     """Whether the service answers, or can be started."""
     import urllib.error
 
-    from trialflow.embedded import lease, service_server
-    from trialflow.embedded.host import answers
+    from trialflow.embedded import answers, lease, service_server
 
     url = os.environ.get("SIGOPT_API_URL")
     if url and os.environ.get("SIGOPT_API_TOKEN"):
@@ -113,7 +112,7 @@ def prefect() -> Check:
     from importlib.metadata import version
 
     from trialflow.cli.session import prefect_api_url
-    from trialflow.embedded.host import answers
+    from trialflow.embedded import answers
 
     if (url := prefect_api_url()) is None:
         return Check("prefect", "ok", f"{version('prefect')}, its server is started when a command needs it")

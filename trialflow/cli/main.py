@@ -10,6 +10,8 @@ from trialflow import __version__
 from trialflow.cli.lazy import Commands, Table
 from trialflow.cli.terminal.messages import error, hint
 from trialflow.errors import TrialflowError
+from trialflow.network import bypass_proxies_on_loopback
+from trialflow.packages import prefer_own_packages
 
 COMMANDS: Table = {
     "init": ("trialflow.cli.init:init", "Write run.yml, experiment.yml, cluster.yml, a Dockerfile and a small model to start from."),
@@ -45,6 +47,8 @@ def trialflow(ctx: click.Context, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line. Exit codes: 0 ok, 1 error, 2 usage or invalid file, 3 the model failed, 4 stopped by a limit, 130 interrupted."""
+    prefer_own_packages()
+    bypass_proxies_on_loopback(os.environ)
     sys.exit(call(sys.argv[1:]))
 
 

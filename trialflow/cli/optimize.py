@@ -94,9 +94,8 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "Plac
 
     with flow_session() as session:
         say(f"Prefect UI: {session.ui_url}" + ("  (sign in with what `trialflow token --prefect` prints)" if session.asks_token else ""))
-        from trialflow.cli.running import import_rooms, quiet_prefect, run_flow
+        from trialflow.cli.running import quiet_prefect, run_flow
 
-        import_rooms()
         quiet_prefect(session.home)
         from flows.optimize import Options
         from flows.optimize import optimize as flow

@@ -34,9 +34,8 @@ def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None,
 
     with flow_session() as session:
         say(f"Prefect UI: {session.ui_url}" + ("  (sign in with what `trialflow token --prefect` prints)" if session.asks_token else ""))
-        from trialflow.cli.running import import_rooms, quiet_prefect, run_flow
+        from trialflow.cli.running import quiet_prefect, run_flow
 
-        import_rooms()
         quiet_prefect(session.home)
         from flows.training_run import training_run
         from trialflow.events import Event, log_sink, watcher

@@ -1,4 +1,4 @@
-"""Run a flow in this process: Prefect set up quietly, Ctrl-C once in order and twice at once (or asked first), our packages before the user's."""
+"""Run a flow in this process: Prefect set up quietly, Ctrl-C once in order and twice at once (or asked first)."""
 
 import asyncio
 import gc
@@ -7,11 +7,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partialmethod
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import trialflow
 from trialflow.cli.main import is_debugging
 from trialflow.cli.terminal.messages import say
 from trialflow.cli.terminal.screen import screen
@@ -21,36 +21,56 @@ from trialflow.home import Home
 UNREACHABLE = "Failed to reach API"
 """What Prefect says, in an error of no kind of its own, of a server that does not answer."""
 DRAIN_SECONDS = 5.0
-ROOMS = ("tasks", "blocks", "flows")
 
 
-def import_rooms() -> None:
-    """Import our top-level packages from beside this one, even where the user's folder holds packages of the same names."""
-    ours = str(Path(trialflow.__file__).parent.parent)
-    kept = list(sys.path)
-    sys.path.insert(0, ours)
-    try:
-        for room in ROOMS:
-            module = __import__(room)
-            found = Path(module.__file__ or "").parent.parent
-            if str(found) != ours:
-                raise TrialflowError(
-                    f"Python found a package {room!r} in {found} where trialflow's own was expected",
-                    hint=f"reinstall trialflow; its own is in {ours}",
-                )
-    finally:
-        sys.path[:] = kept
+def import_flows(alone: Path | None = None) -> None:
+    """Import our flows, and Prefect with them: its variables must be set by then.
 
-
-def import_flows() -> None:
-    """Import our flows, and Prefect with them: its variables must be set by then."""
-    import_rooms()
+    `alone` is the home of the embedded Prefect server, if that is the one to use. Prefect then reads no `.env`, `prefect.toml` or `pyproject.toml` of
+    the user's folder, which are not about this server, and its client goes through no proxy. Raises `TrialflowError` if Prefect refuses its settings.
+    """
     # Nothing that an import makes is garbage, and looking for it is a tenth of the work.
     gc.disable()
+    before = os.getcwd() if alone else None
     try:
+        if alone:
+            os.chdir(alone)  # Prefect reads settings from the working folder when it is imported
+        _import_prefect()
+        if before:
+            os.chdir(before)
+            _keep_prefect_to_itself()
         import_module("flows.execution")
     finally:
+        if before:
+            os.chdir(before)
         gc.enable()
+
+
+def _import_prefect() -> None:
+    try:
+        import_module("prefect")
+    except Exception as error:
+        if type(error).__name__ not in ("SettingsError", "ValidationError"):
+            raise
+        where = "look at the variables PREFECT_*, and at .env, prefect.toml and pyproject.toml in this folder"
+        raise TrialflowError(f"Prefect cannot read its settings: {error}", hint=where) from error
+
+
+def _keep_prefect_to_itself() -> None:
+    """Prefect reads its settings again whenever a flow begins, and makes clients all the time."""
+    import prefect.settings.base
+    from prefect.client.base import PrefectHttpxAsyncClient, PrefectHttpxSyncClient
+    from pydantic_settings import InitSettingsSource
+
+    def nothing(settings: type[Any], **_: Any) -> InitSettingsSource:
+        return InitSettingsSource(settings, {})
+
+    for source in ("FilteredDotEnvSettingsSource", "PrefectTomlConfigSettingsSource", "PyprojectTomlConfigSettingsSource"):
+        if not hasattr(prefect.settings.base, source):
+            raise TrialflowError("this version of Prefect reads its settings in another way", hint="install prefect>=3.8,<3.9")
+        setattr(prefect.settings.base, source, nothing)
+    for client in (PrefectHttpxAsyncClient, PrefectHttpxSyncClient):
+        client.__init__ = partialmethod(client.__init__, trust_env=False)
 
 
 def quiet_prefect(home: Home) -> Path:
@@ -109,7 +129,7 @@ def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str,
         except RuntimeError as error:
             if UNREACHABLE not in str(error):
                 raise
-            hint = "PREFECT_API_URL, or Prefect's profile, names it; without either a command brings up a server of its own"
+            hint = "PREFECT_API_URL, or Prefect's profile, names it; without either, a command starts a server of its own"
             raise TrialflowError(f"Prefect's server does not answer: {error}", hint=hint) from error
 
     try:
@@ -133,7 +153,7 @@ def drain_prefect() -> None:
 def leave() -> None:
     """End this process at once."""
     screen().end()
-    say("stopped at once; training runs that still run are taken up by the same command")
+    say("stopped at once; the same command adopts training runs that are still running")
     os._exit(130)
 
 

@@ -10,14 +10,20 @@ from trialflow.home import Home
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
+def _refuse_database(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise click.UsageError("the database is not given as an argument, which other users can read; set the variable TRIALFLOW_DATABASE_URL")
+
+
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for other machines.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port; 0 for any free one.")
-@click.option("--database", metavar="URL", help="SQLAlchemy URL of a database, such as postgresql://user:password@host/name.")
+@click.option("--database", hidden=True, callback=_refuse_database)
 def service(host: str, port: int, database: str | None) -> None:
     """Serve the SigOpt-compatible API in the foreground. Other commands on this machine use it while it runs.
 
-    Point the `sigopt` client at it with SIGOPT_API_URL and SIGOPT_API_TOKEN.
+    Point the `sigopt` client at it with SIGOPT_API_URL and SIGOPT_API_TOKEN. The database is SQLite unless TRIALFLOW_DATABASE_URL names another,
+    such as postgresql://user:password@host/name: a variable, because other users can read the arguments of a command.
     """
     from trialflow.embedded import in_foreground, service_server
     from trialflow.service.serving import listen, open_service, run
@@ -27,14 +33,14 @@ def service(host: str, port: int, database: str | None) -> None:
     home = Home.from_environment()
     listener = listen(host, port)
     url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{listener.getsockname()[1]}"
-    with in_foreground(service_server(home), url):
-        opened = open_service(home, database or os.environ.get("TRIALFLOW_DATABASE_URL"))
+    with in_foreground(service_server(home), url) as others:
+        opened = open_service(home, os.environ.get("TRIALFLOW_DATABASE_URL"))
         try:
             say(f"serving at {url}; the token is in {home.token_file}")
             say(f'  export SIGOPT_API_URL={url} SIGOPT_API_TOKEN="$(trialflow token)"')
             if host not in LOOPBACK:
-                warn("this address can be reached by other machines, and the connection is not encrypted: put a TLS proxy in front of it")
-            run(opened, listener, url)
+                warn("other machines can reach this address, and the connection is not encrypted: put a TLS proxy in front of it")
+            run(opened, listener, url, *others)
         finally:
             opened.close()
             listener.close()

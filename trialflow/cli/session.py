@@ -1,4 +1,4 @@
-"""What a command needs to run: the service, and for a flow a Prefect server; both brought up, pointed at, and given back at the end."""
+"""What a command needs: the service, and for a flow a Prefect server. Both are started if needed, and given back at the end."""
 
 import os
 import tomllib
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trialflow.cli.running import import_flows
-from trialflow.embedded import lease, prefect_server, service_server
+from trialflow.embedded import lease, lease_async, prefect_server, service_server
 from trialflow.embedded.servers import prefect_auth
 from trialflow.home import Home
 
@@ -30,7 +30,7 @@ class Session:
 
 @contextmanager
 def flow_session() -> Iterator[Session]:
-    """Bring up what a flow needs, both servers at once, and set Prefect's variables before Prefect is imported.
+    """Start what a flow needs, both servers at once, and set Prefect's variables before Prefect is imported.
 
     With PREFECT_API_URL (or a Prefect profile that sets it) that server is used.
     """
@@ -42,13 +42,24 @@ def flow_session() -> Iterator[Session]:
         else:
             server = held.enter_context(together.submit(lease, prefect_server(home)).result())
             session = Session(home, f"{server.url}/api", server.url, True)
-            variables = {"PREFECT_API_URL": session.prefect_url, "PREFECT_API_AUTH_STRING": prefect_auth(home), "PREFECT_HOME": str(home.prefect)}
-            # Whoever has a Prefect of their own has told it what they think of its telemetry; who has not was never asked.
-            held.enter_context(_set({**variables, "DO_NOT_TRACK": os.environ.get("DO_NOT_TRACK", "1")}))
+            held.enter_context(_set(_prefect_variables(session)))
+        # About a second, as long as the service takes to start: both at once.
+        import_flows(home.prefect if session.asks_token else None)
         if service:
-            import_flows()  # about a second, as the service's start: both at once
             held.enter_context(service.result())
         yield session
+
+
+def _prefect_variables(session: Session) -> Mapping[str, str]:
+    """What points Prefect at the embedded server."""
+    return {
+        "PREFECT_API_URL": session.prefect_url,
+        "PREFECT_API_AUTH_STRING": prefect_auth(session.home),
+        "PREFECT_HOME": str(session.home.prefect),
+        "PREFECT_PROFILES_PATH": str(session.home.prefect / "profiles.toml"),
+        # Whoever has a Prefect of their own has told it what they think of its telemetry; who has not was never asked.
+        "DO_NOT_TRACK": os.environ.get("DO_NOT_TRACK", "1"),
+    }
 
 
 @contextmanager
@@ -74,7 +85,7 @@ async def service_session() -> "AsyncIterator[tuple[Home, ServiceClient]]":
     url, token = os.environ.get("SIGOPT_API_URL"), os.environ.get("SIGOPT_API_TOKEN")
     with ExitStack() as held:
         if not (url and token):
-            url, token = held.enter_context(lease(service_server(home))).url, home.token()
+            url, token = held.enter_context(await lease_async(service_server(home))).url, home.token()
         client = ServiceClient(url, token)
         try:
             yield home, client

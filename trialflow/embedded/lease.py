@@ -1,5 +1,6 @@
 """Use of a shared server: the first command starts it, the last one to go ends it, and a killed one counts as gone."""
 
+import asyncio
 import fcntl
 import json
 import os
@@ -7,15 +8,17 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass
 from io import BufferedWriter
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 from urllib.parse import urlsplit
 
-from trialflow.embedded.servers import Server, is_free
+from trialflow.embedded.servers import Server
 from trialflow.errors import TrialflowError
+from trialflow.home import Home
+from trialflow.network import LOOPBACK, without_logins
 
 LOG_LINES = 15
 START_SECONDS = 150.0
@@ -77,14 +80,38 @@ def is_hosted(folder: Path) -> bool:
 
 def running_url(folder: Path) -> str | None:
     """The address of the server of `folder`, or None if it does not answer. Starts nothing and waits for nothing."""
-    if not is_hosted(folder):
-        return None
+    endpoint = _endpoint(folder)
+    return endpoint["url"] if endpoint and _is_listening(endpoint["url"]) else None
+
+
+def socket_of(home: Home, url: str) -> Path | None:
+    """The Unix socket of the embedded service, if `url` is its address: whoever answers there is the user's own server, whoever has the port.
+
+    None for any other address, and where the service has no socket.
+    """
+    endpoint = _endpoint(home.servers / "service")
+    return Path(endpoint["socket"]) if endpoint and endpoint["url"] == url.rstrip("/") and endpoint.get("socket") else None
+
+
+def _endpoint(folder: Path) -> dict[str, str] | None:
+    """What the server's host wrote down, as long as that host lives: it holds the server's port for its life."""
     try:
         endpoint = json.loads((folder / "endpoint.json").read_text())
         is_its_own = str(endpoint["host_pid"]) == (folder / "host.lock").read_text()
-        return endpoint["url"] if is_its_own and _is_listening(endpoint["url"]) else None
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError, KeyError):
         return None
+    return endpoint if is_its_own and is_hosted(folder) else None
+
+
+def answers(url: str) -> bool:
+    """Whether an address answers with success. No login is sent."""
+    # Loopback is never behind a proxy; what is elsewhere may be.
+    proxies = urllib.request.ProxyHandler({} if urlsplit(url).hostname in LOOPBACK else None)
+    try:
+        with urllib.request.build_opener(proxies).open(url, timeout=5) as response:
+            return response.status == 200
+    except (OSError, ValueError):
+        return False
 
 
 def _is_listening(url: str) -> bool:
@@ -100,26 +127,15 @@ def _is_listening(url: str) -> bool:
 
 
 def _start(server: Server) -> str:
-    plan = server.plan()
-    try:
-        return _start_as(server, plan)
-    except TrialflowError:
-        # Somebody else's server, started at the same moment, may have taken the port that was free when this was planned.
-        if plan["url"] is None or is_free(urlsplit(plan["url"]).port or 0):
-            raise
-        return _start_as(server, server.plan())
-
-
-def _start_as(server: Server, plan: dict[str, Any]) -> str:
-    log = Path(plan["log"])
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    begin = log.stat().st_size if log.exists() else 0
+    server.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    begin = server.log.stat().st_size if server.log.exists() else 0
     file = server.folder / "server.json"
     file.touch(mode=0o600)
-    file.write_text(json.dumps(plan))
+    file.write_text(json.dumps({"command": server.command, "log": str(server.log), "ports": server.ports, "nice": server.nice}))
     reader, writer = os.pipe()
     subprocess.Popen(
         [sys.executable, "-I", str(Path(__file__).with_name("host.py")), str(server.folder), str(writer)],
+        env=dict(server.environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -133,8 +149,21 @@ def _start_as(server: Server, plan: dict[str, Any]) -> str:
     answer = json.loads(line) if line else {"problem": "its host process ended"}
     if "url" in answer:
         return answer["url"]
-    with open(log, "rb") as output:
-        output.seek(begin)
-        tail = output.read().decode(errors="replace").strip().splitlines()[-LOG_LINES:]
-    said = "\n  ".join(["; it said:", *tail]) if tail else ""
-    raise TrialflowError(f"could not start {server.title}: {answer['problem']}{said}", hint=f"its whole log is {log}")
+    said = ""
+    if server.log.exists():
+        with open(server.log, "rb") as output:
+            output.seek(begin)
+            tail = without_logins(output.read().decode(errors="replace")).strip().splitlines()[-LOG_LINES:]
+        said = "\n  ".join(["; its log ends with:", *tail]) if tail else ""
+    raise TrialflowError(f"could not start {server.title}: {answer['problem']}{said}", hint=f"its whole log is {server.log}")
+
+
+async def lease_async(server: Server) -> Lease:
+    """As `lease`, for coroutines: the event loop goes on while the server starts."""
+    starting = asyncio.ensure_future(asyncio.to_thread(lease, server))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # The thread cannot be stopped: whatever it gets is given back.
+        starting.add_done_callback(lambda done: None if done.cancelled() or done.exception() else done.result().release())
+        raise

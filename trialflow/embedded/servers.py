@@ -1,127 +1,79 @@
-"""Which servers there are and how each is started: commands, settings and ports."""
+"""Which servers there are and how each is started: commands, ports, environment."""
 
+import json
 import os
-import socket
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from trialflow.home import Home
+from trialflow.network import drop_unusable
+from trialflow.packages import python_path
 
 PREFECT_PORT = 4200
 SHOWS_NICE = 5
 """Prefect's server shows what happened: once it is up, flows and training runs go before it."""
-BATCHED = {
-    # Measured: a quarter of the server's CPU per task run, and a UI that is 3 s behind instead of 53 s (docs/embedded.md).
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
-}
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that `lease` can bring up: `title` for people, `folder` for its locks, `plan()` as `host.py` reads it."""
+    """A server that `lease` can start: `title` for people, `folder` for its locks, the others as `host.py` reads them.
+
+    `ports` are tried in order after the one that it had last time. `environment` goes to the process itself and is never written down.
+    """
 
     title: str
     folder: Path
-    plan: Callable[[], dict[str, Any]]
+    command: tuple[str, ...]
+    log: Path
+    ports: tuple[int, ...] = (0,)
+    nice: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def service_server(home: Home) -> Server:
-    """The embedded SigOpt-compatible service over the database in `home`, at a free port of loopback."""
-
-    def plan() -> dict[str, Any]:
-        home.make(home.service)
-        command = [sys.executable, "-m", "trialflow.service", "--home", str(home.root), "--host", "127.0.0.1", "--port"]
-        port = _last_port(home.servers / "service")
-        return {
-            "command": [*command, str(port if port and is_free(port) else 0)],
-            "again": [*command, "{port}"],
-            "environment": {**_clean_environment(), **ONE_THREAD, "TRIALFLOW_HOME": str(home.root)},
-            "log": str(home.logs / "service.log"),
-            "health": None,
-            "url": None,
-        }
-
-    home.make(home.servers)
-    return Server("the service", home.servers / "service", plan)
+    """The embedded SigOpt-compatible service over the database in `home`."""
+    home.make(home.service)
+    folder = home.make(home.servers) / "service"
+    ports = (*last_port(folder), 0)
+    return Server("the service", folder, _command("service", home), home.logs / "service.log", ports, environment=_environment())
 
 
 def prefect_server(home: Home) -> Server:
-    """A Prefect server with its UI over SQLite in `home`, at port 4200 of loopback if that is free; it asks for the user's token."""
-
-    def plan() -> dict[str, Any]:
-        home.make(home.prefect)
-        port = PREFECT_PORT if is_free(PREFECT_PORT) else _free_port(_last_port(home.servers / "prefect"))
-        url = f"http://127.0.0.1:{port}"
-        environment = {
-            **_clean_environment(),
-            **BATCHED,
-            "PREFECT_HOME": str(home.prefect),
-            "PREFECT_SERVER_API_HOST": "127.0.0.1",
-            "PREFECT_SERVER_API_PORT": str(port),
-            "PREFECT_SERVER_API_AUTH_STRING": prefect_auth(home),
-            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url,
-            "PREFECT_UI_API_URL": f"{url}/api",
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
-            "DO_NOT_TRACK": "1",
-        }
-        command = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
-        options = ["--host", "127.0.0.1", "--port", str(port), "--timeout-keep-alive", "5", "--log-level", "warning", "--no-access-log"]
-        return {
-            "command": [*command, *options],
-            "again": None,
-            "environment": environment,
-            "log": str(home.logs / "prefect-server.log"),
-            "health": f"{url}/api/admin/version",
-            "user": prefect_auth(home),
-            "url": url,
-            "nice": SHOWS_NICE,
-        }
-
-    home.make(home.servers)
-    return Server("a Prefect server", home.servers / "prefect", plan)
+    """A Prefect server with its UI over SQLite in `home`, at port 4200 if that is free. It asks for its own token."""
+    home.make(home.prefect)
+    folder = home.make(home.servers) / "prefect"
+    ports = (PREFECT_PORT, *last_port(folder), 0)
+    return Server("a Prefect server", folder, _command("prefect", home), home.logs / "prefect-server.log", ports, SHOWS_NICE, _environment())
 
 
 def prefect_auth(home: Home) -> str:
     """What the embedded Prefect server asks for, in Prefect's form `user:password`."""
-    return f"trialflow:{home.token()}"
-
-
-def _clean_environment() -> dict[str, str]:
-    """The environment without what would point our own servers, or Python, elsewhere."""
-    unwanted = ("PREFECT_", "SIGOPT_", "PYTHON")
-    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)} | {"PYTHONSAFEPATH": "1"}
-
-
-def is_free(port: int) -> bool:
-    """Whether nobody listens at a port of loopback."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port(wanted: int | None) -> int:
-    if wanted and is_free(wanted):
-        return wanted
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _last_port(folder: Path) -> int | None:
-    """The port that the server had last time: links and open pages go on working."""
     try:
-        return int((folder / "port").read_text()) or None
+        # A server that an earlier version started, and that still runs, asks for what that version wrote down.
+        earlier = json.loads((home.servers / "prefect" / "server.json").read_text()).get("user")
+    except (OSError, ValueError):
+        earlier = None
+    return earlier or f"trialflow:{home.prefect_token()}"
+
+
+def last_port(folder: Path) -> tuple[int, ...]:
+    """The port that the server had last time, if any: links and open pages go on working."""
+    try:
+        return (int((folder / "port").read_text()),)
     except (FileNotFoundError, ValueError):
-        return None
+        return ()
+
+
+def _command(name: str, home: Home) -> tuple[str, ...]:
+    return (sys.executable, "-m", "trialflow.embedded.serving", name, str(home.root))
+
+
+def _environment() -> dict[str, str]:
+    """The user's environment without what would point our servers, or Python, elsewhere."""
+    unwanted = ("PREFECT_", "SIGOPT_", "TRIALFLOW_UPSTREAM_", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    kept.pop("TRIALFLOW_DATABASE_URL", None)
+    drop_unusable(kept)
+    return kept | {"PYTHONSAFEPATH": "1"} | python_path()

@@ -3,14 +3,13 @@
 Pure: the same arguments give the same answer; no files, no clock, no database, no threads. It knows nothing of the API or of training runs.
 """
 
-from trialflow.optimizer.errors import SpaceExhausted, UnsupportedExperiment
-from trialflow.optimizer.facts import Belief, beliefs, importances
-from trialflow.optimizer.history import Metric, Observation, Value
-from trialflow.optimizer.space import BetaPrior, Conditional, LinearConstraint, NormalPrior, Parameter, Space
+from trialflow.optimizer.inspection import ModelSummary, importances, model_summaries
+from trialflow.optimizer.observations import Metric, Observation, Value
+from trialflow.optimizer.space import BetaPrior, Conditional, LinearConstraint, NormalPrior, Parameter, Space, SpaceExhausted, UnsupportedExperiment
 from trialflow.optimizer.suggest import Suggestion, check_supported, suggest
 
 __all__ = [
-    "Belief",
+    "ModelSummary",
     "BetaPrior",
     "Conditional",
     "LinearConstraint",
@@ -23,8 +22,8 @@ __all__ = [
     "Suggestion",
     "UnsupportedExperiment",
     "Value",
-    "beliefs",
     "check_supported",
     "importances",
+    "model_summaries",
     "suggest",
 ]

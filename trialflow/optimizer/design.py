@@ -7,9 +7,9 @@ from itertools import islice
 import numpy as np
 
 from trialflow.optimizer.encoding import Encoder
-from trialflow.optimizer.errors import SpaceExhausted
 from trialflow.optimizer.grid import COUNTABLE, ENUMERABLE, all_points
 from trialflow.optimizer.region import Region
+from trialflow.optimizer.space import SpaceExhausted
 
 Array = np.ndarray
 TRIES = 256

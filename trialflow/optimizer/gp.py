@@ -49,7 +49,7 @@ def cholesky(matrix: Array) -> Array:
 
 @dataclass(frozen=True)
 class GaussianProcess:
-    """A fitted process over points `x` (n, width) with targets `y` (n, k), one column for each of k worlds, and `noise` variances (n,).
+    """A fitted process over points `x` (n, width) with targets `y` (n, k), one column for each of k fantasies, and `noise` variances (n,).
 
     `owner` (width,) has the number of each coordinate's dimension. Points that are asked about may lack the last coordinates of `x`: they are zero.
     """
@@ -108,10 +108,10 @@ class GaussianProcess:
         deviation_slope = (moved @ solved[:, :, None])[:, :, 0] / -deviation[:, None]
         return self.mean + kernel @ self.weights, deviation, moved @ self.weights, deviation_slope
 
-    def given(self, points: Array, draws: Array, shares: Array | float = 1e-6) -> "GaussianProcess":
-        """The process that also sees values at `points` (p, w), one world for each column of the standard normal `draws` (p, k).
+    def condition_on(self, points: Array, draws: Array, shares: Array | float = 1e-6) -> "GaussianProcess":
+        """The process conditioned on sampled values at `points` (p, w): one fantasy for each column of the standard normal `draws` (p, k).
 
-        `shares` (p,) are the variances of what is seen as shares of the function's own.
+        `shares` (p,) are the noise variances of these values as shares of the signal variance.
         """
         kernel = matern(self._squares(points), self.signal)
         half = self._half(kernel)
@@ -170,6 +170,40 @@ class GaussianProcess:
     def _padded(self, points: Array) -> Array:
         missing = self.x.shape[1] - points.shape[1]
         return np.concatenate([points, np.zeros((len(points), missing))], axis=1) if missing else points
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Processes over the same points, all as likely to be the right one and each with as many fantasies: c columns, member by member."""
+
+    members: tuple[GaussianProcess, ...]
+
+    @property
+    def fantasies(self) -> int:
+        """The columns of each member."""
+        return self.members[0].y.shape[1]
+
+    def known(self, width: int) -> Array:
+        """The means (n, c) at the members' own points, without coordinates beyond `width`."""
+        first = self.members[0].x
+        if first.shape[1] > width:
+            return self.predict(first[:, :width])[0]
+        return np.concatenate([one.means for one in self.members], axis=1)
+
+    def predict(self, points: Array) -> tuple[Array, Array]:
+        """Means and standard deviations of the noise-free values at `points` (m, width): (m, c) each."""
+        means, deviations = zip(*(one.predict(points) for one in self.members), strict=True)
+        return np.concatenate(means, axis=1), np.stack(deviations, axis=1).repeat(self.fantasies, axis=1)
+
+    def slopes(self, points: Array) -> tuple[Array, Array, Array, Array]:
+        """At `points` (m, width): means and standard deviations, (m, c) each, and their gradients, (m, width, c) each."""
+        means, deviations, mean_slopes, deviation_slopes = zip(*(one.slopes(points) for one in self.members), strict=True)
+        return (
+            np.concatenate(means, axis=1),
+            np.stack(deviations, axis=1).repeat(self.fantasies, axis=1),
+            np.concatenate(mean_slopes, axis=2),
+            np.stack(deviation_slopes, axis=2).repeat(self.fantasies, axis=2),
+        )
 
 
 def _others(points: Array) -> tuple[Array, Array]:

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
 
-from trialflow.optimizer.errors import SpaceExhausted
-from trialflow.optimizer.space import Assignment, Parameter, Space
+from trialflow.optimizer.space import Assignment, Parameter, Space, SpaceExhausted
 
 ENUMERABLE = 4096
 """A finite space up to this size is looked through point by point at each suggestion."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trialflow.optimizer.ensemble import Ensemble
-from trialflow.optimizer.improvement import chained, log_h, log_h_slope, log_mean_exp
+from trialflow.optimizer.expected_improvement import chain_rule, log_h, log_h_slope, log_mean_exp
+from trialflow.optimizer.gp import Ensemble
 
 Array = np.ndarray
 BEYOND = 0.1
@@ -80,9 +80,9 @@ class HypervolumeImprovement:
         gradient = np.zeros(points.shape)
         for partial, slope in zip(beyond.partials(), first_slopes, strict=True):
             partial[:, :, :-1] = (partial[:, :, :-1] - ratio * partial[:, :, 1:]) / np.maximum(1 - ratio, LEAST_STRIP)
-            gradient += chained(np.sum(share * partial, axis=2), slope)
+            gradient += chain_rule(np.sum(share * partial, axis=2), slope)
         for partial, slope in zip(up.partials(), second_slopes, strict=True):
-            gradient += chained(np.sum(share * partial, axis=2), slope)
+            gradient += chain_rule(np.sum(share * partial, axis=2), slope)
         return value, gradient
 
     def _gain(self, beyond: Array, up: Array) -> tuple[Array, Array, Array]:

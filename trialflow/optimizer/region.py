@@ -8,7 +8,7 @@ from scipy.optimize import Bounds, linprog, milp
 from scipy.optimize import LinearConstraint as Halfspaces
 
 from trialflow.optimizer.encoding import Encoder, ends
-from trialflow.optimizer.errors import SpaceExhausted
+from trialflow.optimizer.space import SpaceExhausted
 
 Array = np.ndarray
 SLACK = 1e-9

@@ -1,4 +1,4 @@
-"""Several different good solutions (`num_solutions`): the space is shared out among the best points that are far apart; each part has its turn."""
+"""Several different good solutions (`num_solutions`): Voronoi cells around good points that are far apart take turns."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ def far_apart(rows: Array, means: Array, count: int) -> Array:
 
 
 @dataclass(frozen=True)
-class Neighbourhood:
+class VoronoiCell:
     """Zero at points nearer to `own` (width,) than to any of `others` (k, width), and steeply below it elsewhere; a term of an acquisition."""
 
     own: Array

@@ -1,4 +1,4 @@
-"""What can be tried: parameters with their values, choices that make some of them inactive, and linear constraints."""
+"""The search space: parameters with their values, choices that make some of them inactive, and linear constraints."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,17 @@ from functools import cached_property
 from math import prod
 from typing import Literal
 
+from trialflow.errors import InvalidInput, TrialflowError
+
 Assignment = float | int | str
+
+
+class SpaceExhausted(TrialflowError):
+    """Every point of a finite space is known or pending: there is nothing left to suggest."""
+
+
+class UnsupportedExperiment(InvalidInput):
+    """The experiment asks for something that the optimizer does not do yet; the message names it."""
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,14 @@ from typing import Literal
 
 import numpy as np
 
+from trialflow.optimizer.candidates import Candidates, model_candidates, optimized_of
 from trialflow.optimizer.design import START, Sampler
 from trialflow.optimizer.encoding import Encoder
-from trialflow.optimizer.errors import UnsupportedExperiment
 from trialflow.optimizer.grid import grid_point
-from trialflow.optimizer.history import Metric, Observation
-from trialflow.optimizer.model import History
-from trialflow.optimizer.search import around
-from trialflow.optimizer.space import Assignment, Space
-from trialflow.optimizer.strategy import Answer, by_model, optimized_of
-from trialflow.optimizer.tasks import start_cost
+from trialflow.optimizer.maximization import around
+from trialflow.optimizer.multitask import initial_cost
+from trialflow.optimizer.observations import Dataset, Metric, Observation
+from trialflow.optimizer.space import Assignment, Space, UnsupportedExperiment
 
 Array = np.ndarray
 Kind = Literal["offline", "random", "grid"]
@@ -84,18 +82,18 @@ def suggest(
         return Suggestion(grid_point(space, count), "grid")
     encoder = Encoder(space)
     sampler = Sampler(encoder, abs(seed))
-    history = History(encoder, observations, with_costs=bool(task_costs))
+    dataset = Dataset(encoder, observations, with_costs=bool(task_costs))
     pending_rows, is_exact = encoder.recognise(pending)
-    taken = set(encoder.keys(history.known)) | set(encoder.keys(pending_rows[is_exact]))
+    taken = set(encoder.keys(dataset.known)) | set(encoder.keys(pending_rows[is_exact]))
     rng = np.random.default_rng([abs(seed), len(observations), len(pending)])
     if kind == "random":
-        answer = Answer(np.empty((0, encoder.width)), "random")
+        answer = Candidates(np.empty((0, encoder.width)), "random")
     elif count < START:
-        answer = Answer(sampler.start()[count:], "design", start_cost(task_costs, count) if task_costs else 1.0)
-    elif np.sum(history.measured([one for one in metrics if one.strategy != "store"])) < FEWEST_MEASURED:
-        answer = Answer(_even(count, sampler, abs(seed)), "spread")
+        answer = Candidates(sampler.start()[count:], "design", initial_cost(task_costs, count) if task_costs else 1.0)
+    elif np.sum(dataset.measured([one for one in metrics if one.strategy != "store"])) < FEWEST_MEASURED:
+        answer = Candidates(_even(count, sampler, abs(seed)), "spread")
     else:
-        answer = _by_model_or_near(sampler, metrics, history, pending_rows, rng, num_solutions, budget, task_costs)
+        answer = _by_model_or_near(sampler, metrics, dataset, pending_rows, rng, num_solutions, budget, task_costs)
     row = sampler.new(answer.rows, taken, rng)
     is_other = len(answer.rows) == 0 or not np.any(np.all(answer.rows == row, axis=1))
     return Suggestion(encoder.decode(row), "random" if is_other else answer.method, answer.task_cost)
@@ -104,24 +102,24 @@ def suggest(
 def _by_model_or_near(
     sampler: Sampler,
     metrics: Sequence[Metric],
-    history: History,
+    dataset: Dataset,
     pending: Array,
     rng: np.random.Generator,
     num_solutions: int,
     budget: float | None,
     task_costs: Sequence[float],
-) -> Answer:
+) -> Candidates:
     try:
-        return by_model(sampler, metrics, history, pending, rng, num_solutions=num_solutions, budget=budget, task_costs=task_costs)
+        return model_candidates(sampler, metrics, dataset, pending, rng, num_solutions=num_solutions, budget=budget, task_costs=task_costs)
     except (np.linalg.LinAlgError, ArithmeticError, ValueError, MemoryError) as error:
         logger.warning("the model gave no answer (%s: %s); a point near to the best is suggested", type(error).__name__, error, exc_info=True)
-    good = np.flatnonzero(history.measured(metrics[:1]))
+    good = np.flatnonzero(dataset.measured(metrics[:1]))
     if len(good) == 0:
-        return Answer(np.empty((0, sampler.encoder.width)), "random")
-    values, _ = history.values(metrics[0])
+        return Candidates(np.empty((0, sampler.encoder.width)), "random")
+    values, _ = dataset.values(metrics[0])
     sign = -1.0 if metrics[0].objective == "minimize" else 1.0
     best = good[np.argsort(-sign * values[good], kind="stable")[:5]]
-    return Answer(around(history.rows[best, : sampler.encoder.width], sampler, rng), "local")
+    return Candidates(around(dataset.rows[best, : sampler.encoder.width], sampler, rng), "local")
 
 
 def _even(count: int, sampler: Sampler, seed: int) -> Array:

@@ -63,7 +63,7 @@ def beliefs(body: Row, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     defaults = defaults_of(body)
     asked = space_of(body), metrics_of(body), [observation_of(row, defaults) for row in rows]
     shares = optimizer.importances(*asked)
-    return {metric: {**asdict(one), "importances": shares.get(metric, {})} for metric, one in optimizer.beliefs(*asked).items()}
+    return {metric: {**asdict(one), "importances": shares.get(metric, {})} for metric, one in optimizer.model_summaries(*asked).items()}
 
 
 def different(body: Row, ranked: Sequence[Row]) -> list[int]:

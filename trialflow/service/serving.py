@@ -1,20 +1,17 @@
 """The service in the foreground of a process: its socket, its signals, its database opened and closed."""
 
 import errno
-import json
 import logging
-import os
 import socket
 
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
+from trialflow.network import announce
 from trialflow.service.app import Service, create_app
 from trialflow.service.files import FileStore
 from trialflow.service.routes.projects import make_default_project
 from trialflow.service.store import Database, StoreThread
 from trialflow.service.store.database import sqlite_url
-
-READY_FD = "TRIALFLOW_READY_FD"
 
 
 def serve(home: Home, host: str, port: int, *, database_url: str | None = None) -> None:
@@ -57,8 +54,8 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(service: Service, listener: socket.socket, url: str) -> None:
-    """Answer requests on `listener` until SIGINT or SIGTERM."""
+def run(service: Service, listener: socket.socket, url: str, *others: socket.socket) -> None:
+    """Answer requests on `listener` and `others` until SIGINT or SIGTERM."""
     import uvicorn
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -72,11 +69,4 @@ def run(service: Service, listener: socket.socket, url: str) -> None:
         service.advisor.start()
 
     server.startup = startup
-    server.run(sockets=[listener])
-
-
-def announce(url: str) -> None:
-    """Tell whoever started this process that it answers."""
-    if (descriptor := os.environ.pop(READY_FD, None)) is not None:
-        os.write(int(descriptor), (json.dumps({"url": url}) + "\n").encode())
-        os.close(int(descriptor))
+    server.run(sockets=[listener, *others])

@@ -1,4 +1,4 @@
-"""The most probable hyperparameters of a process: maximum a posteriori by L-BFGS-B with analytic gradients."""
+"""Hyperparameters of a process: the maximum a posteriori by L-BFGS-B with analytic gradients, and draws from the posterior around it."""
 
 from functools import lru_cache
 
@@ -23,24 +23,24 @@ ALWAYS = 20
 """With fewer observations hyperparameters are learned anew for each one."""
 
 
-def learn(owner: Array, x: Array, y: Array, noise: Array) -> Array:
+def most_probable(owner: Array, x: Array, y: Array, noise: Array) -> Array:
     """The most probable hyperparameters. `noise` (n,) has the variance of each target, nan where it is to be learned.
 
     What was learned is remembered: the same data always give the same answer, and only the first time takes a search.
     """
-    return _peaks(tuple(int(one) for one in owner), x.tobytes(), y.tobytes(), noise.tobytes())[0][1]
+    return _modes(tuple(int(one) for one in owner), x.tobytes(), y.tobytes(), noise.tobytes())[0][1]
 
 
-def plausible(owner: Array, x: Array, y: Array, noise: Array, count: int) -> Array:
+def posterior_draws(owner: Array, x: Array, y: Array, noise: Array, count: int) -> Array:
     """`count` (even) other sets of hyperparameters around the most probable one: draws from Laplace's approximation of the posterior.
 
     Where the same values may be a rough function's or a smooth one's with noise there are two peaks, and each has its share of the draws. A draw
     that the posterior itself thinks much less of than the approximation does is moved nearer to its peak. MacKay (1992), "Bayesian interpolation".
     """
-    return _remembered_draws(tuple(int(one) for one in owner), x.tobytes(), y.tobytes(), noise.tobytes(), count)
+    return _cached_draws(tuple(int(one) for one in owner), x.tobytes(), y.tobytes(), noise.tobytes(), count)
 
 
-def refit_at(count: int) -> int:
+def count_to_fit(count: int) -> int:
     """How many of `count` observations the hyperparameters are learned from: all up to 20, then in steps of about a tenth.
 
     They change little from one observation to the next, and learning them is most of the work of a suggestion.
@@ -66,14 +66,16 @@ def _bounds(dimensions: int) -> Array:
 
 
 @lru_cache(maxsize=256)
-def _peaks(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes) -> list[tuple[float, Array]]:
+def _modes(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes) -> list[tuple[float, Array]]:
     """The posterior's peaks, the most probable first: the negative log posterior and the hyperparameters."""
     data = _data(owner, x, y, noise)
     bounds = _bounds(len(data[0]))
     starts = [np.clip(prior_mode(len(data[0])), *bounds.T)]
     if len(data[1]) >= NOISY_FROM and np.any(np.isnan(data[2])):
         starts.append(np.concatenate([starts[0][:-2], [NOISY], starts[0][-1:]]))
-    found = [minimize(loss, start, args=data, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}) for start in starts]
+    found = [
+        minimize(negative_log_posterior, start, args=data, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}) for start in starts
+    ]
     peaks = sorted(((float(one.fun), one.x) for one in found if np.all(np.isfinite(one.x))), key=lambda one: one[0])
     if not peaks:
         return [(0.0, starts[0])]
@@ -81,8 +83,8 @@ def _peaks(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes) -> list[tup
 
 
 @lru_cache(maxsize=256)
-def _remembered_draws(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes, count: int) -> Array:
-    peaks, pairs, data = _peaks(owner, x, y, noise), count // 2, _data(owner, x, y, noise)
+def _cached_draws(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes, count: int) -> Array:
+    peaks, pairs, data = _modes(owner, x, y, noise), count // 2, _data(owner, x, y, noise)
     of_second = round(pairs / (1 + np.exp(min(peaks[1][0] - peaks[0][0], 700.0)))) if len(peaks) > 1 else 0
     shares = (pairs - of_second, of_second)
     return np.concatenate([_around(mode, data, share) for (_, mode), share in zip(peaks, shares, strict=False) if share])
@@ -91,8 +93,8 @@ def _remembered_draws(owner: tuple[int, ...], x: bytes, y: bytes, noise: bytes, 
 def _around(mode: Array, data: Data, pairs: int) -> Array:
     """Antithetic pairs of draws around a peak: (2 pairs, d)."""
     low, high = _bounds(len(data[0])).T
-    value, gradient = loss(mode, *data)
-    curvature = np.array([(loss(mode + STEP * unit, *data)[1] - gradient) / STEP for unit in np.eye(len(mode))])
+    value, gradient = negative_log_posterior(mode, *data)
+    curvature = np.array([(negative_log_posterior(mode + STEP * unit, *data)[1] - gradient) / STEP for unit in np.eye(len(mode))])
     values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
     # No direction may be looser than the priors allow.
     scales = 1 / np.sqrt(np.maximum(values, 1 / LOOSEST**2))
@@ -102,7 +104,7 @@ def _around(mode: Array, data: Data, pairs: int) -> Array:
         step = vectors @ (scales * normal)
         for _ in range(5):
             draw = np.clip(mode + step, low, high)
-            if loss(draw, *data)[0] - value <= 0.5 * normal @ normal + TOO_MUCH_LESS:
+            if negative_log_posterior(draw, *data)[0] - value <= 0.5 * normal @ normal + TOO_MUCH_LESS:
                 break
             step, normal = step / 2, normal / 2
         draws.append(draw)
@@ -117,7 +119,7 @@ def squares_by_dimension(owner: Array, x: Array) -> Array:
     return result
 
 
-def loss(theta: Array, squares: Array, y: Array, noise: Array) -> tuple[float, Array]:
+def negative_log_posterior(theta: Array, squares: Array, y: Array, noise: Array) -> tuple[float, Array]:
     """Negative log posterior of the hyperparameters and its gradient. Rasmussen and Williams (2006), eq. 5.8 and 5.9, plus normal priors."""
     count = len(squares)
     flat = squares.reshape(count, -1)

@@ -1,4 +1,4 @@
-"""Where the acquisition is highest: many candidates looked at, the best few climbed from."""
+"""Maximizing the acquisition: many candidates are evaluated, then the best few are improved by local search."""
 
 import numpy as np
 from scipy.optimize import minimize
@@ -14,7 +14,7 @@ APART = 1e-3
 FEW_VALUES = 12
 
 
-def maximise(acquisition: Acquisition, sampler: Sampler, incumbents: Array, rng: np.random.Generator) -> Array:
+def maximize(acquisition: Acquisition, sampler: Sampler, incumbents: Array, rng: np.random.Generator) -> Array:
     """Rows to try, best first. `incumbents` are the best known rows, around which a third of the search goes."""
     if sampler.every is not None:
         return sampler.every[np.argsort(-acquisition.value(sampler.every), kind="stable")]

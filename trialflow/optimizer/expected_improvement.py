@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erfcx, log_ndtr, ndtr
 
-from trialflow.optimizer.ensemble import Ensemble
+from trialflow.optimizer.gp import Ensemble
 
 Array = np.ndarray
 LOG_2PI = float(np.log(2 * np.pi))
@@ -40,7 +40,7 @@ def log_mean_exp(logs: Array) -> tuple[Array, Array]:
     return highest[..., 0] + np.log(total[..., 0] / logs.shape[-1]), parts / total
 
 
-def chained(outer: Array, inner: Array) -> Array:
+def chain_rule(outer: Array, inner: Array) -> Array:
     """Gradients (m, width) from the derivatives (m, c) by columns and the columns' own gradients (m, width, c)."""
     return (inner @ outer[:, :, None])[:, :, 0]
 
@@ -64,7 +64,7 @@ class ExpectedImprovement:
         log = log_h(z)
         value, share = log_mean_exp(log + np.log(deviation))
         by_mean = share * log_h_slope(z, log) / deviation
-        return value, chained(by_mean, mean_slope) + chained(share / deviation - by_mean * z, deviation_slope)
+        return value, chain_rule(by_mean, mean_slope) + chain_rule(share / deviation - by_mean * z, deviation_slope)
 
 
 @dataclass(frozen=True)
@@ -88,4 +88,4 @@ class Feasibility:
         log = log_ndtr(z)
         value, share = log_mean_exp(log)
         by_mean = share * np.exp(-0.5 * z**2 - 0.5 * LOG_2PI - log) / width
-        return value, chained(by_mean, mean_slope) - chained(by_mean * z * deviation / width, deviation_slope)
+        return value, chain_rule(by_mean, mean_slope) - chain_rule(by_mean * z * deviation / width, deviation_slope)

@@ -1,4 +1,4 @@
-"""Measured values made fit for a Gaussian process: larger is better, centre and scale robust, the bad tail compressed, near to normal."""
+"""Output warping: metric values become targets for a Gaussian process. Larger is better, centre and scale are robust, the bad tail is compressed."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ POWERS = np.linspace(-1.0, 3.0, 41)
 
 
 @dataclass(frozen=True)
-class Warp:
+class OutputWarp:
     """A monotone way from a metric's values to targets of mean 0 and variance 1, larger being better, and back. `sign` is -1 for a minimized one."""
 
     sign: float
@@ -23,7 +23,7 @@ class Warp:
     width: float
 
     @classmethod
-    def of(cls, values: Array, sign: float = 1.0) -> "Warp":
+    def of(cls, values: Array, sign: float = 1.0) -> "OutputWarp":
         """The warp that fits finite `values` (n,), n at least 1."""
         values = sign * values
         median = float(np.median(values))

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trialflow.optimizer.acquisition import Acquisition, Term, improvement, likely
-from trialflow.optimizer.coverage import most_coverage
+from trialflow.optimizer.acquisition import Acquisition, Term, improvement_term, probably_feasible
+from trialflow.optimizer.constraint_active_search import expected_coverage_improvement
 from trialflow.optimizer.design import Sampler
-from trialflow.optimizer.ensemble import Ensemble
-from trialflow.optimizer.history import Metric
-from trialflow.optimizer.improvement import Feasibility
-from trialflow.optimizer.model import Fitted, History, fit, fit_success
+from trialflow.optimizer.expected_improvement import Feasibility
+from trialflow.optimizer.gp import Ensemble
+from trialflow.optimizer.maximization import maximize
+from trialflow.optimizer.model import MetricModel, fit, fit_success
+from trialflow.optimizer.multitask import most_informative_cost
+from trialflow.optimizer.observations import Dataset, Metric
 from trialflow.optimizer.priors import CONFIDENCE, PriorTerm
-from trialflow.optimizer.search import maximise
-from trialflow.optimizer.solutions import Neighbourhood, far_apart
-from trialflow.optimizer.tasks import best_cost
+from trialflow.optimizer.solutions import VoronoiCell, far_apart
 
 Array = np.ndarray
 MOST_MODELLED = {1: 1000, 2: 700}
@@ -30,7 +30,7 @@ MEMBERS = 4
 
 
 @dataclass(frozen=True)
-class Answer:
+class Candidates:
     """Rows to try, best first, the method that found them, and the cost of the task to try the first one with."""
 
     rows: Array
@@ -43,54 +43,58 @@ def optimized_of(metrics: Sequence[Metric]) -> list[Metric]:
     return [one for one in metrics if one.strategy == "optimize"]
 
 
-def by_model(
+def model_candidates(
     sampler: Sampler,
     metrics: Sequence[Metric],
-    history: History,
+    dataset: Dataset,
     pending: Array,
     rng: np.random.Generator,
     *,
     num_solutions: int = 1,
     budget: float | None = None,
     task_costs: Sequence[float] = (),
-) -> Answer:
-    """What the models say, given `pending` rows. Raises LinAlgError or another error of numbers where they cannot be had."""
-    optimized, conditions = _fitted(history, metrics)
+) -> Candidates:
+    """What the models suggest, given `pending` rows. Raises LinAlgError or another numerical error if they cannot be fitted."""
+    optimized, conditions = _fitted(dataset, metrics)
     if not optimized:
-        return Answer(most_coverage(conditions, sampler, history.rows, pending, rng), "coverage")
+        return Candidates(expected_coverage_improvement(conditions, sampler, dataset.rows, pending, rng), "coverage")
     points, means = _known(optimized, sampler)
     within: Term | None = None
     if num_solutions > 1:
-        within, points, means = _part(points, means, likely(conditions, points), num_solutions, len(history.observations) + len(pending))
-    failed = history.rows[history.failed][-MOST_FAILED:, : sampler.encoder.width]
-    terms: list[Term] = [improvement(optimized, conditions, pending, failed, rng, within), *conditions, *_priors(sampler, len(history.observations))]
-    rows = maximise(Acquisition(tuple(terms + ([within] if within is not None else []))), sampler, _incumbents(points, means, conditions), rng)
+        within, points, means = _cell(points, means, probably_feasible(conditions, points), num_solutions, len(dataset.observations) + len(pending))
+    failed = dataset.rows[dataset.failed][-MOST_FAILED:, : sampler.encoder.width]
+    terms: list[Term] = [
+        improvement_term(optimized, conditions, pending, failed, rng, within),
+        *conditions,
+        *_priors(sampler, len(dataset.observations)),
+    ]
+    rows = maximize(Acquisition(tuple(terms + ([within] if within is not None else []))), sampler, _incumbents(points, means, conditions), rng)
     if not task_costs:
-        return Answer(rows, "gp")
-    spent = float(np.sum(history.costs)) + len(pending)
-    return Answer(rows, "gp", best_cost(optimized[0].process, rows[0], task_costs, spent, budget))
+        return Candidates(rows, "gp")
+    spent = float(np.sum(dataset.costs)) + len(pending)
+    return Candidates(rows, "gp", most_informative_cost(optimized[0].process, rows[0], task_costs, spent, budget))
 
 
-def _fitted(history: History, metrics: Sequence[Metric]) -> tuple[list[Fitted], list[Term]]:
+def _fitted(dataset: Dataset, metrics: Sequence[Metric]) -> tuple[list[MetricModel], list[Term]]:
     """The processes of optimized metrics, and the conditions: constraints, thresholds of optimized metrics are not among them, and success."""
     optimized, constraints = optimized_of(metrics), [one for one in metrics if one.strategy == "constraint"]
-    most = MOST_MODELLED.get(len(optimized) + len(constraints) + bool(history.failed.any()), MOST_OF_MANY)
-    fitted = [one for metric in optimized if (one := fit(history, metric, most, optimized, MEMBERS)) is not None]
+    most = MOST_MODELLED.get(len(optimized) + len(constraints) + bool(dataset.failed.any()), MOST_OF_MANY)
+    fitted = [one for metric in optimized if (one := fit(dataset, metric, most, optimized, MEMBERS)) is not None]
     if len(fitted) < len(optimized):
         raise ValueError("too few values of a metric to optimize")
-    found = [fit(history, metric, most, members=MEMBERS) for metric in constraints]
+    found = [fit(dataset, metric, most, members=MEMBERS) for metric in constraints]
     conditions: list[Term] = [Feasibility(Ensemble(one.members), one.threshold) for one in found if one is not None and one.threshold is not None]
-    success = chance_of_success(history, most)
+    success = probability_of_success(dataset, most)
     return fitted, conditions + ([success] if success is not None else [])
 
 
-def chance_of_success(history: History, most: int) -> Feasibility | None:
+def probability_of_success(dataset: Dataset, most: int) -> Feasibility | None:
     """The chance that a training run does not fail, from `most` observations at most; None while nothing has failed."""
-    success = fit_success(history, most)
+    success = fit_success(dataset, most)
     return Feasibility(Ensemble((success,)), 0.0, DOUBT_OF_SUCCESS) if success is not None else None
 
 
-def _known(optimized: Sequence[Fitted], sampler: Sampler) -> tuple[Array, Array]:
+def _known(optimized: Sequence[MetricModel], sampler: Sampler) -> tuple[Array, Array]:
     """The first process's points, without task costs, and how good each is: its mean, or with two metrics its place among the layers of fronts."""
     width = sampler.encoder.width
     points = optimized[0].process.x[:, :width]
@@ -103,7 +107,7 @@ def _known(optimized: Sequence[Fitted], sampler: Sampler) -> tuple[Array, Array]
 
 def _incumbents(points: Array, means: Array, conditions: Sequence[Term]) -> Array:
     """The points around which to search: the best of those that satisfy the conditions; while none does, of those that may soonest."""
-    good = likely(conditions, points)
+    good = probably_feasible(conditions, points)
     if good.any():
         means = np.where(good, means, -np.inf)
     elif conditions:
@@ -112,14 +116,14 @@ def _incumbents(points: Array, means: Array, conditions: Sequence[Term]) -> Arra
     return points[order[(means[order] > -np.inf) | (np.arange(len(order)) == 0)]]
 
 
-def _part(points: Array, means: Array, good: Array, num_solutions: int, number: int) -> tuple[Term | None, Array, Array]:
-    """The part of the space that the suggestion `number` improves, and the points in it."""
+def _cell(points: Array, means: Array, good: Array, num_solutions: int, number: int) -> tuple[Term | None, Array, Array]:
+    """The Voronoi cell that suggestion `number` improves, and the points in it."""
     pool = np.flatnonzero(good) if good.any() else np.arange(len(points))
     centres = points[pool][far_apart(points[pool], means[pool], num_solutions)]
     if len(centres) < 2:
         return None, points, means
     turn = number % len(centres)
-    within = Neighbourhood(centres[turn], np.delete(centres, turn, axis=0))
+    within = VoronoiCell(centres[turn], np.delete(centres, turn, axis=0))
     mine = within.value(points) >= 0
     return within, points[mine], means[mine]
 

@@ -1,17 +1,17 @@
-"""What the models believe, for people: how much each parameter moves each metric, the best point, the noise."""
+"""The fitted models in words for people: the importance of each parameter for each metric, the best point, the noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from trialflow.optimizer.candidates import probability_of_success
 from trialflow.optimizer.design import Sampler
 from trialflow.optimizer.encoding import Encoder
-from trialflow.optimizer.history import Metric, Observation
-from trialflow.optimizer.improvement import Feasibility
-from trialflow.optimizer.model import Fitted, History, fit
+from trialflow.optimizer.expected_improvement import Feasibility
+from trialflow.optimizer.model import MetricModel, fit
+from trialflow.optimizer.observations import Dataset, Metric, Observation
 from trialflow.optimizer.space import Assignment, Space
-from trialflow.optimizer.strategy import chance_of_success
 
 FEWEST = 5
 SAMPLES = 256
@@ -19,7 +19,7 @@ MOST = 400
 
 
 @dataclass(frozen=True)
-class Belief:
+class ModelSummary:
     """What a metric's model says, in the metric's own units.
 
     `best` are the assignments of the observed point with the best expected value, which is `value` give or take `stddev`; `noise` is the standard
@@ -40,20 +40,20 @@ def importances(space: Space, metrics: Sequence[Metric], observations: Sequence[
     "Analysis of variance designs for model output". Points count by the chance that a training run there does not fail: what a metric would be where
     nothing ever comes out of it, moves nothing.
     """
-    return {name: _shares(space, fitted, chance_of_success(history, MOST)) for name, fitted, history in _models(space, metrics, observations)}
+    return {name: _shares(space, fitted, probability_of_success(dataset, MOST)) for name, fitted, dataset in _models(space, metrics, observations)}
 
 
-def beliefs(space: Space, metrics: Sequence[Metric], observations: Sequence[Observation]) -> dict[str, Belief]:
+def model_summaries(space: Space, metrics: Sequence[Metric], observations: Sequence[Observation]) -> dict[str, ModelSummary]:
     """Metric -> what its model believes. Metrics with fewer than 5 values are left out."""
-    return {name: _belief(fitted, history) for name, fitted, history in _models(space, metrics, observations)}
+    return {name: _summary(fitted, dataset) for name, fitted, dataset in _models(space, metrics, observations)}
 
 
-def _models(space: Space, metrics: Sequence[Metric], observations: Sequence[Observation]) -> list[tuple[str, Fitted, History]]:
-    history = History(Encoder(space), [one for one in observations if one.task_cost >= 1.0])
+def _models(space: Space, metrics: Sequence[Metric], observations: Sequence[Observation]) -> list[tuple[str, MetricModel, Dataset]]:
+    dataset = Dataset(Encoder(space), [one for one in observations if one.task_cost >= 1.0])
     found = []
     for metric in metrics:
-        if history.measured([metric]).sum() >= FEWEST and (fitted := fit(history, metric, MOST)) is not None:
-            found.append((metric.name, fitted, history))
+        if dataset.measured([metric]).sum() >= FEWEST and (fitted := fit(dataset, metric, MOST)) is not None:
+            found.append((metric.name, fitted, dataset))
     return found
 
 
@@ -61,7 +61,7 @@ def _success(chance: Feasibility | None, points: np.ndarray) -> np.ndarray:
     return np.ones(len(points)) if chance is None else np.exp(chance.value(points))
 
 
-def _shares(space: Space, fitted: Fitted, chance: Feasibility | None) -> dict[str, float]:
+def _shares(space: Space, fitted: MetricModel, chance: Feasibility | None) -> dict[str, float]:
     sampler = Sampler(Encoder(space), 0)
     cube, other = np.random.default_rng(1).random((2, SAMPLES, sampler.count))
     points = sampler.encoder.from_cube(cube)
@@ -80,8 +80,8 @@ def _shares(space: Space, fitted: Fitted, chance: Feasibility | None) -> dict[st
     return {name: effect / total if total > 0 else 1 / len(names) for name, effect in zip(names, effects, strict=True)}
 
 
-def _belief(fitted: Fitted, history: History) -> Belief:
-    process, warp, encoder = fitted.process, fitted.warp, history.encoder
+def _summary(fitted: MetricModel, dataset: Dataset) -> ModelSummary:
+    process, warp, encoder = fitted.process, fitted.warp, dataset.encoder
     best = int(np.argmax(process.means[:, 0]))
     mean, deviation = (part[0] for part in process.predict(process.x[best : best + 1]))
     level = float(mean[0])
@@ -92,4 +92,4 @@ def _belief(fitted: Fitted, history: History) -> Belief:
         return abs(float(high) - float(low)) / 2
 
     lengths = {one.name: float(np.exp(length)) for one, length in zip(encoder.space.dimensions, process.theta, strict=False)}
-    return Belief(encoder.decode(process.x[best]), float(warp.inverse(np.array([level]))[0]), width(float(deviation)), width(noise), lengths)
+    return ModelSummary(encoder.decode(process.x[best]), float(warp.inverse(np.array([level]))[0]), width(float(deviation)), width(noise), lengths)

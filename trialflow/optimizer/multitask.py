@@ -1,11 +1,10 @@
-"""Tasks: the same model trained for less. Cheap ones tell something of the full one; which one to ask is decided by what it tells for its cost."""
+"""Multi-fidelity: tasks train the same model for less. The next task is the one that tells most about the full one for its cost."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from trialflow.optimizer.gp import GaussianProcess
-from trialflow.optimizer.model import cost_coordinate
 
 Array = np.ndarray
 FULL_ALWAYS = 0.75
@@ -14,12 +13,12 @@ STRANGE = 0.3
 """A task whose correlation with the full one is below this tells nothing that can be relied on."""
 
 
-def start_cost(costs: Sequence[float], number: int) -> float:
+def initial_cost(costs: Sequence[float], number: int) -> float:
     """The task of the start's point `number`: the cheapest one, every third time the full one, so that both are known."""
     return 1.0 if number % 3 == 2 else min(costs)
 
 
-def best_cost(process: GaussianProcess, row: Array, costs: Sequence[float], spent: float, budget: float | None) -> float:
+def most_informative_cost(process: GaussianProcess, row: Array, costs: Sequence[float], spent: float, budget: float | None) -> float:
     """The cost of the task that lessens the variance at full cost of `row` (width,) most for what it takes.
 
     `spent` and `budget` are in units of the full cost; no budget, no end to save for.
@@ -37,3 +36,8 @@ def best_cost(process: GaussianProcess, row: Array, costs: Sequence[float], spen
         if cost < 1.0 and told > STRANGE**2 and told / cost > most:
             best, most = cost, told / cost
     return best
+
+
+def cost_coordinate(costs: Array) -> Array:
+    """Where tasks of these costs lie beside the full one, which is at 0: cheap ones far, in logarithms."""
+    return -0.5 * np.log10(np.clip(costs, 1e-6, 1.0))
