@@ -13,7 +13,7 @@ from trialflow.cli.identifiers import find_experiment
 from trialflow.cli.options import project_here, project_option, read_run
 from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import next_commands, say
-from trialflow.cli.terminal.output import output_option, show, text_of
+from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import InvalidInput, TrialflowError
 from trialflow.results import facts
 
@@ -103,8 +103,8 @@ def _show_runs(runs: list[dict[str, Any]], best: set[str]) -> None:
             int(one["id"]),
             ("stopped" if one["stopped_early"] else one["state"]) + (" *" if one["id"] in best else ""),
             one["attempt"],
-            text_of(one["values"]),
-            text_of(one["assignments"]),
+            one["values"],
+            one["assignments"],
             one["stopped_early"] if one["state"] == "completed" else one["reason"],
         ]
         for one in listed
