@@ -5,7 +5,7 @@ The command line prints them as `error:` and `hint:`; the service answers them a
 
 
 class TrialflowError(Exception):
-    """Something outside went wrong, or something of ours; `exit_code` is what a command ends with.
+    """Something outside trialflow went wrong, or something in it; `exit_code` is what a command ends with.
 
     `message` is one sentence (what was tried, what came back), `hint` one more (what to do next) or None.
     """
@@ -31,6 +31,6 @@ class ExperimentFailed(TrialflowError):
 
 
 class LimitReached(TrialflowError):
-    """The experiment was stopped by a limit: too many failures in a row, a cost or a time limit."""
+    """What was asked for would pass a limit that the user has set, such as a cost per hour."""
 
     exit_code = 4

@@ -18,8 +18,14 @@ class Home:
 
     @classmethod
     def from_environment(cls) -> "Home":
-        """The folder that the variable `TRIALFLOW_HOME` names, else `~/.trialflow`."""
-        return cls(Path(os.environ.get("TRIALFLOW_HOME") or Path.home() / ".trialflow").expanduser().absolute())
+        """The folder that the variable `TRIALFLOW_HOME` names, else `~/.trialflow`. Raises `TrialflowError` if the user has no home."""
+        try:
+            return cls(Path(os.environ.get("TRIALFLOW_HOME") or Path.home() / ".trialflow").expanduser().absolute())
+        except RuntimeError as error:
+            raise TrialflowError(
+                "this user has no home folder, so there is no place for trialflow's files",
+                hint="set TRIALFLOW_HOME to a folder that you can write to",
+            ) from error
 
     @property
     def token_file(self) -> Path:

@@ -13,6 +13,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifa
 from tasks.experiments.ledger import Ledger
 from tasks.outcome import Outcome
 from trialflow.metrics import values_of
+from trialflow.results.report import report
 
 EVERY_SECONDS = 2.0
 
@@ -59,7 +60,9 @@ class ArtifactReporter:
         await self._show_progress()
         if self._rows:
             await acreate_table_artifact(table=self._rows, key=f"{self.key}-training-runs", description=f"Experiment {self.experiment['id']}")
-        await acreate_markdown_artifact(markdown=report(self.experiment, self.ledger, best), key=f"{self.key}-report")
+        books = self.ledger
+        text = report(self.experiment, best, done=books.spent, failed=books.failed, stopped=books.stopped, lost=books.lost)
+        await acreate_markdown_artifact(markdown=text, key=f"{self.key}-report")
 
     async def _show_progress(self) -> None:
         self._updated = self._clock()
@@ -77,21 +80,3 @@ async def _kept_going(showing: Awaitable[None]) -> None:
         await showing
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost a training run
         logger.warning("Prefect's server did not take what it shows of the experiment: %s", error or type(error).__name__)
-
-
-def report(experiment: Mapping[str, Any], ledger: Ledger, best: Sequence[Mapping[str, Any]]) -> str:
-    """The report of an experiment as markdown."""
-    lines = [f"# {experiment['name']} (experiment {experiment['id']})", ""]
-    early = f"{ledger.stopped} stopped early, " if ledger.stopped else ""
-    lines += [
-        f"{ledger.spent} of {ledger.budget or 'unlimited'} training runs done, {early}{ledger.failed} failed, {ledger.lost} lost and launched again.",
-        "",
-    ]
-    for run in best:
-        lines += [f"## Best: training run {run['id']}", "", "| metric | value |", "|---|---|"]
-        lines += [f"| {name} | {value['value']:g} |" for name, value in sorted(run["values"].items())]
-        lines += ["", "| parameter | value |", "|---|---|"]
-        lines += [f"| {name} | {value} |" for name, value in sorted(run["assignments"].items())] + [""]
-    if not best:
-        lines.append("No training run has completed yet.")
-    return "\n".join(lines)

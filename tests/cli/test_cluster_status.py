@@ -25,6 +25,7 @@ from trialflow.cli.working import worker_of
 from trialflow.errors import InvalidInput
 from trialflow.home import Home
 from trialflow.metadata_keys import REASON, STOPPED_BY_USER, UID
+from trialflow.results.text import table
 
 Capture = pytest.CaptureFixture[str]
 EXPERIMENT = {
@@ -273,16 +274,11 @@ def test_what_is_on_a_cluster_becomes_targets_and_strangers() -> None:
     assert list(strangers) == ["experiment-b"]
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(None, None), (-5, "0s"), (45, "45s"), (119, "119s"), (120, "2m"), (7300, "2h"), (200000, "2d")])
-def test_ages_are_short(seconds: float | None, shown: str | None) -> None:
-    assert tables.age_of(seconds) == shown
-
-
 def test_a_long_reason_is_folded_to_the_terminal_and_whole_for_programs() -> None:
     reason = "no node fits: not enough free nvidia.com/gpu (1 of 2), excluded by node affinity (1 of 2)"
     row = tables.attempt_row(
         AttemptStatus("j", "Pending", training_run_name="run-abcd1234", since=0.0, reason=reason), {"id": "34", "state": "active"}, now=60
     )
-    folded = tables.table(tables.ATTEMPT_COLUMNS, [row], width=100).splitlines()
+    folded = table(tables.ATTEMPT_COLUMNS, [row], width=100).splitlines()
     assert len(folded) > 2 and max(map(len, folded)) <= 100
-    assert tables.table(tables.ATTEMPT_COLUMNS, [row], width=None).splitlines()[1].endswith(reason)
+    assert table(tables.ATTEMPT_COLUMNS, [row], width=None).splitlines()[1].endswith(reason)

@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 
 from trialflow.cli.main import COMMANDS, call
-from trialflow.cli.terminal.live import duration, line_of
-from trialflow.results.board import Board
-from trialflow.results.facts import flat_rows, status_of
 
 
 @pytest.fixture(autouse=True)
@@ -111,45 +108,3 @@ def test_every_command_has_help_and_imports_nothing_heavy_for_it(command: str) -
     )
     done = subprocess.run([sys.executable, "-c", code, command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_numbers_are_said_as_people_say_them() -> None:
-    assert [duration(seconds) for seconds in (None, 0.4, 59, 185, 7800)] == ["-", "0s", "59s", "3m05s", "2h10m"]
-
-
-def test_the_table_counts_what_happened() -> None:
-    from trialflow.events import Event
-
-    board = Board()
-    metrics = [{"name": "m", "objective": "minimize", "strategy": "optimize", "threshold": None}]
-    experiment = {"id": 1, "name": "e", "budget": 4, "parallel_bandwidth": 2, "progress": {"finished_run_count": 0}, "metrics": metrics}
-    board.take(Event("experiment", facts={"experiment": experiment}), 0)
-    for number, value in ((1, 5.0), (2, 3.0), (3, 4.0)):
-        run = {"id": number, "assignments": {"x": number}}
-        board.take(Event("launched", run), 0)
-        event = Event("completed", run, facts={"values": {"m": {"value": value}}})
-        board.take(event, 10)
-    board.take(Event("lost", {"id": 4}), 11)
-    board.take(Event("failed", {"id": 4}, "exit code 1"), 12)
-    assert (board.done, board.lost, board.failed, board.best and board.best["id"], board.eta) == (4, 1, 1, 2, 0)
-    assert line_of(event, board) == "4/4 training run 3 completed: m=4 with x=3"
-
-
-def test_a_metric_and_a_parameter_of_the_same_name_have_a_column_each() -> None:
-    run = {"id": "1", "name": "r", "state": "completed", "values": {"x": {"value": 2.0}}, "assignments": {"x": 1.0, "id": 3}}
-    headings, rows = flat_rows([run])
-    assert headings[-3:] == ["x (metric)", "id (parameter)", "x"] and rows[0][-3:] == [2.0, 3, 1.0]
-
-
-@pytest.mark.parametrize(
-    ("experiment", "owner", "status"),
-    [
-        ({"state": "deleted"}, None, "archived"),
-        ({"state": "active", "budget": 3, "progress": {"finished_run_count": 3, "total_run_count": 3}}, None, "finished"),
-        ({"state": "active", "budget": 3, "progress": {"finished_run_count": 1, "total_run_count": 2}}, None, "unfinished"),
-        ({"state": "active", "budget": 3, "progress": {"finished_run_count": 0, "total_run_count": 0}}, None, "new"),
-        ({"state": "active", "budget": 3, "progress": {}}, "me", "running (me)"),
-    ],
-)
-def test_the_status_of_an_experiment_is_one_of_five(experiment: dict, owner: str | None, status: str) -> None:
-    assert status_of(experiment, owner) == status

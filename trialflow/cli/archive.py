@@ -1,58 +1,65 @@
-"""`trialflow archive` and `unarchive`: experiments and training runs, as SigOpt's command line has it."""
+"""`trialflow archive` and `unarchive`, with the arguments of SigOpt's command line."""
 
 import asyncio
 
 import click
 
-from trialflow.cli.identifiers import experiment_id, find_run
+from trialflow.cli.identifiers import experiment_id, find_experiment, find_run
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import say
+from trialflow.errors import InvalidInput
 
 identifiers_argument = click.argument("identifiers", metavar="ID...", nargs=-1, required=True)
 
 
 @click.group()
 def archive() -> None:
-    """Archive experiments or training runs: they are hidden, and can be brought back."""
+    """Archive experiments or training runs. They are hidden and can be restored with `unarchive`."""
 
 
 @click.group()
 def unarchive() -> None:
-    """Bring archived experiments or training runs back."""
+    """Restore archived experiments or training runs."""
 
 
 @archive.command("experiment")
 @identifiers_argument
-@click.option("--include-runs", is_flag=True, help="Their training runs as well.")
-def archive_experiments(identifiers: tuple[str, ...], include_runs: bool) -> None:
-    """Archive experiments."""
-    asyncio.run(_experiments(identifiers, deleted=True, include_runs=include_runs))
+@project_option
+@click.option("--include-runs", is_flag=True, help="Archive their training runs as well.")
+def archive_experiments(identifiers: tuple[str, ...], project: str | None, include_runs: bool) -> None:
+    """Archive experiments. With --project, only those of that project."""
+    asyncio.run(_experiments(identifiers, project, deleted=True, include_runs=include_runs))
 
 
 @unarchive.command("experiment")
 @identifiers_argument
-def unarchive_experiments(identifiers: tuple[str, ...]) -> None:
-    """Bring experiments back."""
-    asyncio.run(_experiments(identifiers, deleted=False, include_runs=False))
+@project_option
+def unarchive_experiments(identifiers: tuple[str, ...], project: str | None) -> None:
+    """Restore experiments. With --project, only those of that project."""
+    asyncio.run(_experiments(identifiers, project, deleted=False, include_runs=False))
 
 
-async def _experiments(identifiers: tuple[str, ...], *, deleted: bool, include_runs: bool) -> None:
-    numbers = [experiment_id(one) for one in identifiers]
+async def _experiments(identifiers: tuple[str, ...], project: str | None, *, deleted: bool, include_runs: bool) -> None:
+    named = project_here(project) if project else None
     async with service_session() as (_, client):
-        for number in numbers:
+        found = [await find_experiment(client, experiment_id(one), "") for one in identifiers]
+        for one in found:
+            if named and one["project"] != named:
+                raise InvalidInput(f"experiment {one['id']} belongs to project {one['project']}, not {named}; nothing was changed")
+        for number in (str(one["id"]) for one in found):
             if deleted:
                 await client.request("DELETE", "aiexperiments", number, body={"include_runs": "true" if include_runs else "false"})
             else:
                 await client.update_experiment(number, {"state": "active"})
-            say(f"experiment {number}: {'archived' if deleted else 'active again'}")
+            say(f"experiment {number}: {'archived' if deleted else 'restored'}")
 
 
 @archive.command("run")
 @identifiers_argument
 @project_option
 def archive_runs(identifiers: tuple[str, ...], project: str | None) -> None:
-    """Archive training runs: they give their unit of budget back."""
+    """Archive training runs. Each one gives its unit of budget back."""
     asyncio.run(_runs(identifiers, project, deleted=True))
 
 
@@ -60,7 +67,7 @@ def archive_runs(identifiers: tuple[str, ...], project: str | None) -> None:
 @identifiers_argument
 @project_option
 def unarchive_runs(identifiers: tuple[str, ...], project: str | None) -> None:
-    """Bring training runs back."""
+    """Restore training runs."""
     asyncio.run(_runs(identifiers, project, deleted=False))
 
 
@@ -72,4 +79,4 @@ async def _runs(identifiers: tuple[str, ...], project: str | None, *, deleted: b
                 await client.request("DELETE", "training_runs", run["id"])
             else:
                 await client.request("PUT", "training_runs", run["id"], body={"deleted": False})
-            say(f"training run {run['id']}: {'archived' if deleted else 'active again'}")
+            say(f"training run {run['id']}: {'archived' if deleted else 'restored'}")

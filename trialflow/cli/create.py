@@ -1,10 +1,10 @@
-"""`trialflow create`: experiments and projects, as SigOpt's command line has it."""
+"""`trialflow create`, with the arguments of SigOpt's command line."""
 
 import asyncio
 
 import click
 
-from trialflow.cli.options import experiment_file_option, project_here, project_option
+from trialflow.cli.options import experiment_file_option, project_here, project_option, same_options
 from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import next_commands
 from trialflow.cli.terminal.output import output_option, show
@@ -22,7 +22,7 @@ def create() -> None:
 @project_option
 @output_option
 def experiment(experiment_file: str, project: str | None, output: str) -> None:
-    """Create the experiment of experiment.yml without working on it."""
+    """Create the experiment in experiment.yml without working on it."""
     asyncio.run(_experiment(experiment_file, project, output))
 
 
@@ -37,12 +37,12 @@ async def _experiment(experiment_file: str, project: str | None, output: str) ->
         await client.ensure_project(named)
         made = await client.create_experiment(named, {**body, "metadata": {**(body.get("metadata") or {}), SAME: experiment_key(body)}})
         show(made, output=output, names=[made["id"]], columns=["ID", "NAME", "PROJECT"], rows=[[int(made["id"]), made["name"], named]])
-        next_commands(["trialflow optimize"])
+        next_commands([same_options("trialflow optimize", without=["output"])])
 
 
 @create.command()
 @project_option
-@click.option("--project-name", metavar="NAME", help="The name of the project; by default its id.")
+@click.option("--project-name", metavar="NAME", help="The name of the project; defaults to its id.")
 @output_option
 def project(project: str | None, project_name: str | None, output: str) -> None:
     """Create a project."""
@@ -60,5 +60,5 @@ async def _project(project: str | None, project_name: str | None, output: str) -
         except ServiceRefused as refused:
             if refused.status != 409:
                 raise
-            raise TrialflowError(f"there is a project {named} already", hint="use it with `--project`, or give another id") from refused
+            raise TrialflowError(f"project {named} already exists", hint=f"use it with `--project {named}`, or choose another id") from refused
         show(made, output=output, names=[made["id"]], columns=["ID", "NAME"], rows=[[made["id"], made["name"]]])

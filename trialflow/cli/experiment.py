@@ -4,31 +4,36 @@ import asyncio
 import csv
 import io
 import json
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from trialflow.cli.files import write_file
 from trialflow.cli.identifiers import find_experiment
+from trialflow.cli.init import FILES
 from trialflow.cli.options import project_here, project_option, read_run
 from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import next_commands, say
-from trialflow.cli.terminal.output import output_option, show, text_of
-from trialflow.errors import InvalidInput, TrialflowError
+from trialflow.cli.terminal.output import output_option, show
+from trialflow.errors import ExperimentFailed, InvalidInput, TrialflowError
 from trialflow.results import facts
+from trialflow.results.text import clean, text_of
 
 identifier_argument = click.argument("identifier", metavar="[ID]", required=False)
 
 
 @click.group()
 def experiment() -> None:
-    """List, show, export or stop experiments, and get the best training run. Without an ID the newest of the project is meant."""
+    """List, show, stop or export experiments, and get the best training run. ID defaults to the newest experiment of the project."""
 
 
 @experiment.command("list")
 @project_option
-@click.option("--all-projects", is_flag=True, help="Those of every project.")
-@click.option("--archived", is_flag=True, help="Archived ones as well.")
+@click.option("--all-projects", is_flag=True, help="List the experiments of every project.")
+@click.option("--archived", is_flag=True, help="Include archived experiments.")
 @output_option
 def list_(project: str | None, all_projects: bool, archived: bool, output: str) -> None:
     """List experiments, newest first."""
@@ -59,7 +64,7 @@ async def _list(project: str | None, all_projects: bool, archived: bool, output:
 @project_option
 @output_option
 def show_(identifier: str | None, project: str | None, output: str) -> None:
-    """Show an experiment: its progress, its best, and all its training runs."""
+    """Show an experiment: its progress, what the optimizer expects, and all its training runs."""
     asyncio.run(_show(identifier, project, output))
 
 
@@ -87,7 +92,7 @@ async def _show(identifier: str | None, project: str | None, output: str) -> Non
 
 
 async def _beliefs(client: Any, experiment_id: str) -> list[dict[str, Any]]:
-    """What the optimizer believes; nothing where the service has no such path, as SigOpt's."""
+    """What the optimizer expects; nothing from a service without that path, such as SigOpt's own."""
     from tasks.experiments.client import ServiceNotFound, ServiceRefused
 
     try:
@@ -103,8 +108,8 @@ def _show_runs(runs: list[dict[str, Any]], best: set[str]) -> None:
             int(one["id"]),
             ("stopped" if one["stopped_early"] else one["state"]) + (" *" if one["id"] in best else ""),
             one["attempt"],
-            text_of(one["values"]),
-            text_of(one["assignments"]),
+            one["values"],
+            one["assignments"],
             one["stopped_early"] if one["state"] == "completed" else one["reason"],
         ]
         for one in listed
@@ -115,15 +120,17 @@ def _show_runs(runs: list[dict[str, Any]], best: set[str]) -> None:
 @experiment.command()
 @identifier_argument
 @project_option
-@click.option("-o", "--output", default="table", metavar="table|json|yaml|name|FILE.yml", help="How to show it, or the run.yml to write.")
-@click.option("-r", "--run-file", default="run.yml", show_default=True, metavar="FILE", help="The run.yml that a written one is made from.")
+@click.option("-o", "--output", default="table", metavar="table|json|yaml|name|FILE.yml", help="The format, or a run file to write.")
+@click.option("-r", "--run-file", default="run.yml", show_default=True, metavar="FILE", help="The run file that the written one is based on.")
 def best(identifier: str | None, project: str | None, output: str, run_file: str) -> None:
     """Show the best training run, or all on the Pareto front.
 
-    With `-o best.yml` a run.yml is written that has its assignments: `trialflow run -r best.yml` executes them again.
+    `-o best.yml` writes a run file with its assignments, and `trialflow run -r best.yml` executes them again.
     """
     if output not in ("table", "json", "yaml", "name") and not output.endswith((".yml", ".yaml")):
-        raise InvalidInput(f"{output!r} is neither table, json, yaml or name nor the name of a .yml file")
+        raise InvalidInput(f"{output!r} is not table, json, yaml or name, nor the name of a .yml file")
+    if output.endswith((".yml", ".yaml")) and Path(output).resolve() in {Path(name).resolve() for name in (run_file, *FILES)}:
+        raise InvalidInput(f"{output} is one of the files that you write yourself", hint="choose another name, such as best.yml")
     asyncio.run(_best(identifier, project, output, run_file))
 
 
@@ -132,7 +139,7 @@ async def _best(identifier: str | None, project: str | None, output: str, run_fi
         one = await find_experiment(client, identifier, project_here(project))
         found = await client.best_runs(one["id"])
         if not found:
-            raise TrialflowError(f"experiment {one['id']} has no completed training run yet", hint=f"`trialflow experiment show {one['id']}`")
+            raise await no_best(client, one)
         listed = [facts.run_fact(run) for run in found]
         if output.endswith((".yml", ".yaml")):
             _write_best(listed[0], output, run_file)
@@ -141,22 +148,31 @@ async def _best(identifier: str | None, project: str | None, output: str, run_fi
         show(listed, output=output, names=[best["id"] for best in listed], columns=["RUN", "METRICS", "ASSIGNMENTS"], rows=rows)
 
 
+async def no_best(client: Any, experiment: dict[str, Any]) -> TrialflowError:
+    """The error that says why an experiment has no best training run: `ExperimentFailed` if none has completed."""
+    runs = await client.runs(experiment["project"], experiment_id=experiment["id"])
+    hint = f"`trialflow experiment show {experiment['id']}` lists its training runs"
+    if any(run["state"] == "completed" for run in runs):
+        return TrialflowError(f"no completed training run of experiment {experiment['id']} satisfies every threshold", hint=hint)
+    return ExperimentFailed(f"experiment {experiment['id']} has no completed training run", hint=hint)
+
+
 def _write_best(best: dict[str, Any], output: str, run_file: str) -> None:
     from trialflow.specs import to_yaml
 
     run = read_run(run_file, (), directory=Path.cwd(), needs_command=False)
     text = to_yaml(run.model_copy(update={"assignments": best["assignments"]}))
-    values = ", ".join(f"{name} {value:.6g}" for name, value in best["values"].items())
-    Path(output).write_text(f"# The assignments of training run {best['id']} ({values}).\n{text}")
-    say(f"wrote {output} with the assignments of training run {best['id']}")
-    next_commands([f"trialflow run -r {output}"])
+    # Names come from elsewhere: whatever is not a number goes through the YAML writer.
+    write_file(output, f"# The assignments of training run {int(best['id'])}.\n{text}")
+    say(f"wrote {output} with the assignments of training run {best['id']} ({text_of(best['values'])})")
+    next_commands([shlex.join(["trialflow", "run", "-r", output, *([] if run.run else ["--", "COMMAND"])])])
 
 
 @experiment.command()
 @identifier_argument
 @project_option
 def stop(identifier: str | None, project: str | None) -> int:
-    """End the work on an experiment in order. Nothing is lost: `trialflow optimize` goes on with it."""
+    """Stop the work on an experiment. Nothing is lost: `trialflow optimize` resumes it."""
     return asyncio.run(_stop(identifier, project))
 
 
@@ -172,9 +188,9 @@ async def _stop(identifier: str | None, project: str | None) -> int:
 @identifier_argument
 @project_option
 @click.option("-o", "--output", type=click.Choice(["csv", "json", "yaml", "table"]), default="csv", show_default=True, help="The format.")
-@click.option("--to", metavar="FILE", help="Write it to a file.")
+@click.option("--to", metavar="FILE", help="Write to a file instead of stdout.")
 def export(identifier: str | None, project: str | None, output: str, to: str | None) -> None:
-    """Export all training runs of an experiment, one row each."""
+    """Export all training runs of an experiment, one per row."""
     asyncio.run(_export(identifier, project, output, to))
 
 
@@ -184,14 +200,14 @@ async def _export(identifier: str | None, project: str | None, output: str, to: 
         runs = await client.runs(one["project"], experiment_id=one["id"])
     text = exported(runs, output)
     if to is None:
-        click.echo(text, nl=False)
+        click.echo(clean(text) if sys.stdout.isatty() else text, nl=False)
     else:
-        Path(to).write_text(text)
+        write_file(to, text)
         say(f"wrote {len(runs)} training runs to {to}")
 
 
 def exported(runs: list[dict[str, Any]], output: str) -> str:
-    """Training runs as text in a format, oldest first."""
+    """Training runs as text, oldest first."""
     headings, rows = facts.flat_rows(runs)
     if output == "json":
         return json.dumps([facts.run_fact(run) for run in sorted(runs, key=lambda run: int(run["id"]))], indent=2) + "\n"

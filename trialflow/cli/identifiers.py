@@ -36,17 +36,17 @@ def experiment_id(text: str) -> str:
     """The id in `12` or `experiment/12`. Raises `InvalidInput`."""
     match = re.fullmatch(r"(?:(?:ai)?experiment/)?(\d{1,18})", text)
     if match is None:
-        raise InvalidInput(f"{text!r} is no experiment", hint="give its number, as `trialflow experiment list` shows it")
+        raise InvalidInput(f"{text!r} is not an experiment", hint="give its number; `trialflow experiment list` shows it")
     return match[1]
 
 
 async def find_experiment(client: "ServiceClient", text: str | None, project: str) -> dict[str, Any]:
-    """The experiment that is meant; without one the newest of the project."""
+    """The experiment that `text` names, else the newest of the project."""
     from tasks.experiments.client import ServiceNotFound
 
     if text is None:
         if not (found := await client.experiments(project)):
-            raise TrialflowError(f"project {project} has no experiment", hint="`trialflow experiment list --all-projects` shows those of others")
+            raise TrialflowError(f"project {project} has no experiment", hint="`trialflow experiment list --all-projects` shows all")
         return found[0]
     try:
         return await client.experiment(experiment_id(text))
@@ -55,7 +55,7 @@ async def find_experiment(client: "ServiceClient", text: str | None, project: st
 
 
 async def find_run(client: "ServiceClient", text: str, project: str) -> dict[str, Any]:
-    """The training run that is meant, by id or by its name in the project."""
+    """The training run that `text` names, by its id or by its name in the project."""
     from tasks.experiments.client import ServiceNotFound
 
     match = re.fullmatch(r"(?:run/)?(\d{1,18})", text)

@@ -15,8 +15,8 @@ from trialflow.cli.terminal.messages import say
 @click.command()
 @click.argument("identifier", metavar="ID")
 @project_option
-@click.option("-f", "--follow", is_flag=True, help="Go on until the training run ends.")
-@click.option("--tail", type=click.IntRange(min=0), metavar="N", help="The last N lines only.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing until the training run ends.")
+@click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Print only the last N lines.")
 def logs(identifier: str, project: str | None, follow: bool, tail: int | None) -> None:
     """Print what a training run printed. ID is its number, `run/34`, or its name."""
     asyncio.run(_logs(identifier, project, follow, tail))
@@ -40,18 +40,18 @@ async def _logs(identifier: str, project: str | None, follow: bool, tail: int | 
             return
 
         async def pass_over(reports: Any) -> None:
-            """The flow brings them to the service."""
+            """The flow sends them to the service."""
 
         await compute.follow(work, on_reports=pass_over, on_log=lambda chunk: _print(chunk, None))
 
 
 def _kept(run: dict[str, Any]) -> bytes:
-    """The excerpt that the service has."""
+    """The excerpt that the service stores."""
     texts = [log.get("content") or "" for log in (run.get("logs") or {}).values()]
     if not any(texts):
-        say(f"training run {run['id']} left no log on this machine, and the service has none")
+        say(f"training run {run['id']} has no log on this machine or in the service")
     else:
-        say("only this excerpt is kept; the whole log is on the machine that executed the training run")
+        say("this is an excerpt; the whole log is on the machine that executed the training run")
     return "\n".join(texts).encode()
 
 

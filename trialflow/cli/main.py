@@ -1,4 +1,4 @@
-"""The entry point: which commands there are, and how an error is told."""
+"""The entry point: which commands there are, and how errors are reported."""
 
 import os
 import sys
@@ -7,25 +7,27 @@ import traceback
 import click
 
 from trialflow import __version__
+from trialflow.cli.environment import check_environment
 from trialflow.cli.lazy import Commands, Table
 from trialflow.cli.terminal.messages import error, hint
+from trialflow.cli.terminal.streams import secure_streams
 from trialflow.errors import TrialflowError
 from trialflow.network import bypass_proxies_on_loopback
 from trialflow.packages import prefer_own_packages
 
 COMMANDS: Table = {
     "init": ("trialflow.cli.init:init", "Write run.yml, experiment.yml, cluster.yml, a Dockerfile and a small model to start from."),
-    "run": ("trialflow.cli.run:run", "Execute one training run, tracked."),
-    "optimize": ("trialflow.cli.optimize:optimize", "Work on the experiment of experiment.yml; the same command again goes on with it."),
+    "run": ("trialflow.cli.run:run", "Execute one training run and track it."),
+    "optimize": ("trialflow.cli.optimize:optimize", "Work on the experiment in experiment.yml, or resume it."),
     "cluster": ("trialflow.cli.cluster:cluster", "Connect Kubernetes clusters, and run and optimize models on them."),
-    "experiment": ("trialflow.cli.experiment:experiment", "List, show, export or stop experiments, and get the best training run."),
-    "logs": ("trialflow.cli.logs:logs", "Print what a training run printed."),
+    "experiment": ("trialflow.cli.experiment:experiment", "List, show, stop or export experiments, and get the best training run."),
+    "logs": ("trialflow.cli.logs:logs", "Print the output of a training run."),
     "create": ("trialflow.cli.create:create", "Create an experiment or a project."),
     "archive": ("trialflow.cli.archive:archive", "Archive experiments or training runs."),
-    "unarchive": ("trialflow.cli.archive:unarchive", "Bring archived experiments or training runs back."),
+    "unarchive": ("trialflow.cli.archive:unarchive", "Restore archived experiments or training runs."),
     "service": ("trialflow.cli.service:service", "Serve the SigOpt-compatible API in the foreground."),
-    "token": ("trialflow.cli.service:token", "Print the token that the service and the Prefect UI on this machine ask for."),
-    "doctor": ("trialflow.cli.doctor:doctor", "Find out what is missing or wrong, with the fix for each."),
+    "token": ("trialflow.cli.service:token", "Print the token of the service and the Prefect UI on this machine."),
+    "doctor": ("trialflow.cli.doctor:doctor", "Check this machine for problems, with a fix for each."),
     "schema": ("trialflow.cli.schema:schema", "Print the JSON Schema of run.yml, experiment.yml or cluster.yml, for editors."),
     "version": ("trialflow.cli.version:version", "Print the version."),
 }
@@ -33,27 +35,28 @@ COMMANDS: Table = {
 
 @click.group(cls=Commands, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="trialflow", message="%(prog)s %(version)s")
-@click.option("--debug", is_flag=True, help="Show tracebacks and the log of flows.")
+@click.option("--debug", is_flag=True, help="Show tracebacks and flow logs.")
 @click.pass_context
 def trialflow(ctx: click.Context, debug: bool) -> None:
     """Tune models on your own compute: this machine, Kubernetes or AWS.
 
     Start with `trialflow init`, then `trialflow optimize`.
     """
-    ctx.obj = {"debug": debug}
     if debug:
         os.environ["TRIALFLOW_DEBUG"] = "1"
+    check_environment(ctx.invoked_subcommand)
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 ok, 1 error, 2 usage or invalid file, 3 the model failed, 4 stopped by a limit, 130 interrupted."""
+    """Run the command line. Exit codes: 0 ok, 1 error, 2 usage or invalid file, 3 the model failed, 4 a limit was reached, 130 interrupted."""
+    secure_streams()
     prefer_own_packages()
     bypass_proxies_on_loopback(os.environ)
     sys.exit(call(sys.argv[1:]))
 
 
 def call(arguments: list[str]) -> int:
-    """Run the command line with `arguments` and return the exit code, with every error told."""
+    """Run the command line with `arguments` and return the exit code. Every error is reported."""
     try:
         result = trialflow.main(arguments, prog_name="trialflow", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as shown:
@@ -68,10 +71,8 @@ def call(arguments: list[str]) -> int:
         return _tell_usage(problem)
     except TrialflowError as problem:
         return _tell(problem)
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`): nothing to say, and nobody to say it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as problem:
+        return _tell_file(problem)
     except Exception as problem:
         return _tell_bug(problem)
     return result if isinstance(result, int) else 0
@@ -86,7 +87,7 @@ def _tell_usage(problem: click.ClickException) -> int:
     error(problem.format_message())
     context = getattr(problem, "ctx", None)
     if isinstance(problem, click.UsageError) and context is not None:
-        hint(f"`{context.command_path} --help` shows how it is used")
+        hint(f"see `{context.command_path} --help`")
     return 2 if problem.exit_code in (1, 2) else problem.exit_code
 
 
@@ -99,17 +100,28 @@ def _tell(problem: TrialflowError) -> int:
     return problem.exit_code
 
 
+def _tell_file(problem: OSError) -> int:
+    """A file or folder that is not what was expected: rarely trialflow's own fault."""
+    if problem.filename is None:
+        return _tell_bug(problem)
+    if is_debugging():
+        traceback.print_exception(problem)
+    error(f"{os.fsdecode(problem.filename)}: {problem.strerror or problem}")
+    hint("check that it exists and that you may use it; `trialflow --debug ...` shows where it was needed")
+    return 1
+
+
 def _tell_bug(problem: Exception) -> int:
     from trialflow.home import Home
 
-    home = Home.from_environment()
     if is_debugging():
         traceback.print_exception(problem)
     error(f"{type(problem).__name__}: {problem}")
     try:
+        home = Home.from_environment()
         log = home.make(home.logs) / "last-error.log"
         log.write_text("".join(traceback.format_exception(problem)))
-        hint(f"this is a fault of trialflow or of the machine; the traceback is in {log}")
-    except OSError as unwritable:
-        hint(f"the traceback could not be written ({unwritable}); `trialflow --debug ...` shows it")
+        hint(f"this is a bug in trialflow or a problem with this machine; the traceback is in {log}")
+    except (OSError, TrialflowError) as unwritable:
+        hint(f"the traceback could not be saved ({unwritable}); `trialflow --debug ...` shows it")
     return 1

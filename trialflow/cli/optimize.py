@@ -1,5 +1,7 @@
 """`trialflow optimize`."""
 
+import asyncio
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trialflow.cli.options import (
+    MODEL_COMMAND,
     Decorator,
     command_argument,
     experiment_file_option,
@@ -15,10 +18,13 @@ from trialflow.cli.options import (
     read_run,
     read_source,
     run_file_option,
+    same_options,
     source_file_option,
 )
-from trialflow.cli.terminal.messages import next_commands, say
+from trialflow.cli.terminal.messages import next_commands, say, warn
 from trialflow.cli.terminal.output import output_option, show
+from trialflow.errors import ExperimentFailed, TrialflowError
+from trialflow.results.text import progress
 
 if TYPE_CHECKING:
     from trialflow.cli.cluster.place import Place
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked for on the command line, on whatever the training runs are executed."""
+    """The options of `optimize`, whether training runs execute here or on a cluster."""
 
     experiment_file: str
     run_file: str
@@ -50,40 +56,41 @@ OPTIONS: tuple[Decorator, ...] = (
     run_file_option,
     source_file_option,
     project_option,
-    click.option("--new", is_flag=True, help="Start a new experiment even if the same one is unfinished."),
-    click.option("--canary/--no-canary", default=True, help="Have the first training run complete alone before the others start."),
+    click.option("--new", is_flag=True, help="Start a new experiment even if this one is unfinished."),
+    click.option("--canary/--no-canary", default=True, help="Wait for the first training run to complete before starting others."),
     click.option(
         "--stop-after-failures",
         type=click.IntRange(min=0),
         default=5,
         show_default=True,
-        help="End after so many failures in a row; 0 never does.",
+        help="Stop after this many failures in a row; 0 for never.",
     ),
     output_option,
 )
 
 
 def asks(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command the options of `Asked`."""
+    """Add the options in `Asked` to a command."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command
 
 
-@click.command()
+@click.command(context_settings=MODEL_COMMAND)
 @asks
 @command_argument
 def optimize(command: tuple[str, ...], **options: Any) -> int:
-    """Work on the experiment of experiment.yml until its budget is spent. COMMAND runs the model; without it run.yml says how.
+    """Work on the experiment in experiment.yml until its budget is spent.
 
-    The same command again goes on where it stopped; with a larger `budget` in the file a finished experiment goes on too.
+    COMMAND starts the model; without it, `run:` in run.yml does. Options of trialflow come before COMMAND; everything after its first word belongs to
+    the model. Run the same command again to resume after an interruption, or to continue a finished experiment whose `budget` you raised.
     """
     asked = Asked(**options)
     return work_on(asked, read_run(asked.run_file, command, directory=Path.cwd()), command)
 
 
 def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "Place | None" = None) -> int:
-    """Work on an experiment, here or on the cluster of `place`, and show it. Returns the exit code."""
+    """Work on an experiment, here or on the cluster of `place`, and show its result. Returns the exit code."""
     from trialflow.specs import load_experiment
 
     directory = Path.cwd()
@@ -93,7 +100,7 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "Plac
     from trialflow.cli.session import flow_session
 
     with flow_session() as session:
-        say(f"Prefect UI: {session.ui_url}" + ("  (sign in with what `trialflow token --prefect` prints)" if session.asks_token else ""))
+        say(f"Prefect UI: {session.ui_url}" + ("  (to sign in, use the output of `trialflow token --prefect`)" if session.asks_token else ""))
         from trialflow.cli.running import quiet_prefect, run_flow
 
         quiet_prefect(session.home)
@@ -121,54 +128,70 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "Plac
                 lambda: flow(
                     experiment=spec, run=run, project=asked.project, directory=str(directory), source=source, cluster=cluster, options=options
                 ),
-                on_interrupt="stopping: training runs in flight are ended and launched again later "
-                + ("(Ctrl-C again: leave them running on the cluster?)" if place else "(Ctrl-C again: leave them at once)"),
-                before_leaving="leave now, and let the training runs that have not ended run on, on the cluster?" if place else None,
+                on_interrupt="stopping the training runs in flight; they are launched again later "
+                + ("(Ctrl-C again to leave them running)" if place else "(Ctrl-C again to exit at once)"),
+                before_leaving="exit now and leave the training runs on the cluster?" if place else None,
             )
             board.end(is_finished=bool(ended))
     if not ended:  # interrupted here, or cancelled in Prefect
-        again = f"trialflow {'cluster ' if place else ''}optimize" + (" -- " + " ".join(command) if command else "")
-        say_stopped(board, again)
+        say_stopped(board, same_options(click.get_current_context().command_path, without=["new"]))
         return 130
-    _show_end(ended, asked.output)
+    _show_end(ended, asked, command)
     return 0
 
 
 def _say_begin(event: Any, ui_url: str) -> None:
     experiment, resumed = event.facts["experiment"], event.facts["resumed"]
     done = int(experiment["progress"].get("finished_run_count") or 0)
-    how = f"goes on at {done}/{experiment.get('budget') or 'unlimited'}" if resumed == "resume" else "is new"
+    how = f"resumes at {progress(done, experiment.get('budget'))}" if resumed == "resume" else "is new"
     say(f'experiment {experiment["id"]} "{experiment["name"]}" {how}')
     if flow_run := event.facts.get("flow_run"):
         say(f"watch: {ui_url}/runs/flow-run/{flow_run}")
 
 
 def say_stopped(board: "Board", again: str) -> None:
-    """Say how far the experiment came that was interrupted, and that the command `again` goes on with it."""
+    """Say how far the interrupted experiment came, and that the command `again` resumes it."""
     if board.experiment_id:
-        say(f"stopped with {board.done}/{board.budget or 'unlimited'} training runs done; nothing is lost")
+        say(f"stopped with {board.progress} training runs done; nothing is lost")
         next_commands([again, f"trialflow experiment show {board.experiment_id}"])
     else:
         say("stopped before work on the experiment began; nothing is lost")
         next_commands([again])
 
 
-def _show_end(ended: dict[str, Any], output: str) -> None:
+def _show_end(ended: dict[str, Any], asked: Asked, command: tuple[str, ...]) -> None:
+    """Show the best of an experiment that has ended. Raises `ExperimentFailed` if no training run has completed."""
     summary = ended["summary"]
     identifier = summary["experiment"]
     if ended["resumed"] == "report":
-        say(f'experiment {identifier} "{summary["name"]}" is finished; raise `budget` to go on with it, or start another with --new')
+        say(f'experiment {identifier} "{summary["name"]}" is finished; raise `budget` to continue it, or start a new one with --new')
     elif summary["space_exhausted"]:
-        say("space exhausted: every point of the space has been tried; the rest of the budget is not needed")
-    rows = [[one["id"], one["values"], one["assignments"]] for one in summary["best"]]
-    if not rows and output == "table":
-        say("no training run completed")
-    else:
-        show(summary, output=output, names=[str(one["id"]) for one in summary["best"]], columns=["BEST", "METRICS", "ASSIGNMENTS"], rows=rows)
+        say("space exhausted: every point has been tried, so the rest of the budget is not needed")
+    best = summary["best"]
+    if best or asked.output != "table":
+        rows = [[one["id"], one["values"], one["assignments"]] for one in best]
+        names = [str(one["id"]) for one in best]
+        show(summary, output=asked.output, names=names, columns=["BEST", "METRICS", "ASSIGNMENTS"], rows=rows)
+    if not best:
+        reason = asyncio.run(_no_best(identifier))
+        if isinstance(reason, ExperimentFailed):
+            raise reason
+        warn(reason.message)
+    run = click.get_current_context().command_path.replace("optimize", "run").split()
+    again = shlex.join([*run, "-r", "best.yml", *(["-p", asked.project] if asked.project else []), *(["--", *command] if command else [])])
+    files = "" if asked.run_file == "run.yml" else f"-r {shlex.quote(asked.run_file)} "
     next_commands(
         [
             f"trialflow experiment show {identifier}",
-            f"trialflow experiment best {identifier} -o best.yml && trialflow run -r best.yml",
+            f"trialflow experiment best {identifier} {files}-o best.yml && {again}",
             f"trialflow experiment export {identifier} -o csv",
         ]
     )
+
+
+async def _no_best(identifier: str) -> TrialflowError:
+    from trialflow.cli.experiment import no_best
+    from trialflow.cli.session import service_session
+
+    async with service_session() as (_, client):
+        return await no_best(client, await client.experiment(identifier))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trialflow.cli.options import command_argument, project_option, read_run, read_source, run_file_option, source_file_option
+from trialflow.cli.options import MODEL_COMMAND, command_argument, project_option, read_run, read_source, run_file_option, source_file_option
 from trialflow.cli.terminal.messages import next_commands, say
 from trialflow.cli.terminal.output import output_option, show
 
@@ -15,25 +15,28 @@ if TYPE_CHECKING:
     from trialflow.specs import RunSpec
 
 
-@click.command()
+@click.command(context_settings=MODEL_COMMAND)
 @run_file_option
 @source_file_option
 @project_option
 @output_option
 @command_argument
 def run(run_file: str, source_file: str | None, project: str | None, output: str, command: tuple[str, ...]) -> int:
-    """Execute one training run, tracked: COMMAND, or what run.yml says. What the model prints is shown and kept."""
+    """Execute one training run and track it. COMMAND starts the model; without it, `run:` in run.yml does.
+
+    Options of trialflow come before COMMAND; everything after its first word belongs to the model.
+    """
     spec = read_run(run_file, command, directory=Path.cwd())
     return execute(spec, read_source(source_file, Path.cwd()), project, output)
 
 
 def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None, output: str, place: "Place | None" = None) -> int:
-    """Execute one training run, here or on the cluster of `place`, and show it. Returns the exit code."""
+    """Execute one training run, here or on the cluster of `place`, and show its result. Returns the exit code."""
     directory = Path.cwd()
     from trialflow.cli.session import flow_session
 
     with flow_session() as session:
-        say(f"Prefect UI: {session.ui_url}" + ("  (sign in with what `trialflow token --prefect` prints)" if session.asks_token else ""))
+        say(f"Prefect UI: {session.ui_url}" + ("  (to sign in, use the output of `trialflow token --prefect`)" if session.asks_token else ""))
         from trialflow.cli.running import quiet_prefect, run_flow
 
         quiet_prefect(session.home)
@@ -49,7 +52,7 @@ def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None,
             elif event.kind in ("pending", "waiting"):
                 say(f"{event.kind}: {event.text}")
             elif event.kind == "lost":
-                say(f"lost ({event.text}); it is launched again")
+                say(f"lost ({event.text}); launching it again")
 
         watcher.set(watch)
         cluster = place.prepared() if place else None
@@ -57,11 +60,11 @@ def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None,
             log_sink.set(_print)
         result, interrupted = run_flow(
             lambda: training_run(run=spec, project=project, directory=str(directory), source=source, cluster=cluster),
-            on_interrupt="stopping the training run " + ("(Ctrl-C again: leave it running?)" if place else "(Ctrl-C again: leave it at once)"),
-            before_leaving="leave now, and let the training run go on, on the cluster?" if place else None,
+            on_interrupt="stopping the training run " + ("(Ctrl-C again to leave it running)" if place else "(Ctrl-C again to exit at once)"),
+            before_leaving="exit now and leave the training run on the cluster?" if place else None,
         )
     if interrupted or result is None:  # or cancelled in Prefect
-        say(f"training run {begun.get('id', '')} was stopped")
+        say(f"training run {begun['id']} was stopped" if begun else "stopped before the training run began")
         return 130
     show(
         result,

@@ -8,9 +8,9 @@ import click
 @click.command()
 @click.argument("kind", type=click.Choice(["run", "experiment", "cluster"]))
 def schema(kind: str) -> None:
-    """Print the JSON Schema of a file, which editors use to check and complete it as you type.
+    """Print the JSON Schema of a file, so that your editor can check and complete it as you type.
 
-    In VS Code: `trialflow schema experiment > .experiment.json`, and as the first line of experiment.yml
+    In VS Code, run `trialflow schema experiment > .experiment.json` and make this the first line of experiment.yml:
     `# yaml-language-server: $schema=.experiment.json`.
     """
     from trialflow.specs import json_schema

@@ -6,12 +6,14 @@ from typing import Any
 
 from trialflow.events import Event
 from trialflow.metrics import values_of
+from trialflow.results.best import is_better, optimized
+from trialflow.results.text import progress
 from trialflow.specs import early_stopping_of
 
 
 @dataclass
 class Board:
-    """The state of one experiment as seen from its events; `now` in `take` is any clock's seconds. `stops`: it asks for early stopping."""
+    """The state of one experiment as its events tell it; `now` in `take` is seconds of any clock. `stops`: the experiment asks for early stopping."""
 
     name: str = ""
     experiment_id: str = ""
@@ -29,7 +31,7 @@ class Board:
     durations: list[float] = field(default_factory=list)
 
     def end(self, *, is_finished: bool) -> None:
-        """Nothing of it runs any more."""
+        """Work on it has ended."""
         self.status = "finished" if is_finished else "stopped"
         self.running.clear()
 
@@ -55,9 +57,9 @@ class Board:
         return (self.budget - self.done) * (sum(self.durations) / len(self.durations)) / max(1, self.bandwidth)
 
     @property
-    def optimized(self) -> list[Mapping[str, Any]]:
-        """The metrics that the experiment optimizes."""
-        return [metric for metric in self.metrics if metric.get("strategy") in (None, "optimize")]
+    def progress(self) -> str:
+        """Training runs done of the budget, as `7/20`."""
+        return progress(self.done, self.budget)
 
     def _begin(self, experiment: Mapping[str, Any], best: Sequence[Mapping[str, Any]]) -> None:
         self.name = experiment["name"]
@@ -84,22 +86,5 @@ class Board:
         self._compare(event.run, values_of(event.facts))
 
     def _compare(self, run: Mapping[str, Any], values: Mapping[str, float]) -> None:
-        if len(self.optimized) == 1 and self._is_better(values):
+        if len(optimized(self.metrics)) == 1 and is_better(self.metrics, values, self.best and self.best["values"]):
             self.best = {"id": run["id"], "values": values, "assignments": run.get("assignments") or {}}
-
-    def _is_better(self, values: Mapping[str, float]) -> bool:
-        metric = self.optimized[0]
-        value = values.get(metric["name"])
-        if value is None or not all(_is_within(one, values) for one in self.metrics):
-            return False
-        if self.best is None:
-            return True
-        sign = -1 if metric.get("objective") == "minimize" else 1
-        return sign * value > sign * self.best["values"][metric["name"]]
-
-
-def _is_within(metric: Mapping[str, Any], values: Mapping[str, float]) -> bool:
-    threshold, value = metric.get("threshold"), values.get(metric["name"])
-    if threshold is None or value is None:
-        return threshold is None
-    return value <= threshold if metric.get("objective") == "minimize" else value >= threshold

@@ -1,17 +1,19 @@
-"""What is shown of experiments and training runs, computed from the API's JSON. Pure."""
+"""Experiments and training runs as rows and facts, computed from the API's JSON."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trialflow.metadata_keys import ATTEMPT, LOST, REASON, STOPPED_EARLY
 from trialflow.metrics import values_of
+from trialflow.results.best import best_text, optimized
+from trialflow.results.text import progress, text_of
 
 Json = Mapping[str, Any]
 
 
 def lost_of(runs: Sequence[Json]) -> int:
     """How often training runs were lost and launched again."""
-    return sum(int((run.get("dev_metadata") or {}).get(LOST) or 0) for run in runs)
+    return sum(_count(run, LOST) for run in runs)
 
 
 def stopped_early(run: Json) -> str | None:
@@ -30,47 +32,48 @@ def status_of(experiment: Json, owner: str | None) -> str:
         return "archived"
     if owner:
         return f"running ({owner})"
-    progress, budget = experiment["progress"], experiment.get("budget")
-    if budget is not None and progress["finished_run_count"] >= budget:
+    counts, budget = experiment["progress"], experiment.get("budget")
+    if budget is not None and counts["finished_run_count"] >= budget:
         return "finished"
-    return "unfinished" if progress["total_run_count"] else "new"
+    return "unfinished" if counts["total_run_count"] else "new"
 
 
 def experiment_row(experiment: Json, *, runs: Sequence[Json], best: Sequence[Json], owner: str | None) -> list[Any]:
     """One row of `EXPERIMENT_COLUMNS`."""
-    progress = experiment["progress"]
+    counts = experiment["progress"]
     return [
         int(experiment["id"]),
         experiment["name"],
-        f"{progress['finished_run_count']}/{experiment.get('budget') or 'unlimited'}",
-        progress["active_run_count"],
+        progress(counts["finished_run_count"], experiment.get("budget")),
+        counts["active_run_count"],
         lost_of(runs),
         sum(run["state"] == "failed" for run in runs),
         sum(stopped_early(run) is not None for run in runs),
-        " ".join(f"{name}={value:.5g}" for name, value in sorted(values_of(best[0]).items())) if best else None,
+        best_text(experiment["metrics"], values_of(best[0]) if best else None),
         status_of(experiment, owner),
     ]
 
 
-FEWEST_SAID = 0.01
-"""A parameter with a smaller share of what moves a metric is not worth a word."""
+LEAST_SHARE = 0.01
+"""A parameter with a smaller share of what moves a metric is counted, not named."""
 
 
 def belief_lines(experiment: Json, beliefs: Sequence[Json]) -> list[str]:
-    """What the optimizer believes, in words for a person: a paragraph for each metric that it has a model of."""
-    objectives = {one["name"]: one.get("objective") or "maximize" for one in experiment.get("metrics") or []}
+    """What the optimizer expects, in words: a paragraph for each optimized metric. Stored metrics and constraints have no best."""
+    objectives = {one["name"]: one.get("objective") or "maximize" for one in optimized(experiment.get("metrics") or [])}
     lines = []
     for one in beliefs:
-        name = one["metric"]
-        end = "highest" if objectives.get(name, "maximize") == "maximize" else "lowest"
-        point = ", ".join(f"{key}={value if isinstance(value, str) else format(value, '.5g')}" for key, value in one["best"].items())
-        lines.append(f"{name}: expected {end} at {point}")
-        lines.append(f"  there it should be {one['value']:.5g}, give or take {one['stddev']:.2g}; one measurement varies by {one['noise']:.2g}")
+        if (name := one["metric"]) not in objectives:
+            continue
+        end = "highest" if objectives[name] == "maximize" else "lowest"
+        point = ", ".join(f"{text_of(key)}={text_of(value)}" for key, value in one["best"].items())
+        lines.append(f"{text_of(name)}: expected {end} at {point}")
+        lines.append(f"  predicted there: {one['value']:.5g} +/- {one['stddev']:.2g}; noise of one measurement: {one['noise']:.2g}")
         shares = sorted(one["importances"].items(), key=lambda share: -share[1])
-        said = [f"{key} {share:.0%}" for key, share in shares if share >= FEWEST_SAID]
-        rest = len(shares) - len(said)
-        others = f"; {rest} other{'s' if rest > 1 else ''} hardly at all" if rest else ""
-        lines.append(f"  what moves it: {', '.join(said)}{others}")
+        named = [f"{text_of(key)} {share:.0%}" for key, share in shares if share >= LEAST_SHARE]
+        rest = len(shares) - len(named)
+        others = f"; {rest} other{'s' if rest > 1 else ''} below 1%" if rest else ""
+        lines.append(f"  importance: {', '.join(named)}{others}")
     return lines
 
 
@@ -84,8 +87,8 @@ def run_fact(run: Json) -> dict[str, Any]:
         "id": str(run["id"]),
         "name": run["name"],
         "state": run["state"],
-        "attempt": int(kept.get(ATTEMPT) or 1),
-        "lost": int(kept.get(LOST) or 0),
+        "attempt": _count(run, ATTEMPT) or 1,
+        "lost": _count(run, LOST),
         "reason": kept.get(REASON),
         "stopped_early": stopped_early(run),
         "values": dict(sorted(values_of(run).items())),
@@ -93,6 +96,12 @@ def run_fact(run: Json) -> dict[str, Any]:
         "created": run.get("created"),
         "completed": run.get("completed"),
     }
+
+
+def _count(run: Json, key: str) -> int:
+    """A number that trialflow keeps in metadata. Models can write there too: anything else counts as nothing."""
+    kept = (run.get("dev_metadata") or {}).get(key)
+    return int(kept) if isinstance(kept, int | float) and 0 <= kept < 1 << 31 else 0
 
 
 def flat_rows(runs: Sequence[Json]) -> tuple[list[str], list[list[Any]]]:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trialflow.cli.cluster import tables
 from trialflow.cli.cluster.asking import go_ahead
 from trialflow.cli.cluster.known import known_of
 from trialflow.cli.cluster.options import cluster_option, the_cluster
@@ -13,6 +12,7 @@ from trialflow.cli.cluster.status import width
 from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import error, hint, say
 from trialflow.errors import TrialflowError
+from trialflow.results.text import table
 
 if TYPE_CHECKING:
     from tasks.kubernetes.client.cluster import Cluster
@@ -44,7 +44,7 @@ async def _clean(cluster: "Cluster", everyones: bool, yes: bool) -> int:
         decisions = plan(things, await _facts(things), everyones=everyones)
         going = [one for one in decisions if one.goes]
         rows = [[one.thing.kind, one.thing.name, "deleted" if one.goes else "stays", one.why] for one in decisions]
-        say(tables.table(("KIND", "NAME", "", "WHY"), rows, width=width()))
+        say(table(("KIND", "NAME", "", "WHY"), rows, width=width()))
         if not going:
             say("nothing is left over")
             return 0

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from trialflow.cli.cluster import tables
 from trialflow.cli.cluster.targets import Target
-from trialflow.cli.terminal.output import text_of
 from trialflow.home import Home
 from trialflow.results import facts
+from trialflow.results.text import duration, table, text_of
 
 if TYPE_CHECKING:
     from tasks.experiments.client import ServiceClient
@@ -37,8 +37,8 @@ async def experiment_details(home: Home, client: "ServiceClient", target: Target
     rows += [tables.absent_row(run) for run in absent]
     listed = [tables.attempt_fact(one, by_name.get(one.training_run_name or "")) for one in target.attempts]
     data = {**experiment, "status": row[-1], "best": [facts.run_fact(run) for run in best], "training_runs": listed}
-    parts = [tables.table(tables.EXPERIMENT_COLUMNS, [row], width=width)]
-    parts.append(tables.table(tables.ATTEMPT_COLUMNS, rows, width=width) if rows else "nothing of it is on the cluster")
+    parts = [table(tables.EXPERIMENT_COLUMNS, [row], width=width)]
+    parts.append(table(tables.ATTEMPT_COLUMNS, rows, width=width) if rows else "nothing of it is on the cluster")
     names = [f"run/{run['id']}" for run in runs if run["name"] in here or run in absent]
     return data, "\n\n".join(parts), names
 
@@ -96,7 +96,7 @@ def _run_text(data: Mapping[str, Any], target: Target, width: int | None) -> str
         ("metrics", text_of(data["values"])),
     ]
     for one in target.attempts:
-        age = f" for {tables.age_of(now - one.since)}" if one.since is not None and one.is_under_way else ""
+        age = f" for {duration(now - one.since)}" if one.since is not None and one.is_under_way else ""
         where = f" on {one.node}" if one.node else ""
         lines.append((f"Job {one.job}", f"{one.phase}{age}{where}" + (f": {one.reason}" if one.reason else "")))
     if not target.attempts:
@@ -107,8 +107,8 @@ def _run_text(data: Mapping[str, Any], target: Target, width: int | None) -> str
     parts = ["\n".join(name.ljust(size) + text for name, text in lines)]
     if data["conditions"]:
         columns = ("CONDITION", "STATUS", "REASON")
-        parts.append(tables.table(columns, [[one["type"], one["status"], one.get("reason")] for one in data["conditions"]], width=None))
+        parts.append(table(columns, [[one["type"], one["status"], one.get("reason")] for one in data["conditions"]], width=None))
     if data["events"]:
         rows = [[one["when"], one["reason"], " ".join((one["message"] or "").split())] for one in data["events"]]
-        parts.append(tables.table(("WHEN", "EVENT", "MESSAGE"), rows, width=width))
+        parts.append(table(("WHEN", "EVENT", "MESSAGE"), rows, width=width))
     return "\n\n".join(parts)

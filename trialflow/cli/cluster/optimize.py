@@ -7,10 +7,10 @@ import click
 from trialflow.cli.cluster.options import cluster_option
 from trialflow.cli.cluster.place import dockerfile_option, drawn, place_of
 from trialflow.cli.optimize import Asked, asks, work_on
-from trialflow.cli.options import command_argument
+from trialflow.cli.options import MODEL_COMMAND, command_argument
 
 
-@click.command()
+@click.command(context_settings=MODEL_COMMAND)
 @cluster_option
 @dockerfile_option
 @asks

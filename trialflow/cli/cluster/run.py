@@ -6,12 +6,12 @@ import click
 
 from trialflow.cli.cluster.options import cluster_option
 from trialflow.cli.cluster.place import dockerfile_option, drawn, place_of
-from trialflow.cli.options import command_argument, project_option, read_source, run_file_option, source_file_option
+from trialflow.cli.options import MODEL_COMMAND, command_argument, project_option, read_source, run_file_option, source_file_option
 from trialflow.cli.run import execute
 from trialflow.cli.terminal.output import output_option
 
 
-@click.command()
+@click.command(context_settings=MODEL_COMMAND)
 @run_file_option
 @source_file_option
 @project_option

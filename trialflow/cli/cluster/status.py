@@ -16,6 +16,7 @@ from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import error, hint, warn
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
+from trialflow.results.text import table
 
 if TYPE_CHECKING:
     from tasks.kubernetes.client.cluster import Cluster
@@ -102,16 +103,16 @@ async def _experiments(
 def _text(cluster: "Cluster", seen: "Nodes", experiments: list[list[Any]], lone: "list[AttemptStatus]", states: dict[str, Any]) -> str:
     parts = [f"cluster {cluster.name} at {cluster.server or 'this pod'}, namespace {cluster.namespace}"]
     if seen.nodes:
-        nodes = tables.table(tables.NODE_COLUMNS, [tables.node_row(node) for node in seen.nodes], width=None)
+        nodes = table(tables.NODE_COLUMNS, [tables.node_row(node) for node in seen.nodes], width=None)
         parts.append(f"{nodes}\n{tables.NODE_LEGEND}")
     if seen.note:
         parts.append(seen.note)
     if experiments:
-        parts.append(tables.table(tables.EXPERIMENT_COLUMNS, experiments, width=width()))
+        parts.append(table(tables.EXPERIMENT_COLUMNS, experiments, width=width()))
     if lone:
         now = time.time()
         rows = [tables.attempt_row(one, states.get(one.training_run_name or ""), now=now) for one in lone]
-        parts.append(("training runs of no experiment\n" if experiments else "") + tables.table(tables.ATTEMPT_COLUMNS, rows, width=width()))
+        parts.append(("training runs of no experiment\n" if experiments else "") + table(tables.ATTEMPT_COLUMNS, rows, width=width()))
     if not experiments and not lone:
         parts.append("nothing of trialflow's runs here")
     return "\n\n".join(parts)

@@ -1,11 +1,10 @@
 """How what is on a cluster is shown: rows and lines from facts. Pure."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trialflow.cli.terminal.output import text_of
 from trialflow.results import facts
+from trialflow.results.text import duration
 
 if TYPE_CHECKING:
     from tasks.kubernetes.cluster.nodes import Node
@@ -16,34 +15,6 @@ NODE_COLUMNS = ("NODE", "STATE", "GROUP", "CPU", "MEMORY", "GPU", "PODS")
 NODE_LEGEND = "requested/allocatable (of it by training runs); memory in GiB"
 EXPERIMENT_COLUMNS = ("ID", "NAME", "DONE/BUDGET", "RUNNING", "PENDING", "LOST", "FAILED", "STOPPED", "BEST", "STATUS")
 ATTEMPT_COLUMNS = ("RUN", "NAME", "STATE", "ATTEMPT", "POD", "NODE", "AGE", "REASON")
-NARROWEST = 24
-"""Columns that the last column of a table gets at least."""
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, width: int | None) -> str:
-    """A table as text; its last column is folded so that a line has `width` characters at most, if one is given."""
-    cells = [[text_of(cell) for cell in row] for row in rows]
-    widths = [max(len(line[index]) for line in [list(columns), *cells]) for index in range(len(columns) - 1)]
-    right = [bool(rows) and all(isinstance(row[index], int | float) or row[index] is None for row in rows) for index in range(len(columns) - 1)]
-    before = sum(widths) + 2 * len(widths)
-    lines = []
-    for line in [list(columns), *cells]:
-        padded = [cell.rjust(size) if is_number else cell.ljust(size) for cell, size, is_number in zip(line[:-1], widths, right, strict=True)]
-        folded = textwrap.wrap(line[-1], max(NARROWEST, width - before), break_long_words=False) if width else [line[-1]]
-        lines.append("  ".join([*padded, folded[0] if folded else ""]).rstrip())
-        lines += [" " * before + more for more in folded[1:]]
-    return "\n".join(lines)
-
-
-def age_of(seconds: float | None) -> str | None:
-    """A time span as `kubectl` writes it: `45s`, `12m`, `3h`, `2d`."""
-    if seconds is None:
-        return None
-    seconds = max(0.0, seconds)
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{int(seconds)}s"
 
 
 def node_row(node: "Node") -> list[Any]:
@@ -86,7 +57,7 @@ def stranger_row(work: str, attempts: "Sequence[AttemptStatus]") -> list[Any]:
 
 def attempt_row(attempt: "AttemptStatus", run: Json | None, *, now: float) -> list[Any]:
     """One row of `ATTEMPT_COLUMNS`. `run` is the training run as the service has it, None if it does not know it."""
-    age = age_of(now - attempt.since) if attempt.since is not None else None
+    age = duration(now - attempt.since) if attempt.since is not None else None
     identifier = int(run["id"]) if run is not None else None
     name = attempt.training_run_name or attempt.job
     state = facts.state_of(run) if run is not None else "not of this service"

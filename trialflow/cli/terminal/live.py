@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from trialflow.cli.terminal.messages import say, warn
-from trialflow.cli.terminal.output import text_of
+from trialflow.cli.terminal.messages import say
 from trialflow.cli.terminal.screen import screen
 from trialflow.events import Event
 from trialflow.metrics import values_of
+from trialflow.results.best import best_text
 from trialflow.results.board import Board
+from trialflow.results.text import clean, duration, text_of
 
 SHOWN = 8
 """How many training runs in flight the table lists."""
@@ -52,7 +53,7 @@ class Table:
         """Take one event; failures stay above the table."""
         self.board.take(event, time.monotonic())
         if event.kind in ("failed", "lost", "pending", "waiting") and (line := line_of(event, self.board)):
-            self.console.print(line, markup=False, highlight=False, style="red" if event.kind == "failed" else "yellow")
+            self.console.print(clean(line), markup=False, highlight=False, style="red" if event.kind == "failed" else "yellow")
         self.screen.changed()
 
     def render(self) -> Any:
@@ -60,20 +61,20 @@ class Table:
         from rich import box
         from rich.console import Group
         from rich.table import Table as RichTable
+        from rich.text import Text
 
         board = self.board
         if not board.experiment_id:
             return None
         top = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-        early = [("STOPPED", str(board.stopped))] if board.stops else []
+        early = [("STOPPED", board.stopped)] if board.stops else []
         is_narrow = self.console.width < NARROW
         top.add_column("NAME", no_wrap=True, max_width=NAME_WHERE_NARROW - len(early) * 8 if is_narrow else None)
         for column in ("DONE/BUDGET", "RUNNING", "LOST", "FAILED", *(name for name, _ in early), "BEST", "ETA", "STATUS"):
             top.add_column(column, no_wrap=column != "BEST")
-        top.add_row(
-            board.name, f"{board.done}/{board.budget or 'unlimited'}", str(len(board.running)), str(board.lost), str(board.failed),
-            *(count for _, count in early), best_of(board, is_short=is_narrow), duration(board.eta), board.status,
-        )  # fmt: skip
+        best = best_text(board.metrics, board.best and board.best["values"], is_short=is_narrow)
+        cells = [board.name, board.progress, len(board.running), board.lost, board.failed, *(count for _, count in early)]
+        top.add_row(*(Text(text_of(cell)) for cell in (*cells, best, duration(board.eta), board.status)))
         if not board.running:
             return top
         flight = RichTable(box=None, pad_edge=False, header_style="dim")
@@ -81,7 +82,8 @@ class Table:
             flight.add_column(column, overflow="ellipsis", no_wrap=True)
         now = time.monotonic()
         for run, since in list(board.running.values())[:SHOWN]:
-            flight.add_row(str(run["id"]), duration(now - since), text_of(run.get("assignments") or {}))
+            cells = (run["id"], duration(now - since), run.get("assignments"))
+            flight.add_row(*(Text(text_of(cell)) for cell in cells))
         if len(board.running) > SHOWN:
             flight.add_row(f"and {len(board.running) - SHOWN} more", "", "")
         return Group(top, flight)
@@ -95,35 +97,13 @@ def line_of(event: Event, board: Board) -> str | None:
         return f"training run {event.run['id']} pending: {event.text}"
     if event.run is None or event.kind not in ("completed", "failed", "lost"):
         return None
-    count = f"{board.done}/{board.budget or 'unlimited'}"
+    count = board.progress
     if event.kind == "completed":
         how = f"stopped early ({event.text})" if event.text else "completed"
         return f"{count} training run {event.run['id']} {how}: {text_of(values_of(event.facts))} with {text_of(event.run.get('assignments') or {})}"
     if event.kind == "lost":
         return f"{count} training run {event.run['id']} lost ({event.text}); it is launched again"
     return f"{count} training run {event.run['id']} failed: {event.text}"
-
-
-def best_of(board: Board, *, is_short: bool = False) -> str:
-    """The best values so far, or `-`; of a single metric without its name if there is little room."""
-    if board.best is None:
-        return "-"
-    names = [metric["name"] for metric in board.optimized]
-    if is_short and len(names) == 1:
-        return text_of(board.best["values"].get(names[0]))
-    return " ".join(f"{name}={text_of(board.best['values'].get(name))}" for name in names)
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as a person reads them: `8s`, `3m05s`, `2h10m`."""
-    if seconds is None:
-        return "-"
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
 
 
 @contextmanager
@@ -135,6 +115,3 @@ def shown(board: Board) -> Iterator[View]:
     table = Table(board)
     with table.screen.drawing(table.render, stays=True):
         yield table
-
-
-__all__ = ["Lines", "Table", "View", "best_of", "duration", "line_of", "shown", "warn"]

@@ -1,4 +1,4 @@
-"""How the command line talks: data on stdout, talk on stderr, one colour each for done, error, warning and path."""
+"""Messages of the command line. They go to stderr; stdout is for results."""
 
 import os
 import sys
@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import click
 
+from trialflow.results.text import clean
+
 
 def has_colour() -> bool:
-    """Whether talk may be coloured: stderr is a terminal and NO_COLOR is not set."""
+    """Whether messages may be coloured: stderr is a terminal and NO_COLOR is not set."""
     return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
@@ -23,22 +25,26 @@ def hint(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Say what may surprise."""
+    """Say what may be unexpected."""
     _say("warning:", text, "yellow")
 
 
 def say(text: str) -> None:
     """Say anything else."""
-    # Not click.echo, which has a stream of its own: what is said while a live table is shown goes above it.
-    print(text, file=sys.stderr, flush=True)
+    _print(clean(text))
 
 
 def next_commands(commands: Sequence[str]) -> None:
-    """Say at most three commands that one would type next; each can be copied."""
+    """Suggest at most three commands to type next; each can be copied."""
     for number, command in enumerate(commands[:3]):
         say(("next: " if number == 0 else "      ") + command)
 
 
 def _say(label: str, text: str, colour: str) -> None:
     label = click.style(label, fg=colour, bold=True) if has_colour() else label
-    say(f"{label} {text}")
+    _print(f"{label} {clean(text)}")
+
+
+def _print(text: str) -> None:
+    # Not click.echo, which has a stream of its own: messages appear above a live table.
+    print(text, file=sys.stderr, flush=True)
