@@ -7,8 +7,8 @@ from trialflow.specs.body import validate_experiment_body
 from trialflow.specs.cluster import ClusterSpec
 from trialflow.specs.conditional import ConditionalSpec
 from trialflow.specs.constraint import LinearConstraintSpec, TermSpec
-from trialflow.specs.document import load_cluster, load_experiment, load_run
 from trialflow.specs.experiment import ExperimentSpec
+from trialflow.specs.loading import load_cluster, load_experiment, load_run
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.parameter import BoundsSpec, ParameterSpec, PriorSpec
 from trialflow.specs.problem import Problem, SpecError

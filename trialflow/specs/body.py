@@ -6,10 +6,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from trialflow.errors import InvalidInput
-from trialflow.specs import shape
+from trialflow.specs import introspection
 from trialflow.specs.experiment import ExperimentSpec
-from trialflow.specs.explain import Finding, findings
-from trialflow.specs.place import dotted, value_at
+from trialflow.specs.field_errors import FieldError, field_errors
+from trialflow.specs.paths import dotted, value_at
 
 MOST_SENTENCES = 5
 
@@ -22,22 +22,22 @@ def validate_experiment_body(data: Any) -> ExperimentSpec:
     try:
         return ExperimentSpec.model_validate(given)
     except ValidationError as error:
-        found = findings(error, ExperimentSpec, given)
+        found = field_errors(error, ExperimentSpec, given)
         raise InvalidInput("; ".join(_sentence(one, given) for one in found[:MOST_SENTENCES])) from error
 
 
-def _sentence(one: Finding, data: Any) -> str:
-    path = f".{dotted(one.place)}"
-    around = _json(value_at(data, one.place[:-1]))
+def _sentence(one: FieldError, data: Any) -> str:
+    path = f".{dotted(one.path)}"
+    around = _json(value_at(data, one.path[:-1]))
     if one.kind == "missing":
-        return f'Missing required json key "{one.place[-1]}" in: {around}'
+        return f'Missing required json key "{one.path[-1]}" in: {around}'
     if one.kind == "unknown":
-        return f"Unknown json keys `{one.place[-1]}` in: {around}"
+        return f"Unknown json keys `{one.path[-1]}` in: {around}"
     if one.kind == "type":
-        return f"Invalid type for {path}: {_json(one.value)} - expected type {shape.json_types(one.place, ExperimentSpec)}"
+        return f"Invalid type for {path}: {_json(one.value)} - expected type {introspection.json_types(one.path, ExperimentSpec)}"
     if one.kind == "literal":
         value = one.value if isinstance(one.value, str) else _json(one.value)
-        return f"{value} is not one of the allowed values: {', '.join(sorted(shape.options(one.place, ExperimentSpec)))}"
+        return f"{value} is not one of the allowed values: {', '.join(sorted(introspection.options(one.path, ExperimentSpec)))}"
     if one.kind == "length":
         side = "less" if one.allowed.startswith("at most") else "greater"
         return f"The length of {path} must be {side} than or equal to {one.limit}"

@@ -19,19 +19,19 @@ class ConditionalSpec(Strict):
 
 
 def conditional_rules(conditionals: Sequence[ConditionalSpec], parameters: Sequence[ParameterSpec]) -> Iterator[Violation]:
-    """What is wrong between `conditionals` and the parameters that depend on them; places are those in the experiment."""
+    """What is wrong between `conditionals` and the parameters that depend on them; indexes are those in the experiment."""
     choices = {one.name: one.values for one in conditionals}
     names = {one.name for one in parameters}
-    for place, choice in enumerate(conditionals):
+    for index, choice in enumerate(conditionals):
         if choice.name in names:
-            yield Violation(("conditionals", place, "name"), f"{choice.name!r} is the name of a parameter too; names must differ")
+            yield Violation(("conditionals", index, "name"), f"{choice.name!r} is the name of a parameter too; names must differ")
         if len(set(choice.values)) < len(choice.values):
-            yield Violation(("conditionals", place, "values"), "the same value twice; values must differ")
+            yield Violation(("conditionals", index, "values"), "the same value twice; values must differ")
     wrong = False
-    for place, one in enumerate(parameters):
+    for index, one in enumerate(parameters):
         for violation in _condition_rules(one, choices):
             wrong = True
-            yield Violation(("parameters", place, *violation.at), violation.text)
+            yield Violation(("parameters", index, *violation.at), violation.text)
     if choices and not wrong and (idle := without_active(choices, [one.conditions for one in parameters])) is not None:
         text = ", ".join(f"{name}={value}" for name, value in idle.items())
         yield Violation(("conditionals",), f"with {text} no parameter is active; at least one must be")

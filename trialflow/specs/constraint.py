@@ -28,13 +28,13 @@ class LinearConstraintSpec(Strict):
 
 
 def constraint_rules(constraints: Sequence[LinearConstraintSpec], parameters: Sequence[ParameterSpec]) -> Iterator[Violation]:
-    """What is wrong between `constraints` and the parameters that they name; places are those in the experiment."""
+    """What is wrong between `constraints` and the parameters that they name; indexes are those in the experiment."""
     known = {one.name: one for one in parameters}
     broken = False
-    for place, constraint in enumerate(constraints):
+    for index, constraint in enumerate(constraints):
         for violation in _own_rules(constraint, known):
             broken = True
-            yield Violation(("linear_constraints", place, *violation.at), violation.text)
+            yield Violation(("linear_constraints", index, *violation.at), violation.text)
     ints = {term.name for one in constraints for term in one.terms if term.name in known and known[term.name].type == "int"}
     if len(ints) > MOST_CONSTRAINED_INTS:
         yield Violation(("linear_constraints",), f"{len(ints)} constrained int parameters; at most {MOST_CONSTRAINED_INTS}")

@@ -80,23 +80,23 @@ class ExperimentSpec(Strict):
 
 def _twice(names: list[str]) -> list[int]:
     seen: Counter[str] = Counter()
-    places = []
-    for place, name in enumerate(names):
+    indexes = []
+    for index, name in enumerate(names):
         seen[name] += 1
         if seen[name] > 1:
-            places.append(place)
-    return places
+            indexes.append(index)
+    return indexes
 
 
 def _name_rules(spec: ExperimentSpec) -> Iterator[Violation]:
     for field, items in (("parameters", spec.parameters), ("metrics", spec.metrics), ("conditionals", spec.conditionals or [])):
-        for place in _twice([item.name for item in items]):
-            yield Violation((field, place, "name"), f"{items[place].name!r} is there twice; names must differ")
+        for index in _twice([item.name for item in items]):
+            yield Violation((field, index, "name"), f"{items[index].name!r} is there twice; names must differ")
 
 
 def _metric_rules(spec: ExperimentSpec) -> Iterator[Violation]:
-    optimized = [place for place, metric in enumerate(spec.metrics) if metric.is_optimized]
-    constraints = [place for place, metric in enumerate(spec.metrics) if metric.strategy == "constraint"]
+    optimized = [index for index, metric in enumerate(spec.metrics) if metric.is_optimized]
+    constraints = [index for index, metric in enumerate(spec.metrics) if metric.strategy == "constraint"]
     if len(spec.metrics) > MOST_METRICS:
         yield Violation(("metrics",), f"{len(spec.metrics)} metrics; at most {MOST_METRICS}")
     if len(optimized) > MOST_OPTIMIZED:
@@ -105,9 +105,9 @@ def _metric_rules(spec: ExperimentSpec) -> Iterator[Violation]:
         yield Violation(("metrics", constraints[-1], "strategy"), f"{len(constraints)} constraints; at most {MOST_CONSTRAINTS}")
     if not optimized and not constraints:
         yield Violation(("metrics",), "all metrics are only stored; at least one has strategy optimize or constraint")
-    for place in optimized:
-        if spec.metrics[place].threshold is not None and len(optimized) < 2:
-            yield Violation(("metrics", place, "threshold"), "only with two metrics to optimize; with one, use strategy constraint on another")
+    for index in optimized:
+        if spec.metrics[index].threshold is not None and len(optimized) < 2:
+            yield Violation(("metrics", index, "threshold"), "only with two metrics to optimize; with one, use strategy constraint on another")
     if spec.full_budget is None:
         reason = "two metrics to optimize" if len(optimized) > 1 else "a constraint" if constraints else None
         reason = reason or ("num_solutions" if (spec.num_solutions or 1) > 1 else None)
@@ -125,9 +125,9 @@ def _kind_rules(spec: ExperimentSpec) -> Iterator[Violation]:
         yield Violation(("conditionals",), f"not together with {'num_solutions' if many else 'type grid'}")
     if spec.type != "grid":
         return
-    for place, one in enumerate(spec.parameters):
+    for index, one in enumerate(spec.parameters):
         if one.type != "categorical" and one.grid is None:
-            yield Violation(("parameters", place, "grid"), "missing: in an experiment of type grid every numeric parameter lists its values")
+            yield Violation(("parameters", index, "grid"), "missing: in an experiment of type grid every numeric parameter lists its values")
             return
     if spec.budget is not None and spec.budget != spec.grid_size:
         yield Violation(("budget",), f"{spec.budget}, but the grid has {spec.grid_size} points; leave it out or give that number")

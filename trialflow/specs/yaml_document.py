@@ -1,4 +1,4 @@
-"""YAML with the place of every key kept, and what plain YAML lets pass refused: keys that are there twice."""
+"""YAML with the path of every key kept, and what plain YAML lets pass refused: keys that are there twice."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from trialflow.specs.place import Place
+from trialflow.specs.paths import FieldPath
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 PLAIN = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
@@ -17,33 +17,33 @@ MOST_NODES = 200_000
 
 
 @dataclass(frozen=True)
-class Marked:
-    """A document: its text and data, the line and column (from 1) of each place in it, and the keys that are there twice."""
+class YamlDocument:
+    """A document: its text and data, the line and column (from 1) of each path in it, and the keys that are there twice."""
 
     text: str
     data: Any
-    marks: dict[Place, tuple[int, int]]
-    duplicates: tuple[Place, ...]
+    positions: dict[FieldPath, tuple[int, int]]
+    duplicates: tuple[FieldPath, ...]
 
     def line(self, number: int) -> str:
         """The text of a line, counted from 1."""
         return self.text.split("\n")[number - 1]
 
-    def mark(self, place: Place) -> tuple[int, int]:
-        """Where `place` stands; for one that does not exist, where the nearest one around it does."""
-        while place not in self.marks and place:
-            place = place[:-1]
-        return self.marks.get(place, (1, 1))
+    def position(self, path: FieldPath) -> tuple[int, int]:
+        """Where `path` stands; for one that does not exist, where the nearest one around it does."""
+        while path not in self.positions and path:
+            path = path[:-1]
+        return self.positions.get(path, (1, 1))
 
 
-def read(text: str) -> Marked:
+def read(text: str) -> YamlDocument:
     """Parse one YAML document. Raises `yaml.YAMLError` for what is no YAML."""
     loader = Loader(text)
     try:
         node = loader.get_single_node()
         reader = _Reader(loader)
         data = reader.value(node, ()) if node is not None else None
-        return Marked(text, data, reader.marks, tuple(reader.duplicates))
+        return YamlDocument(text, data, reader.positions, tuple(reader.duplicates))
     finally:
         loader.dispose()
 
@@ -51,23 +51,23 @@ def read(text: str) -> Marked:
 class _Reader:
     def __init__(self, loader: Any) -> None:
         self.loader = loader
-        self.marks: dict[Place, tuple[int, int]] = {}
-        self.duplicates: list[Place] = []
+        self.positions: dict[FieldPath, tuple[int, int]] = {}
+        self.duplicates: list[FieldPath] = []
         self.nodes = 0
 
-    def value(self, node: yaml.Node, place: Place) -> Any:
+    def value(self, node: yaml.Node, path: FieldPath) -> Any:
         self.nodes += 1
-        if len(place) > DEEPEST:
+        if len(path) > DEEPEST:
             raise _refused(node, f"it nests more than {DEEPEST} deep, or an anchor holds itself")
         if self.nodes > MOST_NODES:
             raise _refused(node, f"it holds more than {MOST_NODES} values, counting those that anchors repeat")
-        self.marks.setdefault(place, (node.start_mark.line + 1, node.start_mark.column + 1))
+        self.positions.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
         if isinstance(node, yaml.CollectionNode) and node.tag not in PLAIN:
             raise _refused(node, f"could not determine a constructor for the tag {node.tag!r}")
         if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, place)
+            return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, (*place, index)) for index, item in enumerate(node.value)]
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
         return self._scalar(node)
 
     def _scalar(self, node: yaml.Node) -> Any:
@@ -78,7 +78,7 @@ class _Reader:
             looks = LOOKS.get(node.tag.rpartition(":")[2], node.tag)
             raise _refused(node, f"{str(node.value)[:60]!r} looks like {looks} and is none; if it is text, put it in quotes") from error
 
-    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[Any, Any]:
+    def _mapping(self, node: yaml.MappingNode, path: FieldPath) -> dict[Any, Any]:
         written = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         self.loader.flatten_mapping(node)
         result: dict[Any, Any] = {}
@@ -88,11 +88,11 @@ class _Reader:
             key = self._scalar(key_node)
             if isinstance(key, date):
                 key = key_node.value
-            inner = (*place, key if isinstance(key, str | int) else str(key))
+            inner = (*path, key if isinstance(key, str | int) else str(key))
             # A key that a merge (`<<`) brings may be there again: that is what merges are for.
             if key in result and written.count(key_node.value) > 1:
                 self.duplicates.append(inner)
-            self.marks[inner] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            self.positions[inner] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             result[key] = self.value(value_node, inner)
         return result
 

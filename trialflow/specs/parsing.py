@@ -1,11 +1,11 @@
-"""A file becomes a document with marks; what keeps it from being one is told in the words of a person."""
+"""A file becomes a document with positions; what keeps it from being one is told in the words of a person."""
 
 from pathlib import Path
 
 import yaml
 
-from trialflow.specs.positions import Marked, read
 from trialflow.specs.problem import Problem, SpecError
+from trialflow.specs.yaml_document import YamlDocument, read
 
 OURS = ("run.yml", "experiment.yml", "cluster.yml")
 MEANINGS = (
@@ -21,7 +21,7 @@ MEANINGS = (
 """What YAML's parser says, and what that means to people."""
 
 
-def parse(path: Path) -> Marked:
+def parse(path: Path) -> YamlDocument:
     """The document in the file `path`. Raises `SpecError` with one problem if it cannot be read or is not YAML."""
     text = _text(path)
     try:

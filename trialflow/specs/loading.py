@@ -8,13 +8,13 @@ from pydantic import BaseModel, ValidationError
 
 from trialflow.specs.cluster import ClusterSpec
 from trialflow.specs.experiment import ExperimentSpec
-from trialflow.specs.explain import Finding
-from trialflow.specs.mending import all_findings
-from trialflow.specs.place import dotted, value_at
-from trialflow.specs.positions import Marked
+from trialflow.specs.field_errors import FieldError
+from trialflow.specs.parsing import parse
+from trialflow.specs.paths import dotted, value_at
 from trialflow.specs.problem import Problem, SpecError
+from trialflow.specs.recovery import all_errors
 from trialflow.specs.run import RunSpec
-from trialflow.specs.source import parse
+from trialflow.specs.yaml_document import YamlDocument
 
 Spec = TypeVar("Spec", bound=BaseModel)
 KINDS: dict[type[BaseModel], str] = {ExperimentSpec: "experiment", RunSpec: "run", ClusterSpec: "cluster"}
@@ -38,27 +38,27 @@ def load_cluster(path: str | Path) -> ClusterSpec:
 
 
 def _load(path: Path, model: type[Spec]) -> Spec:
-    marked = parse(path)
+    document = parse(path)
     hint = f"`trialflow schema {KINDS[model]}` prints what editors need to check the file as you type"
-    if not isinstance(marked.data, dict):
-        found = "the file is empty" if marked.data is None else f"a {'list' if isinstance(marked.data, list) else 'single value'} at the top"
+    if not isinstance(document.data, dict):
+        found = "the file is empty" if document.data is None else f"a {'list' if isinstance(document.data, list) else 'single value'} at the top"
         raise SpecError([Problem(str(path), 1, 1, "", found, "expected keys and values, such as `name: ...`")], hint=hint)
-    wrong = [Finding(place, "this key is there twice") for place in marked.duplicates]
+    wrong = [FieldError(field_path, "this key is there twice") for field_path in document.duplicates]
     try:
-        spec = model.model_validate(marked.data)
+        spec = model.model_validate(document.data)
     except ValidationError as error:
-        wrong += all_findings(error, model, marked.data)
+        wrong += all_errors(error, model, document.data)
     else:
         if not wrong:
             return spec
-    problems = [_problem(path, marked, one) for one in wrong]
+    problems = [_problem(path, document, one) for one in wrong]
     # The cause is left out: pydantic's own words add nothing, and its error holds the file's values, secrets too.
     raise SpecError(sorted(problems, key=lambda one: (one.line, one.column)), hint=hint) from None
 
 
-def _problem(path: Path, marked: Marked, one: Finding) -> Problem:
-    line, column = marked.mark(one.place)
+def _problem(path: Path, document: YamlDocument, one: FieldError) -> Problem:
+    line, column = document.position(one.path)
     found = one.found
-    if value_at(marked.data, one.place) is None and (placeholder := PLACEHOLDER.search(marked.line(line))):
+    if value_at(document.data, one.path) is None and (placeholder := PLACEHOLDER.search(document.line(line))):
         found = f"the placeholder {placeholder[0]} is still here"
-    return Problem(str(path), line, column, dotted(one.place), found, one.allowed, one.suggestion)
+    return Problem(str(path), line, column, dotted(one.path), found, one.allowed, one.suggestion)

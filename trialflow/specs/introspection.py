@@ -1,4 +1,4 @@
-"""What the models say about a place: the model around it, the type that belongs there, its description."""
+"""What the models say about a path: the model around it, the type that belongs there, its description."""
 
 import types
 from collections.abc import Iterator
@@ -6,34 +6,34 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from trialflow.specs.place import Place
+from trialflow.specs.paths import FieldPath
 
 JSON_TYPES = {str: "string", SecretStr: "string", dict: "object", list: "array", tuple: "array", bool: "boolean", type(None): "null"}
 
 
-def model_at(place: Place, model: type[BaseModel]) -> type[BaseModel] | None:
-    """The model of the mapping at `place`, None where a free mapping, a list or a single value stands."""
-    return next((one for one in _branches(_type_at(place, model)) if isinstance(one, type) and issubclass(one, BaseModel)), None)
+def model_at(path: FieldPath, model: type[BaseModel]) -> type[BaseModel] | None:
+    """The model of the mapping at `path`, None where a free mapping, a list or a single value stands."""
+    return next((one for one in _branches(_type_at(path, model)) if isinstance(one, type) and issubclass(one, BaseModel)), None)
 
 
-def description(place: Place, model: type[BaseModel]) -> str:
-    """What belongs at `place`, to go on a sentence with; empty for what is inside of free mappings and lists."""
-    owner = model_at(place[:-1], model) if place else None
-    field = owner.model_fields.get(str(place[-1])) if owner else None
+def description(path: FieldPath, model: type[BaseModel]) -> str:
+    """What belongs at `path`, to go on a sentence with; empty for what is inside of free mappings and lists."""
+    owner = model_at(path[:-1], model) if path else None
+    field = owner.model_fields.get(str(path[-1])) if owner else None
     text = ((field.description if field else None) or "").rstrip(".")
     is_word = text[1:2].islower() or text[1:2] == " "
     return text[:1].lower() + text[1:] if is_word else text
 
 
-def options(place: Place, model: type[BaseModel]) -> list[str]:
-    """The values of the `Literal` at `place`."""
-    return [str(value) for one in _branches(_type_at(place, model)) if get_origin(one) is Literal for value in get_args(one)]
+def options(path: FieldPath, model: type[BaseModel]) -> list[str]:
+    """The values of the `Literal` at `path`."""
+    return [str(value) for one in _branches(_type_at(path, model)) if get_origin(one) is Literal for value in get_args(one)]
 
 
-def json_types(place: Place, model: type[BaseModel]) -> list[str]:
-    """The JSON types that are allowed at `place`, as SigOpt's messages name them."""
+def json_types(path: FieldPath, model: type[BaseModel]) -> list[str]:
+    """The JSON types that are allowed at `path`, as SigOpt's messages name them."""
     found: list[str] = []
-    branches = list(_branches(_type_at(place, model)))
+    branches = list(_branches(_type_at(path, model)))
     for one in branches:
         base = get_origin(one) or one
         if base is Literal:
@@ -49,9 +49,9 @@ def json_types(place: Place, model: type[BaseModel]) -> list[str]:
     return found
 
 
-def _type_at(place: Place, model: type[BaseModel]) -> Any:
+def _type_at(path: FieldPath, model: type[BaseModel]) -> Any:
     current: Any = model
-    for part in place:
+    for part in path:
         inner = [_inside(one, part) for one in _branches(current)]
         current = next((one for one in inner if one is not None), None)
     return current
