@@ -91,7 +91,7 @@ async def optimize(
 
 def _metadata(spec: ExperimentSpec, found: dict[str, Any], owner: Owner) -> dict[str, Any]:
     """The metadata of an experiment that is worked on: early stopping is as the file has it now, not as it was when the experiment was made."""
-    kept = {UID: new_uid(), **(found.get("metadata") or {}), OWNER: str(owner)[:500]}
+    kept = {UID: new_uid(), **(found.get("metadata") or {}), OWNER: owner.to_json()}
     asked = (spec.to_api().get("metadata") or {}).get(EARLY_STOPPING)
     return {**kept, EARLY_STOPPING: asked} if asked or EARLY_STOPPING in kept else kept
 

@@ -11,7 +11,7 @@ SAME = "trialflow_key"
 UID = "trialflow_uid"
 """Its unique name, which is the label of all that it has on a cluster: ids are of one service alone."""
 OWNER = "trialflow_owner"
-"""Who works on it, in words."""
+"""Who works on it, as JSON (see `tasks/experiments/ownership.py`); versions before wrote a sentence."""
 
 EARLY_STOPPING = "trialflow_early_stopping"
 """Its `early_stopping` as JSON: the API has no field for it, and a SigOpt server refuses unknown ones."""

@@ -7,16 +7,24 @@ written into the experiment's metadata, and the flow run that it names is looked
 import fcntl
 import json
 import os
+import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
+from trialflow.locks import hold, is_held
+from trialflow.metadata_keys import OWNER
+
+PROSE = re.compile(r"process (?P<pid>\d+) on (?P<host>\S+) since (?P<since>\d{4}-\d\d-\d\d \d\d:\d\d)(?:, flow run (?P<flow_run>[0-9a-f-]{36}))?")
+"""How versions before 0.2 wrote an owner."""
+FLOW_RUN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -33,10 +41,37 @@ class Owner:
         """The owner that this process would be."""
         return cls(socket.gethostname(), os.getpid(), flow_run_id, time.time())
 
+    def to_json(self) -> str:
+        """As it is kept in a file and in the experiment's metadata."""
+        return json.dumps(asdict(self))
+
     def __str__(self) -> str:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.since))
         flow = f", flow run {self.flow_run_id}" if self.flow_run_id else ""
         return f"process {self.pid} on {self.host} since {when}{flow}"
+
+
+def parse_owner(text: object) -> Owner | None:
+    """The owner that a text names: JSON, or the sentence of earlier versions. None for anything else: others can write metadata too."""
+    if not isinstance(text, str):
+        return None
+    if match := PROSE.fullmatch(text.strip()):
+        since = time.mktime(time.strptime(match["since"], "%Y-%m-%d %H:%M"))
+        return Owner(match["host"], int(match["pid"]), match["flow_run"], since)
+    try:
+        fields = json.loads(text)
+        host, pid, since, flow_run = fields["host"], fields["pid"], fields["since"], fields.get("flow_run_id")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    if not (isinstance(host, str) and type(pid) is int and pid > 0 and isinstance(since, int | float) and 0 <= since < 1e11):
+        return None
+    known = isinstance(flow_run, str) and FLOW_RUN.fullmatch(flow_run)
+    return Owner(host, pid, flow_run if known else None, float(since))
+
+
+def owner_of(experiment: Mapping[str, Any]) -> Owner | None:
+    """The last owner that the experiment's metadata names."""
+    return parse_owner((experiment.get("metadata") or {}).get(OWNER))
 
 
 class AlreadyWorkedOn(TrialflowError):
@@ -56,12 +91,10 @@ def claim(home: Home, service_url: str, experiment_id: str, owner: Owner) -> Ite
     path = claim_file(home, service_url, experiment_id)
     home.make(path.parent)
     with open(path, "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyWorkedOn(experiment_id, _read(path)) from None
+        if not hold(file):
+            raise AlreadyWorkedOn(experiment_id, _read(path))
         file.truncate(0)
-        file.write(json.dumps(asdict(owner)))
+        file.write(owner.to_json())
         file.flush()
         yield
 
@@ -79,14 +112,7 @@ def creating(home: Home, service_url: str) -> Iterator[None]:
 def current_owner(home: Home, service_url: str, experiment_id: str) -> Owner | None:
     """Who works on the experiment from this machine, or None."""
     path = claim_file(home, service_url, experiment_id)
-    try:
-        with open(path) as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return None
-    except FileNotFoundError:
-        return None
-    except BlockingIOError:
-        return _read(path)
+    return _read(path) if is_held(path) else None
 
 
 def claim_file(home: Home, service_url: str, experiment_id: str) -> Path:
@@ -108,6 +134,6 @@ def service_key(home: Home, service_url: str) -> str:
 def _read(path: Path) -> Owner | None:
     # The owner writes right after it locks; between the two there is nothing to read yet.
     try:
-        return Owner(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        return parse_owner(path.read_text())
+    except OSError:
         return None

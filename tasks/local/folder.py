@@ -1,7 +1,6 @@
 """The folder of one attempt: the launcher's files, and what they say. See `docs/local.md`."""
 
 import errno
-import fcntl
 import json
 import os
 from dataclasses import dataclass, fields
@@ -10,6 +9,7 @@ from typing import Any
 
 from tasks.compute import Exit, Report
 from trialflow.errors import TrialflowError
+from trialflow.locks import is_held
 
 EXIT_FIELDS = {field.name for field in fields(Exit)}
 
@@ -41,17 +41,7 @@ class AttemptFolder:
 
     def is_alive(self) -> bool:
         """Whether its launcher runs: proof against reused process ids, restarts of the machine and kill -9."""
-        try:
-            lock = os.open(self.path / "lock", os.O_RDONLY)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(lock)
+        return is_held(self.path / "lock")
 
     def was_launched(self) -> bool:
         """Whether a launcher has ever taken it: then no other will."""

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from trialflow.embedded.servers import Server
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
+from trialflow.locks import is_held
 from trialflow.network import LOOPBACK, without_logins
 
 LOG_LINES = 15
@@ -68,14 +69,7 @@ def lease(server: Server) -> Lease:
 
 def is_hosted(folder: Path) -> bool:
     """Whether the server of `folder` has a host, be it still starting."""
-    try:
-        with open(folder / "host.lock", "rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
+    return is_held(folder / "host.lock")
 
 
 def running_url(folder: Path) -> str | None:
