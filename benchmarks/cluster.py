@@ -145,8 +145,8 @@ async def same_jobs(api: ApiClient, namespace: str, asked: argparse.Namespace) -
 
     def made(number: int) -> dict[str, Any]:
         run = {"id": str(number), "name": f"bare-{number}", "assignments": {"x": 0.5}}
-        work = Attempt(training_run=run, attempt=1, command=command, project="bench", directory=Path("/"), environment={}, patterns={"y": "y=(.*)"})
-        return job(work, PodTemplate(uid="bench", image=asked.image))
+        attempt = Attempt(training_run=run, number=1, command=command, project="bench", directory=Path("/"), environment={}, patterns={"y": "y=(.*)"})
+        return job(attempt, PodTemplate(uid="bench", image=asked.image))
 
     return await bare(api, namespace, asked, made)
 

@@ -23,16 +23,16 @@ class Execution:
         history = LaunchHistory.of(run)
         name = str(run["name"])
         while True:
-            work = self.bench.work(run, history.attempt)
-            self.in_flight[work.training_run_id] = work
+            attempt = self.bench.attempt(run, history.attempt)
+            self.in_flight[attempt.training_run_id] = attempt
             if history.stopped_early is None:
-                await launch(name, self.bench, work)
-            ended = await collect(name, self.bench, work, history)
-            outcome, seen = await observe(name, self.bench, work, ended, history)
-            del self.in_flight[work.training_run_id]
-            await self.bench.compute.discard(work)
+                await launch(name, self.bench, attempt)
+            ended = await collect(name, self.bench, attempt, history)
+            outcome, seen = await observe(name, self.bench, attempt, ended, history)
+            del self.in_flight[attempt.training_run_id]
+            await self.bench.compute.discard(attempt)
             if outcome.kind != "lost":
-                text = outcome.reason and f"{outcome.reason}\n{last_lines(self.bench, work)}" if outcome.kind == "failed" else outcome.reason
+                text = outcome.reason and f"{outcome.reason}\n{last_lines(self.bench, attempt)}" if outcome.kind == "failed" else outcome.reason
                 tell(Event(outcome.kind, seen, text, {"values": seen.get("values") or {}}))
                 return outcome, seen
             if not ended.stopped:
@@ -42,6 +42,6 @@ class Execution:
 
     async def stop(self) -> int:
         """End every attempt in flight; their training runs stay active and are launched again by the next flow. Returns how many."""
-        works = list(self.in_flight.values())
-        await asyncio.gather(*(self.bench.compute.stop(work) for work in works))
-        return len(works)
+        attempts = list(self.in_flight.values())
+        await asyncio.gather(*(self.bench.compute.stop(attempt) for attempt in attempts))
+        return len(attempts)

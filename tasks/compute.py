@@ -12,13 +12,13 @@ Assignment = float | int | str
 class Attempt:
     """One attempt to execute one training run: everything a compute needs to start it.
 
-    `training_run` is the training run's JSON as the service gave it (at least `id`, `name`, `assignments`); `attempt` counts from 1 and
+    `training_run` is the training run's JSON as the service gave it (at least `id`, `name`, `assignments`); `number` counts from 1 and
     grows by one each time the training run was lost. `command` is an argument vector. `directory` is where the model runs (local only).
     `patterns` maps a metric's name to a regular expression with one group that is searched in every line printed. `timeout` is in seconds.
     """
 
     training_run: Mapping[str, Any]
-    attempt: int
+    number: int
     command: Sequence[str]
     project: str
     directory: Path | None = None
@@ -68,8 +68,8 @@ class Exit:
 class Compute(Protocol):
     """Executes training runs. Every method can be called again after a crash of the caller, with the same arguments."""
 
-    async def launch(self, work: Attempt) -> None:
-        """Start `work`, or adopt it if this attempt was started before. Returns as soon as it is started.
+    async def launch(self, attempt: Attempt) -> None:
+        """Start `attempt`, or adopt it if this attempt was started before. Returns as soon as it is started.
 
         Raises `InvalidInput` if it can never be started as asked.
         """
@@ -77,7 +77,7 @@ class Compute(Protocol):
 
     async def follow(
         self,
-        work: Attempt,
+        attempt: Attempt,
         *,
         on_reports: Callable[[Sequence[Report]], Awaitable[None]],
         on_log: Callable[[bytes], None] | None = None,
@@ -91,14 +91,14 @@ class Compute(Protocol):
         """
         ...
 
-    async def stop(self, work: Attempt, *, grace: float = 10.0) -> None:
+    async def stop(self, attempt: Attempt, *, grace: float = 10.0) -> None:
         """End the attempt: ask, wait `grace` seconds, then kill. Nothing of it is left when this returns. No error if it is gone already."""
         ...
 
-    async def discard(self, work: Attempt) -> None:
+    async def discard(self, attempt: Attempt) -> None:
         """The attempt has ended and its result is stored: give back what it still holds where it ran. No error if that is nothing."""
         ...
 
-    def read_log(self, work: Attempt, *, last: int | None = None) -> bytes:
+    def read_log(self, attempt: Attempt, *, last: int | None = None) -> bytes:
         """What the attempt printed, the `last` bytes of it if given; empty if there is none."""
         ...

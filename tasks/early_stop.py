@@ -21,12 +21,12 @@ class EarlyStop:
     """
 
     def __init__(
-        self, client: ServiceClient, compute: Compute, work: Attempt, prospects: "EarlyStopper | None", *, decided: str | None = None
+        self, client: ServiceClient, compute: Compute, attempt: Attempt, prospects: "EarlyStopper | None", *, decided: str | None = None
     ) -> None:
         self.reason = decided
         self._client = client
         self._compute = compute
-        self._work = work
+        self._attempt = attempt
         self._prospects = prospects
         self._place = 0
         self._is_due = asyncio.Event()
@@ -45,9 +45,9 @@ class EarlyStop:
             self._place += 1
             if self._prospects is None or self.reason is not None:
                 continue
-            reason = self._prospects.reached(self._work.training_run_id, self._work.attempt, self._place, checkpoint)
+            reason = self._prospects.reached(self._attempt.training_run_id, self._attempt.number, self._place, checkpoint)
             if reason is not None:
-                await self._client.merge_run(self._work.training_run_id, early_body(reason))
+                await self._client.merge_run(self._attempt.training_run_id, early_body(reason))
                 self.reason = reason
                 self._is_due.set()
 
@@ -69,4 +69,4 @@ class EarlyStop:
 
     async def _stop_when_due(self) -> None:
         await self._is_due.wait()
-        await self._compute.stop(self._work)
+        await self._compute.stop(self._attempt)

@@ -63,11 +63,11 @@ class Bench:
         self.source = source
         self.prospects: EarlyStopper | None = None
 
-    def work(self, run: Mapping[str, Any], attempt: int) -> Attempt:
+    def attempt(self, run: Mapping[str, Any], number: int) -> Attempt:
         """One attempt of a training run, as the compute takes it."""
         return Attempt(
             training_run=run,
-            attempt=attempt,
+            number=number,
             command=tuple(self.run.run or ()),
             project=self.project,
             directory=self.directory,
@@ -98,37 +98,37 @@ async def suggest(name: str, bench: Bench, experiment_id: str) -> dict[str, Any]
 
 
 @_step("launch")
-async def launch(name: str, bench: Bench, work: Attempt) -> None:
+async def launch(name: str, bench: Bench, attempt: Attempt) -> None:
     """Start the training run, or adopt it if it was started before."""
-    await bench.compute.launch(work)
-    tell(Event("launched", work.training_run))
+    await bench.compute.launch(attempt)
+    tell(Event("launched", attempt.training_run))
 
 
 @_step("collect")
-async def collect(name: str, bench: Bench, work: Attempt, history: LaunchHistory) -> Exit:
+async def collect(name: str, bench: Bench, attempt: Attempt, history: LaunchHistory) -> Exit:
     """Wait until the attempt ends, and bring what the model logs to the service meanwhile; end it early if it has no prospects."""
     logger = get_run_logger()
-    sink = ReportSink(bench.client, work.training_run_id, earlier_checkpoints=history.earlier_checkpoints, warn=logger.warning)
-    early = EarlyStop(bench.client, bench.compute, work, bench.prospects, decided=history.stopped_early)
+    sink = ReportSink(bench.client, attempt.training_run_id, earlier_checkpoints=history.earlier_checkpoints, warn=logger.warning)
+    early = EarlyStop(bench.client, bench.compute, attempt, bench.prospects, decided=history.stopped_early)
 
     async def apply(reports: Sequence[Report]) -> None:
         await early.consider(await sink.apply(early.relieved(reports)))
 
     def pending(reason: str) -> None:
         logger.info("pending: %s", reason)
-        tell(Event("pending", work.training_run, reason))
+        tell(Event("pending", attempt.training_run, reason))
 
-    return await early.beside(bench.compute.follow(work, on_reports=apply, on_log=log_sink.get(), on_pending=pending))
+    return await early.beside(bench.compute.follow(attempt, on_reports=apply, on_log=log_sink.get(), on_pending=pending))
 
 
 @_step("observe")
-async def observe(name: str, bench: Bench, work: Attempt, ended: Exit, history: LaunchHistory) -> tuple[Outcome, dict[str, Any]]:
+async def observe(name: str, bench: Bench, attempt: Attempt, ended: Exit, history: LaunchHistory) -> tuple[Outcome, dict[str, Any]]:
     """Judge how the attempt ended and write it to the service. Returns the outcome and the training run as it is now.
 
     A lost training run stays active, its history says why, and the flow launches it again.
     """
     logger = get_run_logger()
-    run = await bench.client.run(work.training_run_id)
+    run = await bench.client.run(attempt.training_run_id)
     early = LaunchHistory.of(run).stopped_early
     last = await _last_values(bench, run) if early and is_cut_short(ended) else {}
     run = {**run, "values": {**(run.get("values") or {}), **last}}
@@ -137,25 +137,25 @@ async def observe(name: str, bench: Bench, work: Attempt, ended: Exit, history: 
         reason = outcome.reason or "lost"
         if ended.stopped or history.lost < bench.run.max_relaunches:
             after = history.after_loss(reason, counts=not ended.stopped, checkpoints=int(run.get("checkpoint_count") or 0))
-            await bench.client.merge_run(work.training_run_id, after.merge_body())
+            await bench.client.merge_run(attempt.training_run_id, after.merge_body())
             logger.warning("lost (%s); it is launched again and costs no budget", reason)
             return outcome, run
         outcome = Outcome("failed", f"lost {history.lost + 1} times, the last time because: {reason}")
-    body = merged(_ending(bench, work, outcome, ended), {"values": last} if last else {})
+    body = merged(_ending(bench, attempt, outcome, ended), {"values": last} if last else {})
     if early and not outcome.is_early:
         body = merged(body, early_body(None))  # it came to an end of its own before it was stopped
-    await bench.client.merge_run(work.training_run_id, body)
+    await bench.client.merge_run(attempt.training_run_id, body)
     if outcome.kind == "failed":
-        logger.error("failed: %s\n%s", outcome.reason, last_lines(bench, work))
+        logger.error("failed: %s\n%s", outcome.reason, last_lines(bench, attempt))
     else:
         how = f"stopped early ({outcome.reason})" if outcome.is_early else "completed"
         logger.info("%s: %s", how, values_of(run))
     return outcome, run
 
 
-def _ending(bench: Bench, work: Attempt, outcome: Outcome, ended: Exit) -> dict[str, Any]:
+def _ending(bench: Bench, attempt: Attempt, outcome: Outcome, ended: Exit) -> dict[str, Any]:
     body: dict[str, Any] = {"state": outcome.kind}
-    if log := log_excerpt(bench.compute.read_log(work, last=100_000)):
+    if log := log_excerpt(bench.compute.read_log(attempt, last=100_000)):
         body["logs"] = {"all": {"content": log}}
     if bench.source:
         body["source_code"] = dict(bench.source)
@@ -174,9 +174,9 @@ async def _last_values(bench: Bench, run: Mapping[str, Any]) -> dict[str, Any]:
     return last_values(found[: len(found) - LaunchHistory.of(run).earlier_checkpoints], missing)
 
 
-def last_lines(bench: Bench, work: Attempt) -> str:
+def last_lines(bench: Bench, attempt: Attempt) -> str:
     """The end of what the attempt printed, for a message."""
-    lines = bench.compute.read_log(work, last=20_000).decode(errors="replace").rstrip().splitlines()
+    lines = bench.compute.read_log(attempt, last=20_000).decode(errors="replace").rstrip().splitlines()
     return "\n".join("  | " + line[:300] for line in lines[-LAST_LINES:]) or "  (it printed nothing)"
 
 

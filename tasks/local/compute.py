@@ -35,41 +35,41 @@ class LocalCompute:
         self._upstream = {"TRIALFLOW_UPSTREAM_URL": api_url, "TRIALFLOW_UPSTREAM_TOKEN": api_token}
         self._started: dict[Path, subprocess.Popen[bytes]] = {}
 
-    def folder(self, work: Attempt) -> AttemptFolder:
+    def folder(self, attempt: Attempt) -> AttemptFolder:
         """The folder of an attempt, whether it exists or not."""
-        return AttemptFolder(self.root / work.training_run_id / str(work.attempt))
+        return AttemptFolder(self.root / attempt.training_run_id / str(attempt.number))
 
-    async def launch(self, work: Attempt) -> None:
+    async def launch(self, attempt: Attempt) -> None:
         """Start the attempt's launcher unless it has ever had one."""
-        folder = self.folder(work)
+        folder = self.folder(attempt)
         folder.make()
         if folder.was_launched() or folder.is_alive():
             return
         folder.write(
             "launch.json",
             {
-                "training_run": dict(work.training_run),
-                "attempt": work.attempt,
-                "command": list(work.command),
-                "directory": str(work.directory) if work.directory else None,
-                "project": work.project,
-                "patterns": dict(work.patterns),
-                "timeout": work.timeout,
-                "experiment_id": work.experiment_id,
+                "training_run": dict(attempt.training_run),
+                "attempt": attempt.number,
+                "command": list(attempt.command),
+                "directory": str(attempt.directory) if attempt.directory else None,
+                "project": attempt.project,
+                "patterns": dict(attempt.patterns),
+                "timeout": attempt.timeout,
+                "experiment_id": attempt.experiment_id,
             },
         )
-        await self._start(folder, work)
+        await self._start(folder, attempt)
 
     async def follow(
         self,
-        work: Attempt,
+        attempt: Attempt,
         *,
         on_reports: Callable[[Sequence[Report]], Awaitable[None]],
         on_log: Callable[[bytes], None] | None = None,
         on_pending: Callable[[str], None] | None = None,
     ) -> Exit:
         """Wait for the attempt's end by its bell; see `Compute.follow`."""
-        folder = self.folder(work)
+        folder = self.folder(attempt)
         journal, log = JournalTail(folder.path / "journal.jsonl"), Tail(folder.log)
 
         async def take_news() -> None:
@@ -88,9 +88,9 @@ class LocalCompute:
         await take_news()
         return folder.outcome() or await self._lost(folder)
 
-    async def stop(self, work: Attempt, *, grace: float = 10.0) -> None:
+    async def stop(self, attempt: Attempt, *, grace: float = 10.0) -> None:
         """End the attempt: the launcher is asked to end the model within `grace`, and killed if it cannot do that."""
-        folder = self.folder(work)
+        folder = self.folder(attempt)
         if folder.is_alive():
             folder.write("stop", grace)
             with BellListener(folder.path) as bell:
@@ -104,33 +104,27 @@ class LocalCompute:
         if folder.was_launched() and folder.outcome() is None:
             await asyncio.to_thread(kill_leftovers, folder)
 
-    def kill_at_once(self, works: Sequence[Attempt]) -> None:
-        """Kill launchers and models without waiting. What was not written down by then is lost, and launched again."""
-        for work in works:
-            if self.folder(work).is_alive():
-                self._signal(self.folder(work), signal.SIGKILL)
-
-    async def discard(self, work: Attempt) -> None:
+    async def discard(self, attempt: Attempt) -> None:
         """Nothing: a process that has ended holds nothing, and its folder is kept for who asks for the log."""
 
-    def read_log(self, work: Attempt, *, last: int | None = None) -> bytes:
+    def read_log(self, attempt: Attempt, *, last: int | None = None) -> bytes:
         """What the attempt printed."""
         try:
-            with open(self.folder(work).log, "rb") as file:
+            with open(self.folder(attempt).log, "rb") as file:
                 if last is not None:
                     file.seek(max(0, os.fstat(file.fileno()).st_size - last))
                 return file.read()
         except FileNotFoundError:
             return b""
 
-    async def _start(self, folder: AttemptFolder, work: Attempt) -> None:
+    async def _start(self, folder: AttemptFolder, attempt: Attempt) -> None:
         reader, writer = os.pipe()
         environment = {name: value for name, value in os.environ.items() if name not in OURS}
         try:
             with open(folder.launcher_log, "ab") as said:
                 self._started[folder.path] = subprocess.Popen(
                     [sys.executable, "-I", "-S", str(LAUNCH), str(folder.path), str(writer)],
-                    env={**environment, **work.environment, **self._upstream},
+                    env={**environment, **attempt.environment, **self._upstream},
                     stdin=subprocess.DEVNULL,
                     stdout=said,
                     stderr=said,
@@ -141,14 +135,14 @@ class LocalCompute:
         except OSError as error:
             os.close(reader)
             raise TrialflowError(
-                f"the launcher of training run {work.training_run_id} could not be started: {error.strerror}",
+                f"the launcher of training run {attempt.training_run_id} could not be started: {error.strerror}",
                 hint="this machine may be out of memory, processes or open files; a lower `parallel_bandwidth` needs less of them",
             ) from error
         finally:
             os.close(writer)
-        await self._until_started(reader, work)
+        await self._until_started(reader, attempt)
 
-    async def _until_started(self, reader: int, work: Attempt) -> None:
+    async def _until_started(self, reader: int, attempt: Attempt) -> None:
         """Wait for the launcher's word that it holds its lock and the model runs, or for its end."""
         loop = asyncio.get_running_loop()
         told = loop.create_future()
@@ -157,8 +151,8 @@ class LocalCompute:
             await asyncio.wait_for(told, START_SECONDS)
         except TimeoutError as error:
             raise TrialflowError(
-                f"the launcher of training run {work.training_run_id} has not started its model for {START_SECONDS:.0f} seconds",
-                hint=f"the machine may be overloaded; see {self.folder(work).launcher_log}",
+                f"the launcher of training run {attempt.training_run_id} has not started its model for {START_SECONDS:.0f} seconds",
+                hint=f"the machine may be overloaded; see {self.folder(attempt).launcher_log}",
             ) from error
         finally:
             loop.remove_reader(reader)

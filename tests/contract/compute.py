@@ -108,11 +108,11 @@ class Output(Contract):
 
     async def test_the_last_bytes_of_a_log_can_be_read_alone(self, field: Field) -> None:
         course = await field.execute("sh", "-c", "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done")
-        assert field.compute.read_log(course.work, last=10) == b"line 1999\n"
-        assert field.compute.read_log(course.work, last=10**6) == course.printed and course.printed.startswith(b"line 0\n")
+        assert field.compute.read_log(course.attempt, last=10) == b"line 1999\n"
+        assert field.compute.read_log(course.attempt, last=10**6) == course.printed and course.printed.startswith(b"line 0\n")
 
     async def test_a_log_that_never_was_is_empty(self, field: Field) -> None:
-        assert field.compute.read_log(field.work("true")) == field.compute.read_log(field.work("true"), last=5) == b""
+        assert field.compute.read_log(field.attempt("true")) == field.compute.read_log(field.attempt("true"), last=5) == b""
 
     async def test_a_line_without_end_is_kept_whole_and_searched(self, field: Field, python: str) -> None:
         code = "import sys; sys.stdout.write('x' * 300000 + ' m=5')"
@@ -151,7 +151,7 @@ class Reports(Contract):
         assignments = {"l1 ratio": 0.1, "kind": "a b"}
         course = await field.execute("sh", "-c", script, assignments=assignments, experiment_id="7", environment={"MINE": "yes"})
         first, rest = course.printed.decode().split("\n", 1)
-        assert first == f"0.1 a b {course.work.training_run_id} contract yes"
+        assert first == f"0.1 a b {course.attempt.training_run_id} contract yes"
         facts = json.loads(rest)
         assert (facts["assignments"], facts["experiment"], facts["attempt"], facts["project"]) == (assignments, "7", 1, "contract")
 
@@ -180,13 +180,13 @@ class Reports(Contract):
         assert course.exit.signal == signal.SIGKILL and course.values("m") == [4]
 
     async def test_reports_come_while_the_model_runs(self, field: Field) -> None:
-        work = field.work("sh", "-c", "echo m=1; while :; do sleep 0.1; done", patterns={"m": "m=(.*)"})
-        await field.compute.launch(work)
-        course = Course(field.compute, work)
+        attempt = field.attempt("sh", "-c", "echo m=1; while :; do sleep 0.1; done", patterns={"m": "m=(.*)"})
+        await field.compute.launch(attempt)
+        course = Course(field.compute, attempt)
         following = asyncio.ensure_future(course.follow(2 * field.patience))
         await course.until(lambda: course.values("m") == [1] and course.streamed == b"m=1\n", field.patience)
         assert not following.done()
-        await field.compute.stop(work, grace=1)
+        await field.compute.stop(attempt, grace=1)
         await following
         assert course.exit.stopped
 
@@ -213,7 +213,7 @@ class Client(Contract):
     async def test_a_model_of_the_client_logs_through_its_launcher(self, field: Field, python: str) -> None:
         course = await field.execute(python, "-c", CLIENT_MODEL, assignments={"x": 1.5})
         assert course.exit.code == 0, course.printed
-        assert course.printed.decode() == f"1.5 1.5 3 {course.work.training_run_id}\n"
+        assert course.printed.decode() == f"1.5 1.5 3 {course.attempt.training_run_id}\n"
         kinds = ["merge", "merge", "checkpoint", "checkpoint", "merge"]
         assert [(report.number, report.kind) for report in course.reports] == list(enumerate(kinds, 1))
         assert course.reports[1].body == {"values": {"accuracy": {"value": 0.5, "value_stddev": 0.1}}}
@@ -231,56 +231,56 @@ class Adoption(Contract):
     """Called again, by anybody, is the same case: one model for one attempt."""
 
     async def test_launching_again_adopts(self, field: Field) -> None:
-        work = field.work("sh", "-c", "echo m=1; sleep 0.3; echo m=2", patterns={"m": "m=(.*)"})
-        await field.compute.launch(work)
-        await field.compute.launch(work)
+        attempt = field.attempt("sh", "-c", "echo m=1; sleep 0.3; echo m=2", patterns={"m": "m=(.*)"})
+        await field.compute.launch(attempt)
+        await field.compute.launch(attempt)
         second = field.another()
-        await second.launch(work)
-        course = await field.follow(work, second)
+        await second.launch(attempt)
+        course = await field.follow(attempt, second)
         assert course.exit.code == 0 and course.printed == b"m=1\nm=2\n" and course.values("m") == [1, 2]
 
     async def test_launching_many_times_at_once_starts_one_model(self, field: Field) -> None:
-        work = field.work("sh", "-c", "echo started; sleep 0.3")
-        await asyncio.gather(*(field.another().launch(work) for _ in range(4)))
-        course = await field.follow(work)
+        attempt = field.attempt("sh", "-c", "echo started; sleep 0.3")
+        await asyncio.gather(*(field.another().launch(attempt) for _ in range(4)))
+        course = await field.follow(attempt)
         assert course.exit.code == 0 and course.printed == b"started\n"
 
     async def test_an_attempt_that_has_ended_is_not_started_again(self, field: Field) -> None:
         first = await field.execute("sh", "-c", "echo once; exit 4")
-        again = await field.take(first.work)
+        again = await field.take(first.attempt)
         assert again.exit == first.exit and again.printed == b"once\n"
 
     async def test_the_next_attempt_is_an_execution_of_its_own(self, field: Field) -> None:
         first = await field.execute("sh", "-c", "echo attempt $TRIALFLOW_ATTEMPT")
-        second = await field.take(field.remember(dataclasses.replace(first.work, attempt=2)))
+        second = await field.take(field.remember(dataclasses.replace(first.attempt, number=2)))
         assert (first.printed, second.printed) == (b"attempt 1\n", b"attempt 2\n")
 
     async def test_a_new_follower_gets_all_reports_from_the_first_one_again(self, field: Field, python: str) -> None:
         code = SPEAKS + "for n in range(50): say('MERGE', {'values': {'m': {'value': n}}})"
         first = await field.execute(python, "-c", code)
-        second = await field.follow(first.work, field.another())
+        second = await field.follow(first.attempt, field.another())
         assert second.reports == first.reports and len(first.reports) == 50 and second.exit == first.exit
 
     async def test_two_followers_at_once_both_see_everything(self, field: Field) -> None:
-        work = field.work("sh", "-c", "for n in 1 2 3 4; do echo m=$n; sleep 0.1; done", patterns={"m": "m=(.*)"})
-        await field.compute.launch(work)
-        courses = await asyncio.gather(field.follow(work), field.follow(work, field.another()))
+        attempt = field.attempt("sh", "-c", "for n in 1 2 3 4; do echo m=$n; sleep 0.1; done", patterns={"m": "m=(.*)"})
+        await field.compute.launch(attempt)
+        courses = await asyncio.gather(field.follow(attempt), field.follow(attempt, field.another()))
         assert [course.values("m")[-1] for course in courses] == [4, 4] and courses[0].reports == courses[1].reports
 
     async def test_no_longer_following_leaves_the_training_run_alone(self, field: Field) -> None:
-        work = field.work("sh", "-c", f"echo on; sleep {self.pace}; echo done")
-        await field.compute.launch(work)
-        course = Course(field.compute, work)
+        attempt = field.attempt("sh", "-c", f"echo on; sleep {self.pace}; echo done")
+        await field.compute.launch(attempt)
+        course = Course(field.compute, attempt)
         following = asyncio.ensure_future(course.follow(field.patience))
         await course.until(lambda: course.streamed == b"on\n", field.patience)
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
-        again = await field.follow(work)
+        again = await field.follow(attempt)
         assert again.exit.code == 0 and not again.exit.stopped and again.printed == b"on\ndone\n"
 
     async def test_many_at_once_are_kept_apart(self, field: Field) -> None:
-        works = [field.work("sh", "-c", "echo m=$TRIALFLOW_PARAM_N", assignments={"n": n}, patterns={"m": "m=(.*)"}) for n in range(8)]
-        courses = await asyncio.gather(*(field.take(work) for work in works))
+        attempts = [field.attempt("sh", "-c", "echo m=$TRIALFLOW_PARAM_N", assignments={"n": n}, patterns={"m": "m=(.*)"}) for n in range(8)]
+        courses = await asyncio.gather(*(field.take(attempt) for attempt in attempts))
         assert [course.values("m") for course in courses] == [[n] for n in range(8)]
 
 
@@ -288,53 +288,53 @@ class Stopping(Contract):
     """Stopping leaves nothing, and can be said twice."""
 
     async def test_stopping_ends_everything_that_the_command_started_and_says_so(self, field: Field) -> None:
-        work = field.work("sh", "-c", f"({TICKING}) & sleep 100")
-        await field.compute.launch(work)
+        attempt = field.attempt("sh", "-c", f"({TICKING}) & sleep 100")
+        await field.compute.launch(attempt)
         async with asyncio.timeout(field.patience):
-            await field.compute.stop(work)
-        course = await field.follow(work)
+            await field.compute.stop(attempt)
+        course = await field.follow(attempt)
         assert course.exit.stopped and not course.exit.problem
         printed = course.printed
         await asyncio.sleep(0.2)
         assert course.printed == printed
 
     async def test_stopping_twice_and_at_once_is_stopping_once(self, field: Field) -> None:
-        work = field.work("sleep", "100")
-        await field.compute.launch(work)
+        attempt = field.attempt("sleep", "100")
+        await field.compute.launch(attempt)
         async with asyncio.timeout(field.patience):
-            await asyncio.gather(field.compute.stop(work), field.another().stop(work))
-            await field.compute.stop(work)
-        assert (await field.follow(work)).exit.stopped
+            await asyncio.gather(field.compute.stop(attempt), field.another().stop(attempt))
+            await field.compute.stop(attempt)
+        assert (await field.follow(attempt)).exit.stopped
 
     async def test_a_model_that_will_not_end_is_killed_after_the_grace(self, field: Field) -> None:
-        work = field.work("sh", "-c", STUBBORN)
-        await field.compute.launch(work)
-        course = Course(field.compute, work)
+        attempt = field.attempt("sh", "-c", STUBBORN)
+        await field.compute.launch(attempt)
+        course = Course(field.compute, attempt)
         following = asyncio.ensure_future(course.follow(2 * field.patience))
         await course.until(lambda: course.streamed == b"ready\n", field.patience)
         async with asyncio.timeout(field.patience):
-            await field.compute.stop(work, grace=0.3)
+            await field.compute.stop(attempt, grace=0.3)
         await following
         assert course.exit.stopped
 
     async def test_what_a_model_logs_when_it_is_asked_to_stop_still_counts(self, field: Field) -> None:
-        work = field.work("sh", "-c", "trap 'echo m=3; exit 0' TERM; echo ready; while :; do sleep 0.05; done", patterns={"m": "m=(.*)"})
-        await field.compute.launch(work)
-        course = Course(field.compute, work)
+        attempt = field.attempt("sh", "-c", "trap 'echo m=3; exit 0' TERM; echo ready; while :; do sleep 0.05; done", patterns={"m": "m=(.*)"})
+        await field.compute.launch(attempt)
+        course = Course(field.compute, attempt)
         following = asyncio.ensure_future(course.follow(2 * field.patience))
         await course.until(lambda: course.streamed == b"ready\n", field.patience)
-        await field.compute.stop(work, grace=field.patience)
+        await field.compute.stop(attempt, grace=field.patience)
         await following
         assert course.exit.stopped and course.exit.code == 0 and course.values("m") == [3]
 
     async def test_stopping_what_has_ended_changes_nothing(self, field: Field) -> None:
         first = await field.execute("sh", "-c", "echo m=1; exit 5", patterns={"m": "m=(.*)"})
-        await field.compute.stop(first.work)
-        again = await field.follow(first.work)
+        await field.compute.stop(first.attempt)
+        again = await field.follow(first.attempt)
         assert again.exit == first.exit and again.reports == first.reports
 
     async def test_stopping_what_never_was_is_no_error(self, field: Field) -> None:
-        await field.compute.stop(field.work("true"))
+        await field.compute.stop(field.attempt("true"))
 
 
 class ComputeContract(Ends, Output, Reports, Client, Adoption, Stopping):

@@ -33,46 +33,46 @@ class Field:
         self.another = another
         self.compute = another()
         self.patience = patience
-        self.works: list[Attempt] = []
+        self.attempts: list[Attempt] = []
 
-    def work(self, *command: str, attempt: int = 1, assignments: dict[str, Any] | None = None, **more: Any) -> Attempt:
+    def attempt(self, *command: str, number: int = 1, assignments: dict[str, Any] | None = None, **more: Any) -> Attempt:
         """One attempt of a new training run."""
         name = "run-" + "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(8))
         run = {"id": str(secrets.randbelow(10**9) + 1), "name": name, "assignments": assignments or {}, "state": "active"}
-        return self.remember(Attempt(run, attempt, command, "contract", **more))
+        return self.remember(Attempt(run, number, command, "contract", **more))
 
-    def remember(self, work: Attempt) -> Attempt:
+    def remember(self, attempt: Attempt) -> Attempt:
         """Have it ended when the test is over."""
-        self.works.append(work)
-        return work
+        self.attempts.append(attempt)
+        return attempt
 
     async def execute(self, *command: str, **more: Any) -> "Course":
         """Attempt a command as a new training run and follow it to its end."""
-        return await self.take(self.work(*command, **more))
+        return await self.take(self.attempt(*command, **more))
 
-    async def take(self, work: Attempt) -> "Course":
+    async def take(self, attempt: Attempt) -> "Course":
         """Attempt or adopt it, and follow it to its end."""
         async with asyncio.timeout(self.patience):
-            await self.compute.launch(work)
-        return await self.follow(work)
+            await self.compute.launch(attempt)
+        return await self.follow(attempt)
 
-    async def follow(self, work: Attempt, compute: Compute | None = None) -> "Course":
+    async def follow(self, attempt: Attempt, compute: Compute | None = None) -> "Course":
         """Follow it to its end, with another compute if given."""
-        course = Course(compute or self.compute, work)
+        course = Course(compute or self.compute, attempt)
         await course.follow(self.patience)
         return course
 
     async def end(self) -> None:
         """Leave nothing running."""
-        await asyncio.gather(*(self.compute.stop(work, grace=0.1) for work in self.works))
+        await asyncio.gather(*(self.compute.stop(attempt, grace=0.1) for attempt in self.attempts))
 
 
 class Course:
     """One attempt as one follower sees it: what was reported, what was printed, how it ended."""
 
-    def __init__(self, compute: Compute, work: Attempt) -> None:
+    def __init__(self, compute: Compute, attempt: Attempt) -> None:
         self.compute = compute
-        self.work = work
+        self.attempt = attempt
         self.reports: list[Report] = []
         self.streamed = b""
         self.news = asyncio.Event()
@@ -81,7 +81,7 @@ class Course:
     async def follow(self, patience: float) -> None:
         """Follow to the end."""
         async with asyncio.timeout(patience):
-            self._exit = await self.compute.follow(self.work, on_reports=self._take, on_log=self._hear)
+            self._exit = await self.compute.follow(self.attempt, on_reports=self._take, on_log=self._hear)
 
     async def until(self, fact: Callable[[], bool], patience: float) -> None:
         """Wait until `fact` is true of what was reported or printed."""
@@ -99,7 +99,7 @@ class Course:
     @property
     def printed(self) -> bytes:
         """What the compute has kept of what it printed."""
-        return self.compute.read_log(self.work)
+        return self.compute.read_log(self.attempt)
 
     @property
     def bodies(self) -> list[Any]:

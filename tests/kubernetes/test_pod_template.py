@@ -14,10 +14,10 @@ RUN = {"id": "34", "name": "run-abcd1234", "assignments": {"x": 0.5}, "logs": {"
 WORK = Attempt(RUN, 1, ["sh", "-c", "echo $$ $(date)"], "p", experiment_id="12", environment={"A": "$(B)"}, timeout=90)
 
 
-def made(mode: Mode = "shell", work: Attempt = WORK, **recipe: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    spec = job(work, PodTemplate(**{"uid": "experiment-1", "image": "i@sha256:1", "entrypoint": (), "user": "", **recipe}), mode)["spec"]["template"][
-        "spec"
-    ]
+def made(mode: Mode = "shell", attempt: Attempt = WORK, **recipe: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    spec = job(attempt, PodTemplate(**{"uid": "experiment-1", "image": "i@sha256:1", "entrypoint": (), "user": "", **recipe}), mode)["spec"][
+        "template"
+    ]["spec"]
     return spec, spec["containers"][0]
 
 

@@ -21,28 +21,28 @@ class Bench:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.compute = LocalCompute(root / "runs", api_url="http://127.0.0.1:9", api_token="the real token")
-        self.works: list[Attempt] = []
+        self.attempts: list[Attempt] = []
         self.reports: list[Report] = []
 
-    def work(self, *command: str, attempt: int = 1, identifier: int = 1, assignments: dict | None = None, **more: Any) -> Attempt:
+    def attempt(self, *command: str, number: int = 1, identifier: int = 1, assignments: dict | None = None, **more: Any) -> Attempt:
         run = {"id": str(identifier), "name": f"run-{identifier}", "assignments": assignments or {}, "state": "active"}
-        work = Attempt(run, attempt, command, "tests", directory=self.root, **more)
-        self.works.append(work)
-        return work
+        attempt = Attempt(run, number, command, "tests", directory=self.root, **more)
+        self.attempts.append(attempt)
+        return attempt
 
     async def take(self, reports: Sequence[Report]) -> None:
         self.reports += reports
 
-    async def follow(self, work: Attempt) -> Exit:
-        return await self.compute.follow(work, on_reports=self.take)
+    async def follow(self, attempt: Attempt) -> Exit:
+        return await self.compute.follow(attempt, on_reports=self.take)
 
     async def execute(self, *command: str, **more: Any) -> Exit:
-        work = self.work(*command, **more)
-        await self.compute.launch(work)
-        return await self.follow(work)
+        attempt = self.attempt(*command, **more)
+        await self.compute.launch(attempt)
+        return await self.follow(attempt)
 
     def printed(self) -> str:
-        return self.compute.read_log(self.works[-1]).decode()
+        return self.compute.read_log(self.attempts[-1]).decode()
 
     def values(self) -> dict[str, float]:
         return {name: value["value"] for report in self.reports for name, value in report.body.get("values", {}).items() if report.kind == "merge"}
@@ -52,9 +52,9 @@ class Bench:
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     bench = Bench(tmp_path)
     yield bench
-    for work in bench.works:
-        await bench.compute.stop(work, grace=0.1)
-        kill_leftovers(bench.compute.folder(work))
+    for attempt in bench.attempts:
+        await bench.compute.stop(attempt, grace=0.1)
+        kill_leftovers(bench.compute.folder(attempt))
 
 
 def is_running(pid: int) -> bool:

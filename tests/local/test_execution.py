@@ -40,8 +40,8 @@ async def test_what_the_model_leaves_behind_neither_hangs_its_end_nor_survives_i
 
 async def test_a_large_log_is_kept_whole(bench: Bench) -> None:
     await bench.execute("sh", "-c", "head -c 50000000 /dev/zero | tr '\\0' x; echo end")
-    work = bench.works[-1]
-    assert bench.compute.folder(work).log.stat().st_size == 50_000_004 and bench.compute.read_log(work, last=4) == b"end\n"
+    attempt = bench.attempts[-1]
+    assert bench.compute.folder(attempt).log.stat().st_size == 50_000_004 and bench.compute.read_log(attempt, last=4) == b"end\n"
 
 
 async def test_the_users_own_sitecustomize_is_executed(bench: Bench, tmp_path: Path) -> None:
@@ -79,5 +79,5 @@ async def test_the_launcher_runs_under_every_python_from_3_6_on(bench: Bench, py
         print(urllib.request.urlopen(request).status, "n=1")
     """)
     ended = await bench.execute(PYTHON, "-c", code, patterns={"n": "n=(.*)"})
-    said = (bench.compute.folder(bench.works[-1]).path / "launcher.log").read_text()
+    said = (bench.compute.folder(bench.attempts[-1]).path / "launcher.log").read_text()
     assert ended.code == 0 and bench.values() == {"m": 2, "n": 1}, said + bench.printed()

@@ -48,9 +48,9 @@ def fill(disk: Path) -> Path:
 async def on_a_full_disk(bench: Bench, disk: Path, *command: str) -> Course:
     """Launch with room, go on without, and make room again a moment later."""
     bench.compute = LocalCompute(disk / "training-runs", api_url="", api_token="")
-    work = bench.work(*command, patterns={"m": "m=([0-9]+)"})
-    await bench.compute.launch(work)
-    course = Course(bench.compute, work)
+    attempt = bench.attempt(*command, patterns={"m": "m=([0-9]+)"})
+    await bench.compute.launch(attempt)
+    course = Course(bench.compute, attempt)
     following = asyncio.ensure_future(course.follow(30))
     await asyncio.sleep(0.05)
     filler = fill(disk)
@@ -65,7 +65,7 @@ async def on_a_full_disk(bench: Bench, disk: Path, *command: str) -> Course:
 async def test_printed_metrics_wait_for_room_and_the_outcome_says_that_the_log_is_incomplete(bench: Bench, disk: Path) -> None:
     course = await on_a_full_disk(bench, disk, "sh", "-c", WAITS + "echo m=1; sleep 0.1; echo m=2")
     assert course.exit.code == 0 and course.values("m") == [1, 2]
-    outcome = json.loads((bench.compute.folder(course.work).path / "outcome.json").read_text())
+    outcome = json.loads((bench.compute.folder(course.attempt).path / "outcome.json").read_text())
     assert outcome["log_problem"] == "the log is incomplete: No space left on device"
 
 

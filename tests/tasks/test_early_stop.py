@@ -29,7 +29,7 @@ class Place:
             raise error
         self.asked.append(("decided", run_id, body["dev_metadata"]["trialflow_stopped_early"]))
 
-    async def stop(self, work: Attempt) -> None:
+    async def stop(self, attempt: Attempt) -> None:
         if error := self.trouble.pop("stop", None):
             raise error
         self.asked.append("stopped")

@@ -31,18 +31,18 @@ async def _logs(identifier: str, project: str | None, follow: bool, tail: int | 
 
         run = await find_run(client, identifier, project_here(project))
         compute = LocalCompute(home.training_runs / service_key(home, client.url), api_url=client.url, api_token="")
-        work = Attempt(run, LaunchHistory.of(run).attempt, (), run["project"])
-        if not compute.folder(work).path.exists():
+        attempt = Attempt(run, LaunchHistory.of(run).attempt, (), run["project"])
+        if not compute.folder(attempt).path.exists():
             _print(_kept(run), tail)
             return
-        if not follow or not compute.folder(work).is_alive():
-            _print(compute.read_log(work), tail)
+        if not follow or not compute.folder(attempt).is_alive():
+            _print(compute.read_log(attempt), tail)
             return
 
         async def pass_over(reports: Any) -> None:
             """The flow sends them to the service."""
 
-        await compute.follow(work, on_reports=pass_over, on_log=lambda chunk: _print(chunk, None))
+        await compute.follow(attempt, on_reports=pass_over, on_log=lambda chunk: _print(chunk, None))
 
 
 def _kept(run: dict[str, Any]) -> bytes:

@@ -62,29 +62,29 @@ class KubernetesCompute:
         await asyncio.gather(*self._later, return_exceptions=True)
         await self._watch.__aexit__()
 
-    def folder(self, work: Attempt) -> KeptFolder:
+    def folder(self, attempt: Attempt) -> KeptFolder:
         """What is kept here of an attempt, whether it exists or not."""
-        return KeptFolder(self.root / work.training_run_id / str(work.attempt))
+        return KeptFolder(self.root / attempt.training_run_id / str(attempt.number))
 
-    async def launch(self, work: Attempt) -> None:
+    async def launch(self, attempt: Attempt) -> None:
         """Create the attempt's Job, or find that it is there. Raises `ClusterError`, of which `Unreachable` is worth trying again."""
-        if self.folder(work).was_stopped():
+        if self.folder(attempt).was_stopped():
             return
-        name = job_name(work)
-        manifest = job(work, self.recipe, MODES[self._mode])
+        name = job_name(attempt)
+        manifest = job(attempt, self.recipe, MODES[self._mode])
         try:
             await ask(self.connection, "POST", self._jobs, what=f"create Job {name}", query={"fieldValidation": "Strict"}, body=manifest)
         except Exists:
             found = await ask(self.connection, "GET", f"{self._jobs}/{name}", what=f"adopt Job {name}")
-            if (found["metadata"].get("labels") or {}).get(TRAINING_RUN) != work.training_run_id:
+            if (found["metadata"].get("labels") or {}).get(TRAINING_RUN) != attempt.training_run_id:
                 raise ClusterRefused(
-                    f"the cluster has a Job {name} already, and it is not of training run {work.training_run_id}",
+                    f"the cluster has a Job {name} already, and it is not of training run {attempt.training_run_id}",
                     hint=f"`trialflow cluster kubectl -- delete job {name}` if nobody needs it",
                 ) from None
 
     async def follow(
         self,
-        work: Attempt,
+        attempt: Attempt,
         *,
         on_reports: Callable[[Sequence[Report]], Awaitable[None]],
         on_log: Callable[[bytes], None] | None = None,
@@ -94,29 +94,29 @@ class KubernetesCompute:
         following = Following(
             self.connection,
             self._watch,
-            self.folder(work),
-            work,
+            self.folder(attempt),
+            attempt,
             on_reports=on_reports,
             on_log=on_log,
             on_pending=on_pending,
-            start_otherwise=lambda pod: self._try_next_mode(work, pod),
+            start_otherwise=lambda pod: self._try_next_mode(attempt, pod),
         )
         try:
             ended = await following.end()
             if following.is_told:
-                self._told.add(job_name(work))
+                self._told.add(job_name(attempt))
                 self._in_background(following.let_go())
             return ended
         finally:
             await following.close()
 
-    async def stop(self, work: Attempt, *, grace: float = 10.0) -> None:
+    async def stop(self, attempt: Attempt, *, grace: float = 10.0) -> None:
         """End the attempt and delete its Job, unless it has ended by itself. Nothing of it is left when this returns."""
-        name = job_name(work)
+        name = job_name(attempt)
         pod = self._watch.pod(name)
         if name in self._told or (pod is not None and (self._watch.is_gone(name) or ending.exit_of(pod) is not None)):
             return
-        self.folder(work).mark_stopped()
+        self.folder(attempt).mark_stopped()
         seconds = max(1, round(grace))
         await self._delete_job(name)
         for one in [pod] if pod else await listed(self.connection, self._pods, what="find its pods", labels=f"batch.kubernetes.io/job-name={name}"):
@@ -126,9 +126,9 @@ class KubernetesCompute:
             await self._delete_pod(pod["metadata"]["name"], 0)
             await self._until_gone(name, GONE_SECONDS)
 
-    async def discard(self, work: Attempt) -> None:
+    async def discard(self, attempt: Attempt) -> None:
         """Delete the Job of an attempt whose result is stored. It is done beside what follows."""
-        name = job_name(work)
+        name = job_name(attempt)
         pod = self._watch.pod(name)
 
         async def delete() -> None:
@@ -152,21 +152,21 @@ class KubernetesCompute:
         for pod in self._watch.present.values():
             await self._delete_pod(pod["metadata"]["name"], 0)
 
-    def read_log(self, work: Attempt, *, last: int | None = None) -> bytes:
+    def read_log(self, attempt: Attempt, *, last: int | None = None) -> bytes:
         """What is kept here of what the attempt printed."""
-        return self.folder(work).read(last)
+        return self.folder(attempt).read(last)
 
-    async def _try_next_mode(self, work: Attempt, pod: Mapping[str, Any]) -> bool:
+    async def _try_next_mode(self, attempt: Attempt, pod: Mapping[str, Any]) -> bool:
         """Whether the image cannot be started in this way, and the same attempt was launched in another one."""
         mode = (pod["metadata"].get("annotations") or {}).get(MODE, MODES[-1])
         if not wants_next_mode(pod, mode):
             return False
-        name = job_name(work)
+        name = job_name(attempt)
         self._mode = max(self._mode, MODES.index(mode) + 1)  # the image is the same for all: the others need not try
         await self._delete_job(name)
         await self._until_gone(name, GONE_SECONDS)
         self._watch.forget(name)
-        await self.launch(work)
+        await self.launch(attempt)
         return True
 
     async def _until_gone(self, name: str, seconds: float) -> bool:
@@ -185,7 +185,7 @@ class KubernetesCompute:
         with contextlib.suppress(Missing):
             await ask(self.connection, "DELETE", f"{self._pods}/{name}", what=f"delete pod {name}", query={"gracePeriodSeconds": seconds})
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+    def _in_background(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(doing)
         self._later.add(task)
         task.add_done_callback(self._later.discard)

@@ -19,11 +19,11 @@ async def rehearse(
 ) -> None:
     """Raise `ClusterRefused` if a Job by this recipe is not valid, as with fields in `pod:` that there are none of. Nothing is made."""
     run = {"id": "0", "name": NAME, "assignments": {}, "state": "active"}
-    work = Attempt(run, 1, tuple(command), NAME, environment=environment, timeout=timeout)
+    attempt = Attempt(run, 1, tuple(command), NAME, environment=environment, timeout=timeout)
     path = f"/apis/batch/v1/namespaces/{connection.namespace}/jobs"
     query = {"dryRun": "All", "fieldValidation": "Strict"}
     try:
-        await ask(connection, "POST", path, what="have such a Job checked", query=query, body=job(work, replace(recipe, uid=NAME)))
+        await ask(connection, "POST", path, what="have such a Job checked", query=query, body=job(attempt, replace(recipe, uid=NAME)))
     except Exists:
         return
     except ClusterRefused as error:

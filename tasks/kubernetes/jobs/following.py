@@ -40,7 +40,7 @@ class Following:
         connection: Connection,
         watch: PodWatch,
         folder: KeptFolder,
-        work: Attempt,
+        attempt: Attempt,
         *,
         on_reports: Callable[[Sequence[Report]], Awaitable[None]],
         on_log: Callable[[bytes], None] | None,
@@ -51,8 +51,8 @@ class Following:
         self._connection = connection
         self._watch = watch
         self._folder = folder
-        self._work = work
-        self._name = job_name(work)
+        self._attempt = attempt
+        self._name = job_name(attempt)
         self._on_reports = on_reports
         self._on_log = on_log
         self._on_pending = on_pending
@@ -74,7 +74,7 @@ class Following:
                 self._start_reading(pod)
             elif not is_gone:
                 if (problem := hopeless(pod)) is not None:
-                    raise CannotStart(f"training run {self._work.training_run_id} cannot be started: {problem.message}", hint=problem.hint)
+                    raise CannotStart(f"training run {self._attempt.training_run_id} cannot be started: {problem.message}", hint=problem.hint)
                 reason = pending_reason(pod)
             if self._reader is not None and self._reader.has_ended_by_itself and not self._folder.was_stopped():
                 self.is_told = True
@@ -112,7 +112,7 @@ class Following:
             self._reader = LogReader(
                 self._connection,
                 pod["metadata"]["name"],
-                patterns=self._work.patterns,
+                patterns=self._attempt.patterns,
                 writer=LogWriter(self._folder),
                 on_reports=self._on_reports,
                 on_log=self._on_log,

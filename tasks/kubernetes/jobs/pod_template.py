@@ -77,23 +77,23 @@ class PodTemplate:
     pod: Mapping[str, Any] = field(default_factory=dict)
 
 
-def job_name(work: Attempt) -> str:
+def job_name(attempt: Attempt) -> str:
     """The Job of an attempt: the training run's name, and the number of every attempt but the first."""
-    name = str(work.training_run["name"])
-    return name if work.attempt == 1 else f"{name}-{work.attempt}"
+    name = str(attempt.training_run["name"])
+    return name if attempt.number == 1 else f"{name}-{attempt.number}"
 
 
-def job(work: Attempt, recipe: PodTemplate, mode: Mode = "shell") -> Json:
-    """The manifest of the Job for `work`."""
-    labels = _labels(work, recipe)
+def job(attempt: Attempt, recipe: PodTemplate, mode: Mode = "shell") -> Json:
+    """The manifest of the Job for `attempt`."""
+    labels = _labels(attempt, recipe)
     facts = {
-        "training_run": _light(work.training_run),
-        "attempt": work.attempt,
-        "experiment": work.experiment_id,
-        "project": work.project,
-        "assignments": work.training_run.get("assignments") or {},
+        "training_run": _light(attempt.training_run),
+        "attempt": attempt.number,
+        "experiment": attempt.experiment_id,
+        "project": attempt.project,
+        "assignments": attempt.training_run.get("assignments") or {},
     }
-    template = {"metadata": {"labels": labels, "annotations": {CONTEXT: json.dumps(facts), MODE: mode}}, "spec": _pod(work, recipe, mode)}
+    template = {"metadata": {"labels": labels, "annotations": {CONTEXT: json.dumps(facts), MODE: mode}}, "spec": _pod(attempt, recipe, mode)}
     own = dict(recipe.pod)
     for kind, more in (own.pop("metadata", None) or {}).items():
         if kind in ("labels", "annotations"):
@@ -102,27 +102,27 @@ def job(work: Attempt, recipe: PodTemplate, mode: Mode = "shell") -> Json:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": job_name(work), "labels": labels},
+        "metadata": {"name": job_name(attempt), "labels": labels},
         "spec": {"backoffLimit": 0, "completions": 1, "parallelism": 1, "ttlSecondsAfterFinished": KEPT_SECONDS, "template": template},
     }
 
 
-def _labels(work: Attempt, recipe: PodTemplate) -> dict[str, str]:
+def _labels(attempt: Attempt, recipe: PodTemplate) -> dict[str, str]:
     labels = {
         MANAGED_BY: TRIALFLOW,
         WORK: recipe.uid,
-        TRAINING_RUN: work.training_run_id,
-        TRAINING_RUN_NAME: str(work.training_run["name"]),
-        ATTEMPT: str(work.attempt),
+        TRAINING_RUN: attempt.training_run_id,
+        TRAINING_RUN_NAME: str(attempt.training_run["name"]),
+        ATTEMPT: str(attempt.number),
     }
-    if work.experiment_id:
-        labels[EXPERIMENT] = work.experiment_id
+    if attempt.experiment_id:
+        labels[EXPERIMENT] = attempt.experiment_id
     if recipe.flow_run:
         labels[FLOW_RUN] = recipe.flow_run
     return labels
 
 
-def _pod(work: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
+def _pod(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
     security: Json = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     if (user := _user(recipe.user)) is not None:
         security["runAsUser"] = user
@@ -133,7 +133,7 @@ def _pod(work: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": security,
         "affinity": _affinity(recipe),
-        "containers": [_container(work, recipe, mode)],
+        "containers": [_container(attempt, recipe, mode)],
         "volumes": [
             {"name": "trialflow-work", "emptyDir": {}},
             {
@@ -144,8 +144,8 @@ def _pod(work: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
     }
     if mode != "bare":
         spec["volumes"].append({"name": "trialflow-launcher", "configMap": {"name": recipe.uid, "items": launcher_items()}})
-    elif work.timeout:
-        spec["activeDeadlineSeconds"] = max(1, round(work.timeout))
+    elif attempt.timeout:
+        spec["activeDeadlineSeconds"] = max(1, round(attempt.timeout))
     if _asks_gpu(recipe):  # nodes with GPUs are often closed to all others
         spec["tolerations"] = [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}]
     if recipe.service_account:
@@ -153,13 +153,13 @@ def _pod(work: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
     return spec
 
 
-def _container(work: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
+def _container(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
     container: Json = {
         "name": CONTAINER,
         "image": recipe.image,
         "imagePullPolicy": "IfNotPresent" if "@" in recipe.image else "Always",
-        **_start(work, recipe, mode),
-        "env": _environment(work, recipe, mode),
+        **_start(attempt, recipe, mode),
+        "env": _environment(attempt, recipe, mode),
         "resources": _resources(recipe),
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -173,12 +173,12 @@ def _container(work: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
     return container
 
 
-def _start(work: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
+def _start(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
     """`command` and `args`: what the image would start, begun by the launcher.
 
     Where the image's entrypoint is not known it stays in front, as Kubernetes leaves it there, and has to execute what it is given.
     """
-    given = list(work.command) or list(recipe.command)
+    given = list(attempt.command) or list(recipe.command)
     prefix = {"shell": ["sh", "-c", SCRIPT, "sh"], "python": ["python3", "-I", "-S", f"{LAUNCHER}/pod.py"], "bare": []}[mode]
     if not prefix:
         return {"args": [literal(word) for word in given]} if given else {}
@@ -189,17 +189,17 @@ def _start(work: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
     return {"command": whole[:cut], "args": whole[cut:]}
 
 
-def _environment(work: Attempt, recipe: PodTemplate, mode: Mode) -> list[Json]:
-    run = work.training_run
+def _environment(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> list[Json]:
+    run = attempt.training_run
     facts = {
         "SIGOPT_CONTEXT": context(_light(run)),
-        "SIGOPT_PROJECT": work.project,
-        "SIGOPT_RUN_ID": work.training_run_id,
+        "SIGOPT_PROJECT": attempt.project,
+        "SIGOPT_RUN_ID": attempt.training_run_id,
         "SIGOPT_RUN_NAME": str(run["name"]),
-        "TRIALFLOW_TRAINING_RUN_ID": work.training_run_id,
+        "TRIALFLOW_TRAINING_RUN_ID": attempt.training_run_id,
         "TRIALFLOW_TRAINING_RUN_NAME": str(run["name"]),
-        "TRIALFLOW_EXPERIMENT_ID": work.experiment_id or "",
-        "TRIALFLOW_ATTEMPT": str(work.attempt),
+        "TRIALFLOW_EXPERIMENT_ID": attempt.experiment_id or "",
+        "TRIALFLOW_ATTEMPT": str(attempt.number),
         "TRIALFLOW_CONTEXT_FILE": f"{FACTS}/context.json",
         "PYTHONUNBUFFERED": "1",
         **{variable_of(name): repr(value) if isinstance(value, float) else str(value) for name, value in (run.get("assignments") or {}).items()},
@@ -211,20 +211,20 @@ def _environment(work: Attempt, recipe: PodTemplate, mode: Mode) -> list[Json]:
         facts["TRIALFLOW_LAUNCH"] = json.dumps(
             {
                 "training_run": _light(run),
-                "attempt": work.attempt,
-                "project": work.project,
-                "patterns": dict(work.patterns),
-                "timeout": work.timeout,
-                "experiment_id": work.experiment_id,
+                "attempt": attempt.number,
+                "project": attempt.project,
+                "patterns": dict(attempt.patterns),
+                "timeout": attempt.timeout,
+                "experiment_id": attempt.experiment_id,
             }
         )
         if recipe.api_url:
             facts["TRIALFLOW_UPSTREAM_URL"] = recipe.api_url
-        if mode == "shell" and work.timeout:
-            facts[TIME_LIMIT] = str(max(1, round(work.timeout)))
+        if mode == "shell" and attempt.timeout:
+            facts[TIME_LIMIT] = str(max(1, round(attempt.timeout)))
     elif recipe.api_url:
         facts["SIGOPT_API_URL"] = recipe.api_url
-    variables: list[Json] = [{"name": name, "value": literal(value)} for name, value in {**facts, **work.environment}.items()]
+    variables: list[Json] = [{"name": name, "value": literal(value)} for name, value in {**facts, **attempt.environment}.items()]
     if mode == "bare" and recipe.api_url and recipe.secret:
         reference = {"secretKeyRef": {"name": recipe.secret, "key": "TRIALFLOW_UPSTREAM_TOKEN"}}
         variables.append({"name": "SIGOPT_API_TOKEN", "valueFrom": reference})
