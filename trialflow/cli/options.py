@@ -73,7 +73,7 @@ def read_run(run_file: str, command: Sequence[str], *, directory: Path, needs_co
 
 
 def _is_empty(run_file: str) -> bool:
-    from trialflow.specs.source import parse
+    from trialflow.specs.parsing import parse
 
     return parse(Path(run_file)).data is None
 
