@@ -30,7 +30,8 @@ def check_principal(arn: str) -> str:
     """Return `arn` if an access entry can be about it. Raises `InvalidInput`."""
     if ":assumed-role/" in arn:
         raise InvalidInput(
-            f"{arn} is a session of a role, and access is given to the role", hint="arn:aws:iam::ACCOUNT:role/NAME, with the role's path if it has one"
+            f"{arn} is a session of a role, and access is given to the role",
+            hint="arn:aws:iam::ACCOUNT:role/NAME, with the role's path if it has one",
         )
     if not PRINCIPAL.fullmatch(arn):
         raise InvalidInput(f"{arn!r} is not the ARN of a user or role", hint="arn:aws:iam::ACCOUNT:user/NAME or arn:aws:iam::ACCOUNT:role/NAME")

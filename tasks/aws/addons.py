@@ -24,7 +24,9 @@ def ensure_addons(aws: Aws, design: Design, names: Sequence[str], wait: Waiter, 
             delete_addon(aws, design.name, name, wait)
             found = None
         if found is None:
-            version = recommended(aws.eks.every("describe_addon_versions", "addons", kubernetesVersion=design.version, addonName=name), design.version)
+            version = recommended(
+                aws.eks.every("describe_addon_versions", "addons", kubernetesVersion=design.version, addonName=name), design.version
+            )
             more: dict[str, str] = {"addonVersion": version} if version else {}
             wait.with_new_role(
                 lambda name=name, more=more: aws.eks.create_addon(

@@ -59,7 +59,9 @@ def _is_active(aws: Aws, name: str) -> tuple[Mapping[str, Any] | None, str]:
     cluster = read_cluster(aws, name)
     status = cluster["status"] if cluster else "CREATING"
     if cluster and status == "FAILED":
-        raise AwsRefused(f"EKS could not make cluster {name}: {issues(cluster)}", hint=f"`trialflow cluster destroy --cluster-name {name}`, then again")
+        raise AwsRefused(
+            f"EKS could not make cluster {name}: {issues(cluster)}", hint=f"`trialflow cluster destroy --cluster-name {name}`, then again"
+        )
     if status == "DELETING":
         raise AwsRefused(f"cluster {name} is being deleted", hint=f"wait for it: `trialflow cluster destroy --cluster-name {name}`, then again")
     return (cluster if status == "ACTIVE" else None), status.lower()

@@ -143,7 +143,8 @@ def _minor(version: str) -> tuple[int, ...]:
 def _problems(spec: ClusterSpec, facts: Facts) -> Iterator[str]:
     system = spec.system or SystemGroup()
     everything: list[tuple[Pool, SystemGroup]] = [("system", system)]
-    everything += [("cpu", one) for one in spec.cpu_groups] + [("gpu", one) for one in spec.gpu_groups]
+    everything += [("cpu", one) for one in spec.cpu_groups]
+    everything += [("gpu", one) for one in spec.gpu_groups]
     zones = set(facts.subnets.values()) or set(facts.zones)
     if len(zones) < 2:
         yield f"EKS needs subnets in two zones, and there are only {', '.join(sorted(zones)) or 'none'}"

@@ -83,7 +83,9 @@ def explain(action: str, error: ClientError | BotoCoreError) -> TrialflowError:
     if code in SIGN_IN:
         return AwsRefused(f"AWS does not let us sign in ({action}: {code})", hint=f"{SIGN_IN[code]}; {GO_ON}", **facts)
     if code in DENIED:
-        return AwsRefused(f"these credentials may not do {action}: {said}", hint=f"add it to their policy (docs/aws.md has one to paste), {GO_ON}", **facts)
+        return AwsRefused(
+            f"these credentials may not do {action}: {said}", hint=f"add it to their policy (docs/aws.md has one to paste), {GO_ON}", **facts
+        )
     if code in NOT_FOUND:
         return AwsMissing(f"{action} found nothing: {said}", **facts)
     if code in BUSY or code in FAULTS or status >= 500:

@@ -77,7 +77,12 @@ def _cluster_rules() -> list[Json]:
 def _rules() -> list[Json]:
     return [
         _rule("", ["configmaps"], ["create", "list", "watch"]),
-        _rule("", ["configmaps"], ["delete", "get", "update", "watch"], resourceNames=["cluster-autoscaler-status", "cluster-autoscaler-priority-expander"]),
+        _rule(
+            "",
+            ["configmaps"],
+            ["delete", "get", "update", "watch"],
+            resourceNames=["cluster-autoscaler-status", "cluster-autoscaler-priority-expander"],
+        ),
         _rule("coordination.k8s.io", ["leases"], ["create"]),
         _rule("coordination.k8s.io", ["leases"], ["get", "update"], resourceNames=[NAME]),
     ]

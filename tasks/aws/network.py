@@ -33,7 +33,11 @@ def expected_network(design: Design) -> list[tuple[str, str]]:
     made += [("route table", resource_name(name, "public")), ("S3 endpoint", resource_name(name, "s3"))]
     if design.has_private_nodes:
         made += [("subnet", resource_name(name, f"private-{zone}")) for zone in design.zones]
-        made += [("address", resource_name(name, "nat")), ("NAT gateway", resource_name(name, "nat")), ("route table", resource_name(name, "private"))]
+        made += [
+            ("address", resource_name(name, "nat")),
+            ("NAT gateway", resource_name(name, "nat")),
+            ("route table", resource_name(name, "private")),
+        ]
     return made
 
 

@@ -41,7 +41,9 @@ def ensure_group(aws: Aws, design: Design, name: str, wait: Waiter) -> None:
         network = read_network(aws, design).nodes
         subnets = sorted(subnet for subnet, zone in network.items() if zone in group.zones)
         if not subnets:
-            raise InvalidInput(f"no subnet of the cluster is in a zone that has {group.instance_type}", hint=f"it is in {', '.join(sorted(group.zones))}")
+            raise InvalidInput(
+                f"no subnet of the cluster is in a zone that has {group.instance_type}", hint=f"it is in {', '.join(sorted(group.zones))}"
+            )
         wait.with_new_role(lambda: aws.eks.create_nodegroup(**group_parameters(design, group, subnets, version)))
     ready = wait.until(f"node group {group.name}", lambda: _is_active(aws, design.name, group.name), minutes=CREATE_MINUTES)
     _tag_for_autoscaler(aws, design.name, group, ready)

@@ -1,4 +1,7 @@
-"""The plan between what is wanted and what exists: what is made, changed, kept or deleted, and what it costs. Pure, and data alike for people and flows."""
+"""The plan between what is wanted and what exists: what is made, kept or deleted, and what it costs.
+
+Pure; the same data for people, tests and flows.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -115,7 +118,9 @@ def _refuse_differences(design: Design, found: Inventory) -> None:
             continue
         sizes = group.get("scalingConfig") or {}
         if (sizes.get("minSize"), sizes.get("maxSize")) != (wanted[name].low, wanted[name].high):
-            wrong.append(f"node group {name} has {sizes.get('minSize')} to {sizes.get('maxSize')} nodes, not {wanted[name].low} to {wanted[name].high}")
+            wrong.append(
+                f"node group {name} has {sizes.get('minSize')} to {sizes.get('maxSize')} nodes, not {wanted[name].low} to {wanted[name].high}"
+            )
     if wrong:
         raise InvalidInput(f"cluster {design.name} exists and is not what cluster.yml says: {'; '.join(wrong)}", hint=DIFFERENT)
 

@@ -12,7 +12,7 @@ AUTOSCALER = ("kube-system", "cluster-autoscaler")
 
 def wanted_identities(design: Design, model_account: str) -> list[tuple[str, str, str]]:
     """(namespace, service account, kind of role) of all associations. Training runs have one if there are policies for them."""
-    wanted = [(*AUTOSCALER, "autoscaler")]
+    wanted: list[tuple[str, str, str]] = [(*AUTOSCALER, "autoscaler")]
     return [*wanted, (design.namespace, model_account, "model")] if design.policies else wanted
 
 

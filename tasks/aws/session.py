@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tasks.aws.errors import AwsError, AwsRefused, explain
+from tasks.aws.errors import AwsMissing, AwsRefused, explain
 from trialflow.errors import InvalidInput
 
 PRICING_REGIONS = {"eu": "eu-central-1", "ap": "ap-south-1"}
@@ -87,16 +88,19 @@ class Aws:
             raise InvalidInput("no AWS region is set", hint="write `region:` into cluster.yml, give `--region`, or set AWS_REGION")
         self.region: str = self.session.region_name
         self._clients: dict[tuple[str, str], Client] = {}
+        # Clients may be used by several threads, the session that makes them may not.
+        self._lock = Lock()
 
     def client(self, service: str, region: str | None = None) -> Client:
         """The client of a service, made once."""
         where = region or self.region
-        if (service, where) not in self._clients:
-            try:
-                self._clients[service, where] = Client(self.session.client(service, region_name=where, config=CONFIG))
-            except (BotoCoreError, ValueError) as error:
-                raise InvalidInput(f"{service} of AWS cannot be used in region {where!r}: {error}", hint="check the region and ~/.aws/config") from error
-        return self._clients[service, where]
+        with self._lock:
+            if (service, where) not in self._clients:
+                try:
+                    self._clients[service, where] = Client(self.session.client(service, region_name=where, config=CONFIG))
+                except (BotoCoreError, ValueError) as error:
+                    raise InvalidInput(f"{service} of AWS cannot be used in region {where!r}: {error}", hint="check the region") from error
+            return self._clients[service, where]
 
     @property
     def ec2(self) -> Client:
@@ -152,8 +156,6 @@ class Aws:
 
 def is_found(call: Any, **parameters: Any) -> Any:
     """The answer of a call that asks about one thing, None if there is no such thing."""
-    from tasks.aws.errors import AwsMissing
-
     try:
         return call(**parameters)
     except AwsMissing:
@@ -163,6 +165,3 @@ def is_found(call: Any, **parameters: Any) -> Any:
 def ignore_missing(call: Any, **parameters: Any) -> bool:
     """Make a call that deletes. False if there was nothing to delete."""
     return is_found(call, **parameters) is not None
-
-
-__all__ = ["Aws", "AwsError", "Client", "Keys", "ignore_missing", "is_found"]

@@ -27,9 +27,7 @@ PATHS = {
 }
 
 
-def connection_facts(
-    aws: Aws, name: str, *, namespace: str | None = None, registry: str | None = None, api_url: str | None = None
-) -> Cluster:
+def connection_facts(aws: Aws, name: str, *, namespace: str | None = None, registry: str | None = None, api_url: str | None = None) -> Cluster:
     """The cluster as the rest of trialflow knows it. Raises `AwsRefused` if there is none of that name, or it is not ready."""
     found = read_cluster(aws, name)
     if found is None:

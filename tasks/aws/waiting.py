@@ -1,5 +1,6 @@
 """Waiting for something at AWS: look, say how it is, sleep, look again. botocore's own waiters take states for failures that pass."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,20 @@ Found = TypeVar("Found")
 
 def _silent(text: str) -> None:
     """Say nothing."""
+
+
+class Interrupted(Exception):
+    """The wait was given up: what AWS is doing goes on, and is found again by the same command."""
+
+
+def sleep_unless(stopping: threading.Event) -> Callable[[float], None]:
+    """A `sleep` for a thread that ends with `Interrupted` as soon as `stopping` is set."""
+
+    def sleep(seconds: float) -> None:
+        if stopping.wait(seconds):
+            raise Interrupted
+
+    return sleep
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,11 @@ class Extended(EKSResponse):
         if len({one.availability_zone for one in subnets}) < 2:
             raise InvalidParameterException(message="Subnets specified must be in at least two different AZs", clusterName=name)
         cluster = self.eks_backend.create_cluster(
-            name=name, version=self._get_param("version"), role_arn=self._get_param("roleArn"), resources_vpc_config=wanted, tags=self._get_param("tags")
+            name=name,
+            version=self._get_param("version"),
+            role_arn=self._get_param("roleArn"),
+            resources_vpc_config=wanted,
+            tags=self._get_param("tags"),
         )
         group = ec2.create_security_group(f"eks-cluster-sg-{name}-1", "EKS created security group", vpc_id=subnets[0].vpc_id)
         wanted |= {"vpcId": subnets[0].vpc_id, "clusterSecurityGroupId": group.id}
@@ -134,7 +138,9 @@ class Extended(EKSResponse):
         group.status, group.looks = "CREATING", LOOKS
         if "vpc-cni" not in cluster.addon_facts:
             group.status = "CREATE_FAILED"
-            group.health = {"issues": [{"code": "NodeCreationFailure", "message": "Instances failed to join the kubernetes cluster", "resourceIds": []}]}
+            group.health = {
+                "issues": [{"code": "NodeCreationFailure", "message": "Instances failed to join the kubernetes cluster", "resourceIds": []}]
+            }
         _make_scaling_group(self.current_account, self.region, cluster, group)
         return ActionResult({"nodegroup": group})
 
@@ -195,7 +201,9 @@ class Extended(EKSResponse):
     def describe_addon_versions(self) -> ActionResult:
         name, version = self._get_param("addonName"), self._get_param("kubernetesVersion")
         fits = [{"clusterVersion": version, "defaultVersion": True}]
-        return ActionResult({"addons": [{"addonName": name, "addonVersions": [{"addonVersion": f"v{version}.7-eksbuild.1", "compatibilities": fits}]}]})
+        return ActionResult(
+            {"addons": [{"addonName": name, "addonVersions": [{"addonVersion": f"v{version}.7-eksbuild.1", "compatibilities": fits}]}]}
+        )
 
     def create_addon(self) -> ActionResult:
         cluster, name = self._cluster(), self._get_param("addonName")
@@ -286,12 +294,18 @@ def _check_role(backend: EKSBackend, arn: str) -> None:
     known = backend.__dict__.setdefault("known_roles", set())
     if arn not in roles or arn not in known:
         known.update(roles & {arn})
-        raise InvalidParameterException(message=f"Role with arn: {arn}, could not be assumed because it does not exist or the trusted entity is not correct")
+        raise InvalidParameterException(
+            message=f"Role with arn: {arn}, could not be assumed because it does not exist or the trusted entity is not correct"
+        )
 
 
 def _make_scaling_group(account: str, region: str, cluster: Any, group: Any) -> None:
     name = group.resources["autoScalingGroups"][0]["name"]
-    tags = {f"k8s.io/cluster-autoscaler/{cluster.name}": "owned", "k8s.io/cluster-autoscaler/enabled": "true", "eks:nodegroup-name": group.nodegroup_name}
+    tags = {
+        f"k8s.io/cluster-autoscaler/{cluster.name}": "owned",
+        "k8s.io/cluster-autoscaler/enabled": "true",
+        "eks:nodegroup-name": group.nodegroup_name,
+    }
     autoscaling_backends[account][region].create_auto_scaling_group(
         name=name,
         availability_zones=[],

@@ -126,7 +126,9 @@ def _json(answer: Any, start: Callable[..., Any]) -> list[bytes]:
 
 
 def _failed(service: str, code: str, start: Callable[..., Any]) -> list[bytes]:
-    status = "500 Internal Server Error" if code.startswith("Internal") else "403 Forbidden" if "Denied" in code or "Unauth" in code else "400 Bad Request"
+    status = (
+        "500 Internal Server Error" if code.startswith("Internal") else "403 Forbidden" if "Denied" in code or "Unauth" in code else "400 Bad Request"
+    )
     said = "the stand was told to fail this call"
     if service == "ec2":
         start(status, [("Content-Type", "text/xml")])

@@ -33,7 +33,7 @@ def who(token: str, *, endpoint: str, now: datetime, seconds: float = TOKEN_SECO
         raise Refused("no token of EKS")
     text = token.removeprefix(PREFIX)
     url = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-    parts, asked = urlsplit(url), {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     if not url.startswith(f"{endpoint}/?") or set(asked) - ALLOWED or asked.get("Action") != "GetCallerIdentity":
         raise Refused("not a question to STS")
     if "x-k8s-aws-id" not in asked["X-Amz-SignedHeaders"].split(";"):

@@ -94,4 +94,5 @@ def sign(sign_in: EksSignIn) -> str:
         )
     except BotoCoreError as error:
         raise ClusterRefused(f"could not sign in to cluster {sign_in.cluster}: {error}", hint="check AWS_PROFILE, or sign in again") from error
+    assert url is not None  # botocore gives None only for clients of its own making
     return PREFIX + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
