@@ -144,6 +144,9 @@ class Extended(EKSResponse):
         _make_scaling_group(self.current_account, self.region, cluster, group)
         return ActionResult({"nodegroup": group})
 
+    def list_nodegroups(self) -> ActionResult:
+        return ActionResult({"nodegroups": list(self._cluster().nodegroups)})
+
     def describe_nodegroup(self) -> ActionResult:
         cluster = self._cluster()
         group = self.eks_backend.describe_nodegroup(cluster_name=cluster.name, nodegroup_name=self._get_param("nodegroupName"))
