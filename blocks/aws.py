@@ -11,6 +11,7 @@ class AwsSecrets:
     secret_access_key: str | None = field(repr=False)
     session_token: str | None = field(repr=False)
     region: str | None
+    profile: str | None = None
 
 
 async def load_aws(name: str) -> AwsSecrets:
@@ -22,4 +23,4 @@ async def load_aws(name: str) -> AwsSecrets:
 
     block = await AwsCredentials.aload(name)
     secret = block.aws_secret_access_key.get_secret_value() if block.aws_secret_access_key else None
-    return AwsSecrets(block.aws_access_key_id, secret, block.aws_session_token, block.region_name)
+    return AwsSecrets(block.aws_access_key_id, secret, block.aws_session_token, block.region_name, block.profile_name)

@@ -25,7 +25,8 @@ aws:
 """
     )
     spec = load("cluster", text)
-    assert (spec.cpu.max_nodes, spec.cpu.node_volume_size, spec.gpu.node_volume_size, spec.system.min_nodes) == (2, None, 200, None)
+    assert (spec.cpu.max_nodes, spec.cpu.node_volume_size, spec.gpu.node_volume_size, spec.system.min_nodes) == (2, 100, 200, 1)
+    assert (spec.system.max_nodes, spec.gpu_groups[0].spot) == (2, False)
     assert "hush" not in repr(spec).lower()
 
 
@@ -36,10 +37,34 @@ aws:
         CUSTOM + "kubeconfig: ~/.kube/config\ncontext: c\nnamespace: training\nregistry: host:5000/team\napi_url: https://sigopt.example.com/api\n",
         CUSTOM + "registry: 123456789012.dkr.ecr.eu-west-1.amazonaws.com\napi_url: http://10.0.0.1:8080\n",
         AWS + "kubernetes_version: latest\n" + CPU,
+        AWS.replace("aws", "AWS") + CPU,
     ],
 )
 def test_clusters_of_every_provider_are_read(load: Callable[[str, str], Any], text: str) -> None:
-    assert load("cluster", text).provider in text
+    assert load("cluster", text).provider in text.lower()
+
+
+@pytest.mark.parametrize("written", ["1.20", "'1.20'", '"1.20"', "1.20  # old"])
+def test_a_version_is_read_as_it_is_written(load: Callable[[str, str], Any], written: str) -> None:
+    assert load("cluster", AWS + CPU + f"kubernetes_version: {written}\n").kubernetes_version == "1.20"
+
+
+def test_several_groups_a_network_of_ones_own_and_a_limit_of_cost_are_read(load: Callable[[str, str], Any]) -> None:
+    text = (
+        AWS
+        + """\
+region: eu-west-1
+cpu:
+- {instance_type: m5.large, min_nodes: 0, max_nodes: 2}
+- {instance_type: m5.large, min_nodes: 0, max_nodes: 9, spot: true}
+subnets: [subnet-0a1b2c3d, subnet-0a1b2c3e]
+max_cost_per_hour: 4.5
+aws: {aws_access_key_id: ASIAHUSH, aws_secret_access_key: hush, aws_session_token: hush}
+"""
+    )
+    spec = load("cluster", text)
+    assert ([one.spot for one in spec.cpu_groups], spec.gpu_groups, spec.region) == ([False, True], [], "eu-west-1")
+    assert "hush" not in repr(spec).lower()
 
 
 @pytest.mark.parametrize(
@@ -48,15 +73,29 @@ def test_clusters_of_every_provider_are_read(load: Callable[[str, str], Any], te
         ("cluster_name: x", "1:1: provider: missing; where it is"),
         ("provider: local", "1:1: cluster_name: missing; the cluster's name"),
         ("provider: gcp\ncluster_name: x", "1:1: provider: 'gcp'; allowed: aws, custom, local"),
-        ("provider: AWS\ncluster_name: x\n" + CPU, "1:1: provider: 'AWS'; allowed: aws, custom, local; did you mean \"aws\"?"),
         (AWS, "1:1: cpu: missing: an AWS cluster has cpu or gpu nodes, or both"),
         ("provider: aws\ncluster_name: 1x\n" + CPU, "2:1: cluster_name: '1x'; on AWS a letter, then letters, digits and dashes"),
         ("provider: aws\ncluster_name: a_b\n" + CPU, "2:1: cluster_name: 'a_b'; on AWS a letter"),
         (CUSTOM.replace("x", "''"), "2:1: cluster_name: empty"),
+        (AWS + CPU + "kubernetes_version: 1.3", "4:1: kubernetes_version: '1.3'; expected a version such as \"1.34\""),
+        (AWS + CPU + "system: {min_nodes: 0}", "4:10: system.min_nodes: 0; it must be above 0"),
+        (AWS + "cpu: [{instance_type: m5, min_nodes: 0, max_nodes: 1, spots: true}]", '3:55: cpu[0].spots: unknown key; did you mean "spot"?'),
+        (AWS + "cpu: [{instance_type: m5, min_nodes: 2, max_nodes: 1}]", "3:27: cpu[0].min_nodes: 2 is more than max_nodes 1"),
+        (AWS + "cpu: []", "3:1: cpu: an empty list; at least 1"),
+        (AWS + "cpu: 3", "3:1: cpu: 3; expected a mapping of keys to values"),
         (
-            AWS + CPU + "kubernetes_version: 1.30",
-            '4:1: kubernetes_version: 1.3; expected text; put it in quotes, as in "1.34": without them 1.30 is the number 1.3',
+            AWS + "gpu: [{instance_type: g5, min_nodes: 0, max_nodes: 1}, {instance_type: g5, min_nodes: 0, max_nodes: 2}]",
+            "3:56: gpu[1]: the same machines as a group before it",
         ),
+        (AWS + CPU.replace("}", ", spot: often}"), "3:60: cpu.spot: 'often'; expected true or false"),
+        (AWS + CPU + "region: Ireland", "4:1: region: 'Ireland'; expected a region of AWS such as eu-west-1"),
+        (AWS + CPU + "aws: {region: eu-west-1}", "4:7: aws.region: unknown key; it goes to the top of the file"),
+        (AWS + CPU + "subnets: [subnet-0a1b2c3d]", "4:1: subnets: a list of 1; at least 2"),
+        (AWS + CPU + "subnets: [net-1, subnet-0a1b2c3d]", "4:11: subnets[0]: 'net-1'; expected the id of a subnet"),
+        (AWS + CPU + "private_nodes: true\nsubnets: [subnet-0a1b2c3d, subnet-0a1b2c3e]", "4:1: private_nodes: not with `subnets`"),
+        (AWS + CPU + "max_cost_per_hour: 0", "4:1: max_cost_per_hour: 0; it must be above 0"),
+        (AWS + CPU + "aws: {aws_access_key_id: AKIA}", "4:1: aws.aws_secret_access_key: missing: a key is used with its secret"),
+        (CUSTOM + "region: eu-west-1", "3:1: region: not for provider custom"),
         (AWS + CPU + "kubernetes_version: '2'", "4:1: kubernetes_version: '2'; expected a version such as \"1.34\""),
         (AWS + "cpu: {instance_type: m5, min_nodes: 3, max_nodes: 2}", "3:26: cpu.min_nodes: 3 is more than max_nodes 2"),
         (AWS + "cpu: {min_nodes: 1, max_nodes: 2}", "3:1: cpu.instance_type: missing; EC2 instance type"),

@@ -19,6 +19,12 @@ KEYS = {
         "log": "`transformation: log` searches on a logarithmic scale",
     },
     "MetricSpec": {"goal": "`objective` says maximize or minimize", "type": "`objective` says maximize or minimize, `strategy` what it is for"},
+    "AwsOptions": {
+        "region": "it goes to the top of the file, beside `provider`",
+        "subnets": "it goes to the top of the file, beside `provider`",
+        "private_nodes": "it goes to the top of the file, beside `provider`",
+    },
+    "NodeGroup": {"instance_types": "`instance_type` names one; make `cpu` or `gpu` a list for several kinds of machines"},
     "RunSpec": {
         "language": "`run` has the command",
         "framework": "the Dockerfile says what is installed",

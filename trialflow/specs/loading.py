@@ -18,6 +18,8 @@ from trialflow.specs.yaml_document import YamlDocument
 
 Spec = TypeVar("Spec", bound=BaseModel)
 KINDS: dict[type[BaseModel], str] = {ExperimentSpec: "experiment", RunSpec: "run", ClusterSpec: "cluster"}
+VERSION_KEY = "kubernetes_version"
+UNQUOTED_VERSION = re.compile(rf"[\"']?{VERSION_KEY}[\"']?\s*:\s*(\d+\.\d+)(?![\w.])")
 PLACEHOLDER = re.compile(r"#\[[^\]]*\]?")
 """What SigOpt's templates have where something is to be filled in. To YAML it is a comment: nothing is there."""
 
@@ -39,6 +41,8 @@ def load_cluster(path: str | Path) -> ClusterSpec:
 
 def _load(path: Path, model: type[Spec]) -> Spec:
     document = parse(path)
+    if model is ClusterSpec:
+        _keep_version_as_written(document)
     hint = f"`trialflow schema {KINDS[model]}` prints what editors need to check the file as you type"
     if not isinstance(document.data, dict):
         found = "the file is empty" if document.data is None else f"a {'list' if isinstance(document.data, list) else 'single value'} at the top"
@@ -54,6 +58,14 @@ def _load(path: Path, model: type[Spec]) -> Spec:
     problems = [_problem(path, document, one) for one in wrong]
     # The cause is left out: pydantic's own words add nothing, and its error holds the file's values, secrets too.
     raise SpecError(sorted(problems, key=lambda one: (one.line, one.column)), hint=hint) from None
+
+
+def _keep_version_as_written(document: YamlDocument) -> None:
+    """Take the version as it stands in the file: to YAML an unquoted 1.30 is the number 1.3."""
+    if isinstance(document.data, dict) and isinstance(document.data.get(VERSION_KEY), float):
+        line, column = document.position((VERSION_KEY,))
+        if written := UNQUOTED_VERSION.match(document.line(line), column - 1):
+            document.data[VERSION_KEY] = written[1]
 
 
 def _problem(path: Path, document: YamlDocument, one: FieldError) -> Problem:

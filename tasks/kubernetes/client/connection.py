@@ -18,6 +18,7 @@ from multidict import CIMultiDict
 
 from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.client.credentials import Credential, Credentials, fixed_credential, plugin_credential, pod_credential
+from tasks.kubernetes.client.eks_token import eks_credential, sign_in_of
 from tasks.kubernetes.client.kubeconfig import cluster_of, user_of
 from tasks.kubernetes.client.kubeconfig_files import SERVICE_ACCOUNT, is_in_cluster
 from tasks.kubernetes.client.tls import check_dates, load_certificate, tls_context
@@ -175,6 +176,8 @@ def _sign_in(
     async def fetch() -> Credential:
         if not has_user:
             return await pod_credential(SERVICE_ACCOUNT, clock())
+        if eks := sign_in_of(user):
+            return await asyncio.to_thread(eks_credential, eks, clock())
         return await plugin_credential(user["exec"], facts) if user.get("exec") and not fixed.header else fixed
 
     return Authenticator(Credentials(fetch, clock=clock), None if fixed.certificate else context, renewable=not has_user or bool(user.get("exec")))

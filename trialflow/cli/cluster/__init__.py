@@ -5,6 +5,9 @@ import click
 from trialflow.cli.lazy import Commands, Table
 
 COMMANDS: Table = {
+    "create": ("trialflow.cli.cluster.create:create", "Make a cluster on AWS, connect it and test it."),
+    "destroy": ("trialflow.cli.cluster.destroy:destroy", "Delete a cluster on AWS that was made by `create`."),
+    "share": ("trialflow.cli.cluster.share:share", "Let others use a cluster on AWS, or list who may."),
     "connect": ("trialflow.cli.cluster.connect:connect", "Get to know a cluster, and set up what trialflow needs on it."),
     "test": ("trialflow.cli.cluster.test:test", "Find out whether a cluster is fit to work on, with the fix for what is not."),
     "run": ("trialflow.cli.cluster.run:run", "Execute one training run on the cluster."),
@@ -16,6 +19,7 @@ COMMANDS: Table = {
     "clean": ("trialflow.cli.cluster.clean:clean", "Delete what is left over on the cluster."),
     "list": ("trialflow.cli.cluster.list:list_", "List the clusters that are connected."),
     "disconnect": ("trialflow.cli.cluster.disconnect:disconnect", "Forget a cluster. Nothing on it is touched."),
+    "token": ("trialflow.cli.cluster.token:token", "Print a token for a cluster on AWS: kubectl calls this by itself."),
     "kubectl": ("trialflow.cli.cluster.kubectl:kubectl", "Call kubectl with the cluster's kubeconfig and namespace."),
     "install-plugins": ("trialflow.cli.cluster.install_plugins:install_plugins", "Set up again what trialflow needs on the cluster."),
 }
@@ -23,7 +27,7 @@ COMMANDS: Table = {
 
 @click.group(cls=Commands, table=COMMANDS)
 def cluster() -> None:
-    """Connect Kubernetes clusters, and run and optimize models on them.
+    """Make or connect Kubernetes clusters, and run and optimize models on them.
 
-    Start with `trialflow cluster connect`, then `trialflow cluster test`.
+    Start with `trialflow cluster connect`, or `trialflow cluster create` for one on AWS, then `trialflow cluster test`.
     """

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("-n", "--cluster-name", metavar="NAME", help="The name it gets here.")
 @click.option("--provider", type=click.Choice(["custom", "aws"]), help="Where it is; custom is any cluster with a kubeconfig.")
 @click.option("--kubeconfig", metavar="FILE", help="Its kubeconfig; by default KUBECONFIG, else ~/.kube/config.")
+@click.option("--region", metavar="NAME", help="The AWS region of a cluster of provider aws; by default that of the credentials.")
 @click.option("--context", metavar="NAME", help="The context of the kubeconfig; by default its current one.")
 @click.option("--registry", metavar="HOST:PORT/PATH", help="Where images for it go.")
 @click.option("--namespace", metavar="NAME", help="The namespace of training runs; by default orchestrate, in a pod its own.")
@@ -31,14 +32,9 @@ def connect(filename: str | None, no_install: bool, **options: str | None) -> No
     Makes a namespace, two service accounts and the rights of one of them, unless told not to; says what it may not make.
     """
     wanted = _wanted(filename, options)
-    if wanted["provider"] == "aws":
-        raise InvalidInput(
-            "clusters on AWS are not supported yet",
-            hint="`aws eks update-kubeconfig --name NAME` writes a kubeconfig; connect with that and `--provider custom`",
-        )
     if not wanted["cluster_name"]:
         raise InvalidInput("the cluster needs a name", hint="give it with `--cluster-name`, or a cluster.yml with `-f`")
-    cluster = _described(wanted)
+    cluster = _described_by_aws(wanted, filename) if wanted["provider"] == "aws" else _described(wanted)
     asyncio.run(_set_up(cluster, install_too=not no_install))
     _keep(cluster)
     say(f"connected cluster {cluster.name}; it is the current one")
@@ -74,6 +70,21 @@ def _described(wanted: dict[str, Any]) -> "Cluster":
         registry=wanted["registry"].rstrip("/") if wanted["registry"] else None,
         api_url=wanted["api_url"],
     )
+
+
+def _described_by_aws(wanted: dict[str, Any], filename: str | None) -> "Cluster":
+    """A cluster of EKS, whoever made it. That it lets us in is asked here, where it is known who we are to AWS."""
+    from tasks.aws.preparing import keys_of
+    from tasks.aws.session import Aws
+    from tasks.aws.setting_up import check, connection_facts
+    from trialflow.specs import load_cluster
+
+    if unwanted := [f"--{name}" for name in ("kubeconfig", "context") if wanted[name]]:
+        raise InvalidInput(f"{' and '.join(unwanted)} cannot be used with provider aws: EKS tells where the cluster is", hint="leave it out")
+    aws = Aws(keys_of(load_cluster(filename)) if filename else None, region=wanted["region"])
+    cluster = connection_facts(aws, wanted["cluster_name"], namespace=wanted["namespace"], registry=wanted["registry"], api_url=wanted["api_url"])
+    asyncio.run(check(cluster, aws.principal))
+    return cluster
 
 
 async def _set_up(cluster: "Cluster", *, install_too: bool) -> None:

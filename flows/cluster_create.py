@@ -1,0 +1,75 @@
+"""The flow `cluster-create`: make a cluster on AWS, or go on with one that is half made."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import flow
+from prefect.logging import get_run_logger
+
+from flows.aws_steps import do_all, on_retry, said, sign_in
+from tasks.aws.design import Design
+from tasks.aws.errors import AwsUnavailable
+from tasks.aws.plan import lines
+from tasks.aws.preparing import keys_of, prepare_creation
+from tasks.aws.session import Aws
+from tasks.aws.setting_up import check, connection_facts, set_up
+from tasks.aws.steps import creation
+from tasks.kubernetes.client.cluster import Cluster
+from tasks.kubernetes.client.errors import ClusterRefused, ClusterUnavailable
+from tasks.kubernetes.cluster.installation import MODEL
+from tasks.kubernetes.cluster.saved import save_block
+from tasks.steps import step
+from trialflow.errors import InvalidInput
+from trialflow.specs import ClusterSpec
+
+SIGN_IN_DELAYS = [2.0, 5.0, 10.0, 20.0]
+"""A new access entry works after some seconds."""
+
+
+class Installation:
+    """What is installed where, as it is: Prefect neither searches nor shows what is in it."""
+
+    def __init__(self, cluster: Cluster, design: Design) -> None:
+        self.cluster = cluster
+        self.design = design
+
+
+@flow(name="cluster-create", flow_run_name="cluster-create {config.cluster_name}", persist_result=False)
+async def cluster_create(config: ClusterSpec, credentials: str | None = None) -> dict[str, Any]:
+    """Make a cluster on AWS as a cluster.yml says. What exists already is kept, so a run that stopped goes on. Returns name, region and server.
+
+    Args:
+        config: The contents of cluster.yml, without keys: parameters are shown.
+        credentials: Name of an AWS credentials block; by default what the machine has (environment, profile, role).
+    """
+    if keys_of(config) is not None:
+        raise InvalidInput("cluster.yml holds keys, and what is given to a flow is shown", hint="keep them in an AWS credentials block instead")
+    aws = await sign_in(credentials, config.region)
+    cluster = await create(aws, config)
+    return {"cluster": cluster.name, "region": aws.region, "server": cluster.server}
+
+
+async def create(aws: Aws, config: ClusterSpec) -> Cluster:
+    """The same inside of a flow, with credentials that are there already. Prefect keeps the cluster afterwards."""
+    design, plan = prepare_creation(aws, config, today=datetime.now(UTC).date())
+    get_run_logger().info("plan:\n%s", "\n".join(lines(plan)))
+    await do_all(creation(aws, design, MODEL))
+    cluster = connection_facts(aws, design.name, namespace=config.namespace, registry=config.registry, api_url=config.api_url)
+    version = await answering(cluster.name, Installation(cluster, design), aws.principal)
+    said(f"Kubernetes {version} answers at {cluster.server}")
+    for line in await installed(cluster.name, Installation(cluster, design)):
+        said(line)
+    await save_block(cluster)
+    return cluster
+
+
+@step("sign in to", delays=SIGN_IN_DELAYS, retried=(ClusterUnavailable, ClusterRefused), on_retry=on_retry)
+async def answering(name: str, work: Installation, principal: str) -> str:
+    """The version that the new API server answers with."""
+    return await check(work.cluster, principal)
+
+
+@step("set up", delays=SIGN_IN_DELAYS, retried=(ClusterUnavailable, AwsUnavailable), on_retry=on_retry)
+async def installed(name: str, work: Installation) -> list[str]:
+    """Install on the cluster what trialflow and its nodes need."""
+    return await set_up(work.cluster, work.design)

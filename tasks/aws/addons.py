@@ -1,0 +1,68 @@
+"""The add-ons of a cluster: the network of pods, kube-proxy, Pod Identity, and the names of services."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.aws.control_plane import issues
+from tasks.aws.design import Design
+from tasks.aws.errors import AwsRefused
+from tasks.aws.names import tag_map
+from tasks.aws.session import Aws, ignore_missing, is_found
+from tasks.aws.waiting import Waiter
+
+ADDON_MINUTES = 20
+
+
+def ensure_addons(aws: Aws, design: Design, names: Sequence[str], wait: Waiter, *, is_awaited: bool) -> None:
+    """Have these add-ons there, in the version that EKS recommends for the cluster's; if `is_awaited`, until they are active.
+
+    Those for nodes must be there before the first node, and become active only with it.
+    """
+    for name in names:
+        found = read_addon(aws, design.name, name)
+        if found is not None and found["status"] == "CREATE_FAILED":
+            delete_addon(aws, design.name, name, wait)
+            found = None
+        if found is None:
+            version = recommended(
+                aws.eks.every("describe_addon_versions", "addons", kubernetesVersion=design.version, addonName=name), design.version
+            )
+            more: dict[str, str] = {"addonVersion": version} if version else {}
+            wait.with_new_role(
+                lambda name=name, more=more: aws.eks.create_addon(
+                    clusterName=design.name, addonName=name, resolveConflicts="OVERWRITE", tags=tag_map(design.name), **more
+                )
+            )
+    if is_awaited:
+        for name in names:
+            wait.until(f"add-on {name}", lambda name=name: _is_active(aws, design.name, name), minutes=ADDON_MINUTES)
+
+
+def recommended(addons: Sequence[Mapping[str, Any]], version: str) -> str | None:
+    """The version of an add-on that is the default for this version of Kubernetes; None if EKS names none, and then chooses itself."""
+    for addon in addons:
+        for one in addon.get("addonVersions", []):
+            if any(fit.get("clusterVersion") == version and fit.get("defaultVersion") for fit in one.get("compatibilities", [])):
+                return one["addonVersion"]
+    return None
+
+
+def read_addon(aws: Aws, cluster: str, name: str) -> Mapping[str, Any] | None:
+    """What EKS says of an add-on, None if the cluster does not have it."""
+    found = is_found(aws.eks.describe_addon, clusterName=cluster, addonName=name)
+    return found["addon"] if found else None
+
+
+def delete_addon(aws: Aws, cluster: str, name: str, wait: Waiter) -> None:
+    """Delete an add-on and wait until it is gone."""
+    if ignore_missing(aws.eks.delete_addon, clusterName=cluster, addonName=name):
+        wait.until(f"add-on {name}", lambda: (True, "gone") if read_addon(aws, cluster, name) is None else (None, "being deleted"), minutes=10)
+
+
+def _is_active(aws: Aws, cluster: str, name: str) -> tuple[bool | None, str]:
+    addon = read_addon(aws, cluster, name)
+    status = addon["status"] if addon else "CREATING"
+    if addon and status == "CREATE_FAILED":
+        raise AwsRefused(f"EKS could not install the add-on {name}: {issues(addon)}", hint="the same command tries it again")
+    # DEGRADED passes: coredns is, until it has found a node.
+    return (True if status == "ACTIVE" else None), status.lower()

@@ -1,0 +1,170 @@
+"""What is asked of AWS before anything is made: who we are, what the region sells, which versions and policies exist, how much is allowed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from tasks.aws.errors import AwsError, AwsMissing, AwsRefused
+from tasks.aws.prices import Prices, read_prices
+from tasks.aws.session import Aws, is_found
+from trialflow.specs import ClusterSpec
+
+UNFIT_ZONES = ("use1-az3", "usw1-az2", "cac1-az3")
+"""The ids of zones in which EKS makes no clusters. Their letters differ from account to account."""
+QUOTAS = {
+    ("standard", False): "L-1216C47A",
+    ("gpu", False): "L-DB2E81BA",
+    ("p", False): "L-417A185B",
+    ("standard", True): "L-34B43A08",
+    ("gpu", True): "L-3819A6DF",
+    ("p", True): "L-7212CCBC",
+}
+"""(family, spot) -> the quota of EC2 that says how many vCPUs may run."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """An instance type as EC2 describes it. `zones` are the cluster's that sell it; `gpus` counts NVIDIA's alone."""
+
+    name: str
+    vcpus: int
+    architecture: str
+    gpus: int
+    accelerator: str | None
+    other_accelerator: str | None
+    zones: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of Kubernetes that EKS knows."""
+
+    name: str
+    is_default: bool
+    is_standard: bool
+    is_supported: bool
+    end: date | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The answers. `quotas` are vCPUs by quota code, None where they may not be asked; `denied` are checks that could not be made."""
+
+    region: str
+    account: str
+    partition: str
+    principal: str
+    zones: tuple[str, ...]
+    machines: Mapping[str, Machine]
+    versions: tuple[Version, ...]
+    policies: frozenset[str]
+    quotas: Mapping[str, float | None]
+    prices: Prices
+    subnets: Mapping[str, str] = field(default_factory=dict)
+    vpcs: frozenset[str] = frozenset()
+    denied: tuple[str, ...] = ()
+
+
+def quota_code(machine: Machine, *, spot: bool) -> str:
+    """The quota that limits how many vCPUs of this type may run."""
+    letter = machine.name[0]
+    family = "p" if letter == "p" else "gpu" if letter == "g" or machine.name.startswith("vt") else "standard"
+    return QUOTAS[family, spot]
+
+
+def read_facts(aws: Aws, spec: ClusterSpec) -> Facts:
+    """Ask AWS for everything that the design of `spec` depends on. Nothing is made. Raises `AwsError`."""
+    denied: list[str] = []
+    groups = [*spec.cpu_groups, *spec.gpu_groups]
+    principal = aws.principal
+    types = sorted({one.instance_type for one in groups} | {spec.system.instance_type if spec.system else "t3.large"})
+    zones = _zones(aws)
+    machines = _machines(aws, types, zones)
+    codes = {quota_code(machines[one.instance_type], spot=one.spot) for one in groups if one.instance_type in machines}
+    subnets = _subnets(aws, spec.subnets) if spec.subnets else []
+    policies = spec.aws.additional_policies if spec.aws else []
+    return Facts(
+        region=aws.region,
+        account=aws.account,
+        partition=aws.partition,
+        principal=principal,
+        zones=zones,
+        machines=machines,
+        versions=_versions(aws),
+        policies=frozenset(one for one in policies if is_found(aws.iam.get_policy, PolicyArn=one)),
+        quotas={code: _quota(aws, code, denied) for code in sorted(codes)},
+        prices=read_prices(aws, types),
+        subnets={one["SubnetId"]: one["AvailabilityZone"] for one in subnets},
+        vpcs=frozenset(one["VpcId"] for one in subnets),
+        denied=tuple(denied),
+    )
+
+
+def _zones(aws: Aws) -> tuple[str, ...]:
+    filters = [{"Name": "state", "Values": ["available"]}, {"Name": "zone-type", "Values": ["availability-zone"]}]
+    found = aws.ec2.describe_availability_zones(Filters=filters)["AvailabilityZones"]
+    return tuple(sorted(one["ZoneName"] for one in found if one["ZoneId"] not in UNFIT_ZONES))
+
+
+def _machines(aws: Aws, types: Iterable[str], zones: Iterable[str]) -> dict[str, Machine]:
+    filters = [{"Name": "instance-type", "Values": list(types)}]
+    offers = aws.ec2.every("describe_instance_type_offerings", "InstanceTypeOfferings", LocationType="availability-zone", Filters=filters)
+    sold: dict[str, set[str]] = {}
+    for one in offers:
+        sold.setdefault(one["InstanceType"], set()).add(one["Location"])
+    if not sold:
+        return {}
+    described = aws.ec2.every("describe_instance_types", "InstanceTypes", InstanceTypes=sorted(sold))
+    return {one["InstanceType"]: _machine(one, frozenset(sold[one["InstanceType"]] & set(zones))) for one in described}
+
+
+def _machine(facts: Mapping[str, Any], zones: frozenset[str]) -> Machine:
+    gpus = facts.get("GpuInfo", {}).get("Gpus", [])
+    ours = [one for one in gpus if one.get("Manufacturer") == "NVIDIA"]
+    others = [f"{one.get('Manufacturer')} {one.get('Name')}" for one in gpus if one not in ours]
+    if facts.get("NeuronInfo"):
+        others.append("AWS Neuron")
+    architectures = facts.get("ProcessorInfo", {}).get("SupportedArchitectures", ["x86_64"])
+    return Machine(
+        name=facts["InstanceType"],
+        vcpus=facts.get("VCpuInfo", {}).get("DefaultVCpus", 0),
+        architecture="arm64" if "arm64" in architectures else "x86_64",
+        gpus=sum(one.get("Count", 1) for one in ours),
+        accelerator=f"nvidia-{ours[0]['Name'].lower().replace(' ', '-')}" if ours else None,
+        other_accelerator=others[0] if others else None,
+        zones=zones,
+    )
+
+
+def _versions(aws: Aws) -> tuple[Version, ...]:
+    found = aws.eks.every("describe_cluster_versions", "clusterVersions")
+    return tuple(
+        Version(
+            name=one["clusterVersion"],
+            is_default=bool(one.get("defaultVersion")),
+            is_standard=one.get("versionStatus") == "STANDARD_SUPPORT",
+            is_supported=one.get("versionStatus") != "UNSUPPORTED",
+            end=_day(one.get("endOfStandardSupportDate")),
+        )
+        for one in found
+    )
+
+
+def _day(value: Any) -> date | None:
+    return value.date() if isinstance(value, datetime) else None
+
+
+def _subnets(aws: Aws, ids: list[str]) -> list[Any]:
+    try:
+        return aws.ec2.describe_subnets(SubnetIds=ids)["Subnets"]
+    except AwsMissing as error:
+        raise AwsRefused(f"a subnet of cluster.yml does not exist in {aws.region}: {error.said}", hint="check `subnets` and `region`") from error
+
+
+def _quota(aws: Aws, code: str, denied: list[str]) -> float | None:
+    try:
+        return float(aws.client("service-quotas").get_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"])
+    except AwsError as error:
+        denied.append(f"how many vCPUs the account may run could not be asked: {error.message}")
+        return None
