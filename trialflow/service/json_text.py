@@ -104,10 +104,8 @@ def _children(value: Any) -> Iterator[Any]:
 
 def _depth(value: Any) -> int:
     depth, level = 0, [value]
-    while level := [child for one in level for child in _children(one)]:
-        depth += 1
-        if depth > MOST_DEPTH:
-            break
+    while depth <= MOST_DEPTH and (level := [one for one in level if isinstance(one, dict | list)]):
+        depth, level = depth + 1, [child for one in level for child in _children(one)]
     return depth
 
 
