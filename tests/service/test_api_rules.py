@@ -457,3 +457,31 @@ def test_a_training_run_holds_at_most_a_mebibyte(service: Running) -> None:
 @pytest.mark.parametrize("path", ["training_runs/{}", "aiexperiments/{}", "clients/1/projects/{}", "files/{}", "experiments/1/observations/{}"])
 def test_an_id_that_cannot_be_is_a_404(service: Running, path: str, identifier: str) -> None:
     assert service.refused("GET", path.format(identifier))[0] == 404
+
+
+# clients before version 8
+
+
+def test_a_training_run_that_names_a_suggestion_executes_it_and_is_observed_once(service: Running) -> None:
+    path = core(service, project="default")
+    number = path.partition("/")[2]
+    suggestion = service.call("POST", f"{path}/suggestions")
+    run = service.call("POST", RUNS, {"name": "r", "suggestion": suggestion["id"]})
+    assert (run["experiment"], run["suggestion"], run["assignments"]) == (number, suggestion["id"], suggestion["assignments"])
+    assert service.refused("POST", RUNS, {"name": "r", "suggestion": suggestion["id"]})[0] == 400
+    service.call("MERGE", f"training_runs/{run['id']}", {"values": {"m": {"value": 3}}, "state": "completed"})
+    made = [service.call("POST", f"{path}/observations", {"training_run": run["id"]}) for _ in range(2)]
+    assert made[0] == made[1] and made[0]["value"] == 3 and made[0]["suggestion"] == suggestion["id"]
+    assert service.call("GET", f"{path}/observations")["count"] == 1
+    assert service.call("POST", RUNS, {"name": "r", "suggestion": None})["suggestion"] is None
+
+
+def test_a_training_run_without_its_metrics_is_observed_only_as_failed(service: Running) -> None:
+    path = core(service, project="default")
+    run = service.call("POST", RUNS, {"name": "r", "suggestion": service.call("POST", f"{path}/suggestions")["id"]})
+    assert service.refused("POST", f"{path}/observations", {"training_run": run["id"]})[0] == 400
+    assert service.call("POST", f"{path}/observations", {"training_run": run["id"], "failed": True})["failed"] is True
+    other = service.call("POST", RUNS, {"name": "r"})
+    for wrong in (other["id"], "999999999", "x"):
+        assert service.refused("POST", f"{path}/observations", {"training_run": wrong})[0] == 400
+    assert service.refused("POST", RUNS, {"name": "r", "suggestion": "999999999"})[0] == 400

@@ -11,7 +11,7 @@ from trialflow.service.errors import BadRequest
 STATES = ("active", "completed", "failed")
 RUN_KEYS = (
     "name", "state", "assignments", "values", "metadata", "sys_metadata", "dev_metadata", "datasets", "logs", "model", "source_code", "tags",
-    "favorite", "deleted", "assignments_meta", "assignments_sources", "object", "project", "source",
+    "favorite", "deleted", "assignments_meta", "assignments_sources", "object", "project", "source", "suggestion",
 )  # fmt: skip
 MOST_LOG, MOST_FEATURES, MOST_METADATA = 1124, 50, 100
 LONGEST_SOURCE, OWN_SOURCE = 30, "SigOpt"
@@ -25,6 +25,8 @@ INTEGER = re.compile(r"-?[0-9]{1,19}")
 def training_run(body: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
     """A training run's body, checked: known keys, a name if it is new, maps that are maps, numbers that are numbers."""
     known_keys(body, RUN_KEYS)
+    if not is_new and "suggestion" in body:
+        raise BadRequest("The suggestion of a training run cannot be changed once it exists")
     if is_new and "name" not in body:
         raise BadRequest(f'Missing required json key "name" in: {excerpt(body)}')
     checked = {key: value for key, value in body.items() if key not in ("object", "source")}
@@ -44,6 +46,8 @@ def training_run(body: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
         checked["values"] = {metric: _value(metric, value) for metric, value in checked["values"].items()}
     if checked.get("logs"):
         checked["logs"] = {stream: _log(stream, value) for stream, value in checked["logs"].items()}
+    if checked.get("suggestion") is not None:
+        checked["suggestion"] = integer(checked["suggestion"], ".suggestion")
     _check_sources(checked)
     _check_features(checked)
     return checked

@@ -11,12 +11,26 @@ from trialflow.service.requests import Call, is_set
 from trialflow.service.routes.collections import collection, core_experiment, mine
 from trialflow.service.store import experiments as experiment_store
 from trialflow.service.store import observations as store
+from trialflow.service.store import runs as run_store
 from trialflow.service.store.rows import Row, find, now
 from trialflow.service.store.schema import observations, suggestions
 from trialflow.service.transport import Answer
 
 LARGEST_BATCH = 2500
-KEYS = ("suggestion", "assignments", "values", "value", "value_stddev", "failed", "metadata", "task", "no_optimize", "dry_run", "object")
+KEYS = (
+    "suggestion",
+    "assignments",
+    "values",
+    "value",
+    "value_stddev",
+    "failed",
+    "metadata",
+    "task",
+    "no_optimize",
+    "dry_run",
+    "object",
+    "training_run",
+)
 
 
 async def create(call: Call) -> Answer:
@@ -80,6 +94,11 @@ def _store(connection: Connection, row: Row) -> Row:
 def _observe(connection: Connection, experiment: Row, body: Mapping[str, Any], *, dry_run: bool) -> Row:
     """The observation that a body describes, stored unless it is a `dry_run`."""
     validation.known_keys(body, KEYS)
+    if body.get("training_run") is not None:
+        if dry_run or any(body.get(key) is not None for key in ("suggestion", "assignments", "values", "value")):
+            raise BadRequest("An observation of a training_run takes everything else from it")
+        run = validation.integer(body["training_run"], ".training_run")
+        return run_store.observation_of(connection, experiment, run, failed=body.get("failed") is True)
     if (body.get("suggestion") is None) == (body.get("assignments") is None):
         raise BadRequest("Give exactly one of suggestion and assignments")
     suggestion = None

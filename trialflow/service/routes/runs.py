@@ -26,15 +26,18 @@ UNTRIED_ONLY = "x-trialflow-untried-only"
 
 
 async def create(call: Call) -> Answer:
-    """POST .../training_runs: one that belongs to no experiment."""
+    """POST .../training_runs: one that belongs to no experiment, unless it names a suggestion that it executes, as clients before 8 do."""
     check_client(call)
     body = validation.training_run(call.body, is_new=True)
 
     def write(connection: Connection) -> Row:
         project = project_store.get(connection, call.path["project"])
-        return run_store.create(connection, project=project["id"], experiment=None, body=body, suggestion=None)
+        return run_store.create_plain(connection, project["id"], body)
 
-    return serializers.training_run(await call.service.store.do(write))
+    row = await call.service.store.do(write)
+    if row["experiment"] is not None:
+        call.service.suggester.prepare(row["experiment"])
+    return serializers.training_run(row)
 
 
 async def create_batch(call: Call) -> Answer:
@@ -49,10 +52,12 @@ async def create_batch(call: Call) -> Answer:
     if fields is not None and not isinstance(fields, str):
         raise BadRequest(f"Invalid type for .fields: {validation.excerpt(fields)} - expected type string")
     bodies = [validation.training_run(one, is_new=True) for one in runs]
+    if any(one.get("suggestion") is not None for one in bodies):
+        raise BadRequest("A training run that executes a suggestion is created by itself, not in a batch")
 
     def write(connection: Connection) -> list[Row]:
         project = project_store.get(connection, call.path["project"])
-        return [run_store.create(connection, project=project["id"], experiment=None, body=body, suggestion=None) for body in bodies]
+        return [run_store.create_plain(connection, project["id"], body) for body in bodies]
 
     shown: list[Any] = [serializers.training_run(row) for row in await call.service.store.do(write)]
     if fields:
@@ -141,6 +146,8 @@ async def create_of_experiment(call: Call) -> Answer:
     store, suggester = call.service.store, call.service.suggester
     experiment = await store.do(lambda connection: experiment_store.get(connection, call.path["id"], kind="ai"))
     experiment_store.check_active(experiment)
+    if body.get("suggestion") is not None:
+        raise BadRequest("The training runs of an AI experiment are given their suggestions")
     given = {name: value for name, value in (body.get("assignments") or {}).items() if value is not None}
     is_over = (body.get("state") or "active") != "active"
     async with suggester.lock(experiment["id"]):

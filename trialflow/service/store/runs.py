@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select, update
 
 from trialflow.metadata_keys import STOPPED_EARLY
 from trialflow.service import validation
-from trialflow.service.errors import BadRequest, Forbidden
+from trialflow.service.errors import BadRequest, Forbidden, NotFound
 from trialflow.service.merging import merged
 from trialflow.service.store import experiments as experiment_store
 from trialflow.service.store import projects as project_store
@@ -21,7 +21,7 @@ MOST_CHECKPOINTS = 200
 
 
 def create(connection: Connection, *, project: str, experiment: Row | None, body: Mapping[str, Any], suggestion: Mapping[str, Any] | None) -> Row:
-    """A new training run from a checked body; with the suggestion (assignments, method) that it executes."""
+    """A new training run from a checked body; with the suggestion that it executes: `assignments`, `method`, and `id` if it exists already."""
     moment = now()
     _check_project(connection, body, project)
     data: dict[str, Any] = {key: merged({}, body.get(key) or {}) for key in (*MAPS, *META)}
@@ -49,12 +49,31 @@ def create(connection: Connection, *, project: str, experiment: Row | None, body
     }
     row["id"] = add(connection, training_runs, row)
     if suggestion is not None and experiment is not None:
-        row["suggestion"] = _add_suggestion(connection, experiment["id"], row["id"], suggestion, moment)
+        if (known := suggestion.get("id")) is not None:
+            change(connection, suggestions, known, {"training_run": row["id"]})
+        row["suggestion"] = known or _add_suggestion(connection, experiment["id"], row["id"], suggestion, moment)
         change(connection, training_runs, row["id"], {"suggestion": row["suggestion"]})
     if (state := body.get("state") or "active") != "active":
         row = _end(connection, row, state)
         change(connection, training_runs, row["id"], {key: row[key] for key in ("state", "completed", "observation")})
     return row
+
+
+def create_plain(connection: Connection, project: str, body: Mapping[str, Any]) -> Row:
+    """A new training run of a project. If its body names a suggestion it executes that one, and belongs to the suggestion's experiment."""
+    if body.get("suggestion") is None:
+        return create(connection, project=project, experiment=None, body=body, suggestion=None)
+    try:
+        suggestion = find(connection, suggestions, body["suggestion"])
+    except NotFound as missing:
+        raise BadRequest(missing.message) from None
+    experiment = experiment_store.get(connection, suggestion["experiment"])
+    experiment_store.check_active(experiment)
+    if suggestion["deleted"] or suggestion["state"] != "open" or suggestion["training_run"] is not None:
+        raise BadRequest(f"Suggestion {suggestion['id']} is not open for a training run")
+    if experiment["project"] != project:
+        raise BadRequest(f"Suggestion {suggestion['id']} belongs to an experiment of the project {experiment['project']}")
+    return create(connection, project=project, experiment=experiment, body=body, suggestion=suggestion)
 
 
 def _check_project(connection: Connection, body: Mapping[str, Any], project: str) -> None:
@@ -139,19 +158,49 @@ def _end(connection: Connection, row: Row, state: str) -> Row:
     required = [metric["name"] for metric in metrics if not (is_short and metric.get("strategy") == "store")]
     failed = state == "failed" or any(name not in values for name in required)
     assignments = connection.execute(select(suggestions.c.assignments).where(suggestions.c.id == row["suggestion"])).scalar_one()
+    row["observation"] = _observe(connection, row, metrics, failed=failed)
+    return row
+
+
+def _observe(connection: Connection, row: Row, metrics: list[Row], *, failed: bool) -> int:
+    values = row["data"]["values"]
+    suggestion = find(connection, suggestions, row["suggestion"])
     observation = {
         "experiment": row["experiment"],
         "suggestion": row["suggestion"],
         "training_run": row["id"],
-        "assignments": assignments,
+        "assignments": suggestion["assignments"],
         "values": [] if failed else [{"name": one["name"], **values[one["name"]]} for one in metrics if one["name"] in values],
         "failed": failed,
-        "created": row["completed"],
+        "created": row["completed"] or now(),
         "deleted": row["deleted"],
+        "task": suggestion["task"],
     }
-    row["observation"] = add(connection, observations, observation)
+    identifier = add(connection, observations, observation)
     change(connection, suggestions, row["suggestion"], {"state": "closed"})
-    return row
+    return identifier
+
+
+def observation_of(connection: Connection, experiment: Row, identifier: int, *, failed: bool) -> Row:
+    """The observation of a training run that executes a suggestion, as clients before 8 ask for it. One that has none yet gets it from its values.
+
+    Raises `BadRequest` if it is no such training run, or lacks a metric and is not said to have `failed`.
+    """
+    try:
+        row = get(connection, identifier)
+    except NotFound as missing:
+        raise BadRequest(missing.message) from None
+    if row["experiment"] != experiment["id"] or row["suggestion"] is None:
+        raise BadRequest(f"Training run {row['id']} executes no suggestion of experiment {experiment['id']}")
+    if row["observation"] is None:
+        metrics = experiment["body"]["metrics"]
+        missing_metrics = [one["name"] for one in metrics if one["name"] not in row["data"]["values"]]
+        if missing_metrics and not failed:
+            raise BadRequest(f"Missing values for the metrics: {', '.join(missing_metrics)}")
+        row["observation"] = _observe(connection, row, metrics, failed=failed)
+        change(connection, training_runs, row["id"], {"observation": row["observation"]})
+        experiment_store.touch(connection, experiment["id"])
+    return find(connection, observations, row["observation"])
 
 
 def set_deleted(connection: Connection, row: Row, deleted: bool) -> Row:
