@@ -116,8 +116,12 @@ class ServiceClient:
         return await self.request("POST", "clients", await self.client_id(), "projects", project, "training_runs", body=body)
 
     async def suggest_run(self, experiment_id: str, name: str) -> Json:
-        """POST a training run of the experiment; the service suggests its assignments."""
-        return await self.request("POST", "aiexperiments", experiment_id, "training_runs", body={"name": name})
+        """POST a training run of the experiment; the service suggests its assignments. Raises `ServiceRefused` once every point has been tried.
+
+        Clients in general are then given points again. A SigOpt server does not know the header, and gives them to us as well.
+        """
+        path = ("aiexperiments", experiment_id, "training_runs")
+        return await self._in_thread(lambda: self._send("POST", path, {"name": name}, {"X-Trialflow-Untried-Only": "true"}))
 
     async def run(self, run_id: str) -> Json:
         """One training run."""

@@ -23,18 +23,18 @@ def observe(service: Running, path: str, x: float, value: float | None) -> dict[
 def test_what_belongs_to_another_experiment_is_not_found_and_not_changed(service: Running) -> None:
     path, other = core(service), core(service)
     suggestion, observation = service.call("POST", f"{path}/suggestions"), observe(service, path, 0.5, 1)
-    for method, place, body in (
-        ("GET", f"suggestions/{suggestion['id']}", {}),
-        ("PUT", f"suggestions/{suggestion['id']}", {"metadata": {"a": 1}}),
-        ("DELETE", f"suggestions/{suggestion['id']}", {}),
-        ("GET", f"observations/{observation['id']}", {}),
-        ("PUT", f"observations/{observation['id']}", {"value": 9}),
-        ("DELETE", f"observations/{observation['id']}", {}),
-        ("POST", "observations", {"suggestion": suggestion["id"], "value": 9}),
-        ("PUT", f"observations/{observe(service, other, 0.1, 1)['id']}", {"suggestion": suggestion["id"]}),
+    for expected, method, place, body in (
+        (404, "GET", f"suggestions/{suggestion['id']}", {}),
+        (404, "PUT", f"suggestions/{suggestion['id']}", {"metadata": {"a": 1}}),
+        (404, "DELETE", f"suggestions/{suggestion['id']}", {}),
+        (404, "GET", f"observations/{observation['id']}", {}),
+        (404, "PUT", f"observations/{observation['id']}", {"value": 9}),
+        (404, "DELETE", f"observations/{observation['id']}", {}),
+        (400, "POST", "observations", {"suggestion": suggestion["id"], "value": 9}),
+        (400, "PUT", f"observations/{observe(service, other, 0.1, 1)['id']}", {"suggestion": suggestion["id"]}),
     ):
         status, message = service.refused(method, f"{other}/{place}", body)
-        assert status == 404 and ("suggestion" in message or "observation" in message), (method, place)
+        assert status == expected and ("suggestion" in message or "observation" in message), (method, place)
     assert service.call("GET", f"{path}/suggestions/{suggestion['id']}")["metadata"] is None
     assert service.call("GET", f"{path}/observations/{observation['id']}")["value"] == 1
 

@@ -78,12 +78,25 @@ def test_an_archived_experiment_takes_no_training_runs_until_it_is_brought_back(
     assert service.run(experiment)["id"]
 
 
-def test_no_two_open_suggestions_are_the_same_and_a_used_up_space_says_so(service: Running) -> None:
-    parameters = [{"name": "i", "type": "int", "bounds": {"min": 1, "max": 4}}]
-    experiment = service.experiment(parameters=parameters)
-    assert sorted(service.run(experiment)["assignments"]["i"] for _ in range(4)) == [1, 2, 3, 4]
-    status, message = service.refused("POST", f"aiexperiments/{experiment['id']}/training_runs", {"name": "r"})
-    assert status == 400 and "space exhausted" in message
+FINITE = [{"name": "i", "type": "int", "bounds": {"min": 1, "max": 4}}]
+GRID = [{"name": "i", "type": "int", "grid": [3, 1, 2]}]
+
+
+@pytest.mark.parametrize("kind", ["offline", "random", "grid"])
+def test_a_used_up_space_gives_its_points_again_at_random(service: Running, kind: str) -> None:
+    experiment = service.experiment(parameters=GRID if kind == "grid" else FINITE, type=kind, budget=None)
+    points = [1, 2, 3] if kind == "grid" else [1, 2, 3, 4]
+    assert sorted(service.run(experiment)["assignments"]["i"] for _ in points) == points
+    again = [service.run(experiment)["assignments"]["i"] for _ in range(12)]
+    assert set(again) <= set(points) and len(set(again)) > 1
+
+
+def test_a_used_up_space_refuses_who_asks_for_untried_points_only(service: Running) -> None:
+    experiment = service.experiment(parameters=FINITE)
+    path, header = f"aiexperiments/{experiment['id']}/training_runs", {"X-Trialflow-Untried-Only": "true"}
+    answers = [service.raw("POST", path, json={"name": "r"}, headers=header) for _ in range(5)]
+    assert [one.status_code for one in answers] == [200] * 4 + [400]
+    assert "space exhausted" in answers[-1].json()["message"]
 
 
 def test_a_grid_experiment_goes_through_its_points_in_order(service: Running) -> None:

@@ -8,26 +8,26 @@ from pathlib import Path
 import pytest
 
 from tests.service.conftest import Running, start
-from trialflow.service.computing import AHEAD, Computer, Ended
 from trialflow.service.errors import BadRequest
-from trialflow.service.precompute import Basis, is_worth_it, why_not
+from trialflow.service.optimizer_process import BACKGROUND, OptimizerProcess, OptimizerProcessEnded
+from trialflow.service.precompute import Snapshot, should_precompute, stale_reason
 
-NOW = Basis(history=1, last=7, pending=(8, 9))
+NOW = Snapshot(history=1, last=7, pending=(8, 9))
 
 
 @pytest.mark.parametrize(
     ("ready", "expected"),
     [
         (NOW, None),
-        (Basis(2, 7, (8, 9)), "the experiment or an earlier observation changed"),
-        (Basis(1, 6, (8, 9)), "there is a new observation"),
-        (Basis(1, 7, (8,)), "other suggestions are pending"),
-        (Basis(1, 7, ()), "other suggestions are pending"),
-        (Basis(1, 7, (9, 8)), "other suggestions are pending"),
+        (Snapshot(2, 7, (8, 9)), "the experiment or an earlier observation changed"),
+        (Snapshot(1, 6, (8, 9)), "there is a new observation"),
+        (Snapshot(1, 7, (8,)), "other suggestions are pending"),
+        (Snapshot(1, 7, ()), "other suggestions are pending"),
+        (Snapshot(1, 7, (9, 8)), "other suggestions are pending"),
     ],
 )
-def test_one_is_right_only_for_the_same_basis(ready: Basis, expected: str | None) -> None:
-    assert why_not(ready, NOW) == expected
+def test_one_is_right_only_for_the_same_basis(ready: Snapshot, expected: str | None) -> None:
+    assert stale_reason(ready, NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_one_is_right_only_for_the_same_basis(ready: Basis, expected: str | None
 def test_it_is_computed_ahead_when_it_will_be_asked_for(
     pending: int, bandwidth: int, observed: float, budget: float, expected: bool, why: str
 ) -> None:
-    assert is_worth_it(pending=pending, bandwidth=bandwidth, observed=observed, budget=budget) is expected, why
+    assert should_precompute(pending=pending, bandwidth=bandwidth, observed=observed, budget=budget) is expected, why
 
 
 def points(home: Path, pause: float) -> list[dict]:
@@ -89,12 +89,12 @@ PARAMETERS = [{"name": f"x{k}", "type": "double", "bounds": {"min": 0, "max": 1}
 
 @pytest.fixture
 def computer():  # noqa: ANN201
-    one = Computer()
+    one = OptimizerProcess()
     yield one
     one.close()
 
 
-def test_answers_and_errors_come_back(computer: Computer) -> None:
+def test_answers_and_errors_come_back(computer: OptimizerProcess) -> None:
     assert computer.submit("math:hypot", 3, 4).result(10) == 5
     with pytest.raises(ValueError, match="math domain error|nonnegative"):
         computer.submit("math:sqrt", -1).result(10)
@@ -106,30 +106,30 @@ def test_answers_and_errors_come_back(computer: Computer) -> None:
 BAD = {"parameters": PARAMETERS, "metrics": [{"name": name, "strategy": "optimize"} for name in "abc"]}
 
 
-def test_what_is_urgent_goes_first(computer: Computer) -> None:
+def test_what_is_urgent_goes_first(computer: OptimizerProcess) -> None:
     done: list[str] = []
     blocking = computer.submit("time:sleep", 0.3)
-    for name, urgency in (("ahead", AHEAD), ("now", 0)):
+    for name, urgency in (("ahead", BACKGROUND), ("now", 0)):
         computer.submit("math:sqrt", 4, urgency=urgency).add_done_callback(lambda _, name=name: done.append(name))
-    last = computer.submit("math:sqrt", 4, urgency=AHEAD)
+    last = computer.submit("math:sqrt", 4, urgency=BACKGROUND)
     assert blocking.result(10) is None and last.result(10) == 2 and done == ["now", "ahead"]
 
 
-def test_a_process_that_was_killed_is_started_again(computer: Computer) -> None:
+def test_a_process_that_was_killed_is_started_again(computer: OptimizerProcess) -> None:
     first = computer.submit("os:getpid").result(10)
     os.kill(first, signal.SIGKILL)
     assert computer.submit("os:getpid").result(10) != first
 
 
 def test_closing_gives_up_what_is_under_way() -> None:
-    computer = Computer()
+    computer = OptimizerProcess()
     computer.submit("math:sqrt", 4).result(10)
     sleeping = computer.submit("time:sleep", 60)
     time.sleep(0.1)
     begin = time.monotonic()
     computer.close()
     assert time.monotonic() - begin < 1.0
-    with pytest.raises(Ended):
+    with pytest.raises(OptimizerProcessEnded):
         sleeping.result(1)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from trialflow.service.stopping import BUDGET, STAGNATION, front, reasons
+from trialflow.service.stopping import BUDGET, STAGNATION, front, stopping_reasons
 
 ONE = [{"name": "m"}]
 TWO = [{"name": "m"}, {"name": "n", "objective": "minimize"}]
@@ -22,7 +22,7 @@ def rows(*values: Any) -> list[dict]:
 
 
 def said(metrics: list, observed: list[dict], *, budget: float | None = None, **more: Any) -> list[str]:
-    return reasons({"parameters": [{"name": "x"}], "metrics": metrics, "budget": budget, **more}, observed, consumed=len(observed))
+    return stopping_reasons({"parameters": [{"name": "x"}], "metrics": metrics, "budget": budget, **more}, observed, consumed=len(observed))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the service asks the optimizer, as functions of an experiment's body and plain rows. They are called in the process for computing."""
+"""The optimizer for the service: its functions over an experiment's body and plain rows. They are called in the optimizer's own process."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -22,34 +22,73 @@ from trialflow.optimizer import (
     Value,
 )
 from trialflow.optimizer.encoding import Encoder
+from trialflow.optimizer.grid import grid_point
 from trialflow.optimizer.solutions import far_apart
-from trialflow.service.errors import BadRequest
-from trialflow.service.tasks import task_costing
+from trialflow.service.errors import BadRequest, NoUntriedPoint
+from trialflow.service.multitask import task_with_cost
 
 logger = logging.getLogger(__name__)
 Row = Mapping[str, Any]
 
 
-def suggest(identifier: int, body: Row, rows: Sequence[Row], pending: Sequence[Row]) -> dict[str, Any]:
-    """Assignments, the method that found them, and their task, for an experiment. Raises `BadRequest` when its space is exhausted."""
+def suggest(identifier: int, body: Row, rows: Sequence[Row], pending: Sequence[Row], retired: Sequence[Row]) -> dict[str, Any]:
+    """Assignments, the method that found them, and their task, for an experiment. Raises `NoUntriedPoint` when its space is used up.
+
+    `retired` are the assignments of deleted suggestions, which a grid gives out again last.
+    """
     tasks, defaults = body.get("tasks") or [], defaults_of(body)
     try:
-        found = optimizer.suggest(
-            space_of(body),
-            metrics_of(body),
-            [observation_of(row, defaults) for row in rows],
-            [{**defaults, **one} for one in pending],
-            seed=identifier,
-            kind=body.get("type") or "offline",
-            budget=body.get("budget"),
-            parallel_bandwidth=body.get("parallel_bandwidth") or 1,
-            num_solutions=body.get("num_solutions") or 1,
-            task_costs=tuple(one["cost"] for one in tasks),
-        )
+        if body.get("type") == "grid":
+            found = optimizer.Suggestion(_grid_point(space_of(body), [*(row["assignments"] for row in rows), *pending], retired), "grid")
+        else:
+            found = optimizer.suggest(
+                space_of(body),
+                metrics_of(body),
+                [observation_of(row, defaults) for row in rows],
+                [{**defaults, **one} for one in pending],
+                seed=identifier,
+                kind=body.get("type") or "offline",
+                budget=body.get("budget"),
+                parallel_bandwidth=body.get("parallel_bandwidth") or 1,
+                num_solutions=body.get("num_solutions") or 1,
+                task_costs=tuple(one["cost"] for one in tasks),
+            )
     except SpaceExhausted as exhausted:
-        raise BadRequest(exhausted.message) from None
+        raise NoUntriedPoint(exhausted.message) from None
     logger.debug("experiment %s: %s", identifier, found.method)
-    return {"assignments": found.assignments, "method": found.method, "task": task_costing(tasks, found.task_cost) if tasks else None}
+    return {"assignments": found.assignments, "method": found.method, "task": task_with_cost(tasks, found.task_cost) if tasks else None}
+
+
+def suggest_again(identifier: int, body: Row, count: int) -> dict[str, Any]:
+    """A random point of a space in which every point was tried; `count` says how many suggestions there were before."""
+    space, tasks = space_of(body), body.get("tasks") or []
+    if body.get("type") == "grid":
+        index = int(np.random.default_rng([identifier, count]).integers(space.size or 1))
+        assignments: Row = grid_point(space, index)
+    else:
+        seed = int(np.random.default_rng([identifier, count]).integers(2**31))
+        try:
+            assignments = optimizer.suggest(space, metrics_of(body), [], [], seed=seed, kind="random").assignments
+        except SpaceExhausted as exhausted:  # the constraints leave no point at all
+            raise NoUntriedPoint(exhausted.message) from None
+    return {"assignments": dict(assignments), "method": "random", "task": task_with_cost(tasks, 1.0) if tasks else None}
+
+
+def _grid_point(space: Space, taken: Sequence[Row], retired: Sequence[Row]) -> dict[str, Any]:
+    """The first point of a grid that was never given out; when there is none, the first that is not taken now. Raises `SpaceExhausted`."""
+    names = sorted(one.name for one in space.parameters)
+
+    def key(point: Row) -> tuple[Any, ...]:
+        return tuple(point.get(name) for name in names)
+
+    now, ever = {key(one) for one in taken}, {key(one) for one in (*taken, *retired)}
+    size = space.size or 0
+    if not retired and len(now) < size and key(next_one := grid_point(space, len(now))) not in now:
+        return dict(next_one)
+    for seen in (ever, now):
+        if (found := next((one for index in range(size) if key(one := grid_point(space, index)) not in seen), None)) is not None:
+            return dict(found)
+    raise SpaceExhausted(f"space exhausted: all {size} points of the grid are known or pending")
 
 
 def importances(body: Row, rows: Sequence[Row]) -> dict[str, dict[str, float]]:
@@ -66,7 +105,7 @@ def beliefs(body: Row, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     return {metric: {**asdict(one), "importances": shares.get(metric, {})} for metric, one in optimizer.model_summaries(*asked).items()}
 
 
-def different(body: Row, ranked: Sequence[Row]) -> list[int]:
+def diverse(body: Row, ranked: Sequence[Row]) -> list[int]:
     """Of good assignments, best first, the places of `num_solutions` that are far from each other."""
     rows = Encoder(space_of(body)).encode(ranked)
     return sorted(int(place) for place in far_apart(rows, -np.arange(len(ranked), dtype=float), min(int(body["num_solutions"]), len(ranked))))

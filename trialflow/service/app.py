@@ -1,55 +1,67 @@
-"""The application: routes, and the answers for what is no route."""
+"""The application: routes, and the answers for everything that is not a route."""
 
-from fastapi import FastAPI
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from trialflow import __version__
-from trialflow.service.files import FileStore
+from trialflow.service.origins import Origins
+from trialflow.service.requests import refusal
 from trialflow.service.routes import ROUTES
-from trialflow.service.store import StoreThread
-from trialflow.service.suggester import Suggester
-from trialflow.service.transport import handler, refusal
+from trialflow.service.routes.files import upload_handlers
+from trialflow.service.service import Service
+from trialflow.service.transport import handler
 
 PREFIXES = ("/v1", "/api/v1")
 """With and without the prefix that a self-hosted SigOpt server has."""
 
 
-class Service:
-    """What every endpoint works with."""
-
-    def __init__(self, *, store: StoreThread, files: FileStore, token: str) -> None:
-        self.store = store
-        self.files = files
-        self.token = token
-        self.advisor = Suggester(store)
-
-    def close(self) -> None:
-        """Finish what is under way and close the database."""
-        self.advisor.close()
-        self.store.close()
-
-
-def create_app(service: Service) -> FastAPI:
-    """The application over a service. The API's own schema is not OpenAPI's: its verb MERGE is none that OpenAPI knows."""
-    app = FastAPI(title="trialflow", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
+def create_app(service: Service, origins: Origins) -> ASGIApp:
+    """The application over a service. Its verb MERGE does not exist in OpenAPI, so there is no generated schema."""
+    routes: list[Route] = []
+    uploads = upload_handlers(service)
     for prefix in PREFIXES:
-        for method, path, endpoint in ROUTES:
-            app.add_route(prefix + path, handler(service, endpoint), methods=[method])
-        app.add_route(f"{prefix}/uploads/{{id}}", service.files.receive, methods=["PUT"])
-        app.add_route(f"{prefix}/uploads/{{id}}", service.files.send, methods=["GET"])
+        routes += [_route(prefix + path, method, handler(service, endpoint)) for method, path, endpoint in ROUTES]
+        routes += [_route(f"{prefix}/uploads/{{id}}", method, handle) for method, handle in uploads.items()]
+    routes += [_route(path, "GET", health) for path in ("/health", "/api/health")]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: refuse, Exception: refuse})
+    return OriginCheck(app, origins)
 
-    async def health(request: Request) -> Response:
-        return Response('{"status":"ok"}', media_type="application/json")
 
-    async def refuse(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        words = {404: f"No such path: {request.url.path}", 405: f"{request.method} is not allowed for {request.url.path}"}
-        return refusal(status, words.get(status, str(getattr(error, "detail", "The service has a fault"))))
+async def health(request: Request) -> Response:
+    """GET /health: needs no token and no database."""
+    return Response('{"status":"ok"}', media_type="application/json")
 
-    app.add_route("/health", health, methods=["GET"])
-    app.add_route("/api/health", health, methods=["GET"])
-    app.add_exception_handler(HTTPException, refuse)
-    app.add_exception_handler(Exception, refuse)
-    return app
+
+async def refuse(request: Request, error: Exception) -> Response:
+    """The answer for a path or a method that does not exist."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    path = request.url.path[:200]
+    messages = {404: f"No such path: {path}", 405: f"{request.method} is not allowed for {path}"}
+    return refusal(status, messages.get(status, "The service failed; the reason is in its log"))
+
+
+class OriginCheck:
+    """Answers 403 to requests that a web page of another site made a browser send, before anything else looks at them."""
+
+    def __init__(self, app: ASGIApp, origins: Origins) -> None:
+        self._app = app
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI interface."""
+        if scope["type"] == "http":
+            headers = dict(scope["headers"])
+            host, origin = (headers.get(name, b"").decode("latin-1") for name in (b"host", b"origin"))
+            if (reason := self._origins.refusal_of(host, origin or None)) is not None:
+                await refusal(403, reason)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _route(path: str, method: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
+    return Route(path, endpoint, methods=[method], include_in_schema=False)

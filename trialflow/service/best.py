@@ -1,27 +1,30 @@
-"""Which training runs are the best: one, a Pareto front, or all that satisfy the constraints. Pure."""
+"""Which results are the best: one, a Pareto front, or all that satisfy the constraints. Pure.
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+Candidates are pairs of an item and its value for each metric. They all succeeded, and come newest first: that is also the order of those that tie.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeVar
 
 Row = Mapping[str, Any]
 Values = Mapping[str, float]
+T = TypeVar("T")
+TOP_SHARE = 5
+"""One in so many: the share of results that several solutions are chosen from."""
 
 
-def best_of(metrics: Sequence[Row], candidates: Sequence[tuple[Any, Values]]) -> list[Any]:
-    """The best of `candidates` (item, value by metric), which all succeeded.
+def best_of(metrics: Sequence[Row], candidates: Sequence[tuple[T, Values]]) -> list[T]:
+    """The best of `candidates`, best first.
 
-    One optimized metric: the best within all thresholds, or none. Two: the Pareto front within them, best first metric first. None: all within
-    them.
+    One optimized metric: the best within all thresholds, or none. Two: the Pareto front within them, by the first metric. None: all within them.
     """
-    within = [(item, values) for item, values in candidates if all(_is_within(metric, values) for metric in metrics)]
-    optimized = [metric for metric in metrics if metric.get("strategy") in (None, "optimize")]
-    within = [(item, values) for item, values in within if all(metric["name"] in values for metric in optimized)]
-    if not optimized:
-        return [item for item, _ in within]
-    ranked = sorted(within, key=lambda one: [-_gain(metric, one[1]) for metric in optimized])
+    optimized = _optimized(metrics)
+    ranked = _ranked(metrics, candidates)
     if len(optimized) == 1:
         return [item for item, _ in ranked[:1]]
-    front: list[Any] = []
+    if len(optimized) == 0:
+        return [item for item, _ in ranked]
+    front: list[T] = []
     reached = float("-inf")
     for item, values in ranked:  # best first metric first: on the front is what is better in the second than all before
         if _gain(optimized[1], values) > reached:
@@ -30,12 +33,29 @@ def best_of(metrics: Sequence[Row], candidates: Sequence[tuple[Any, Values]]) ->
     return front
 
 
-def best_share(metrics: Sequence[Row], candidates: Sequence[tuple[Any, Values]], *, least: int) -> list[Any]:
-    """The best fifth of `candidates` within all thresholds, or the best `least` of them, best first, for one optimized metric."""
-    (optimized,) = [metric for metric in metrics if metric.get("strategy") in (None, "optimize")]
-    within = [(item, values) for item, values in candidates if all(_is_within(metric, values) for metric in metrics)]
-    ranked = sorted((one for one in within if optimized["name"] in one[1]), key=lambda one: -_gain(optimized, one[1]))
-    return [item for item, _ in ranked[: max(least, len(ranked) // 5)]]
+def top_of(metrics: Sequence[Row], candidates: Sequence[tuple[T, Values]], *, point_of: Callable[[T], Hashable], least: int) -> list[T]:
+    """Good results at different points, best first: the best fifth of all points, or the best `least` of them. For one optimized metric.
+
+    Of several results at one point only the best counts.
+    """
+    at_points: dict[Hashable, T] = {}
+    for item, _ in _ranked(metrics, candidates):
+        at_points.setdefault(point_of(item), item)
+    return list(at_points.values())[: max(least, len(at_points) // TOP_SHARE)]
+
+
+def _ranked(metrics: Sequence[Row], candidates: Sequence[tuple[T, Values]]) -> list[tuple[T, Values]]:
+    optimized = _optimized(metrics)
+    within = [
+        (item, values)
+        for item, values in candidates
+        if all(_is_within(metric, values) for metric in metrics) and all(metric["name"] in values for metric in optimized)
+    ]
+    return sorted(within, key=lambda one: [-_gain(metric, one[1]) for metric in optimized])
+
+
+def _optimized(metrics: Sequence[Row]) -> list[Row]:
+    return [metric for metric in metrics if metric.get("strategy") in (None, "optimize")]
 
 
 def _gain(metric: Row, values: Values) -> float:

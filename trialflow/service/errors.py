@@ -1,20 +1,25 @@
-"""What the API answers when it refuses: a status and one message."""
+"""What the API answers when it refuses a request: a status and one message."""
 
 
 class ApiError(Exception):
     """An answer with an error status; its body is `{"message", "status"}`."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(status, message)
         self.status = status
         self.message = message
 
 
 class BadRequest(ApiError):
-    """The request says something that cannot be (400)."""
+    """What the request says is invalid (400)."""
 
     def __init__(self, message: str) -> None:
         super().__init__(400, message)
+        self.args = (message,)
+
+
+class NoUntriedPoint(BadRequest):
+    """Every point of a finite space has been tried or is being tried (400)."""
 
 
 class Forbidden(ApiError):
@@ -28,11 +33,12 @@ class NotFound(ApiError):
     """There is no such object (404)."""
 
     def __init__(self, kind: str, identifier: object) -> None:
-        super().__init__(404, f"No {kind} with the id {identifier}")
+        super().__init__(404, f"No {kind} with the id {str(identifier)[:100]}")
 
 
 class Busy(ApiError):
-    """It may work in a moment (429): the one answer that the client tries again after."""
+    """The same request may succeed in a moment (429): the only status that the `sigopt` client retries."""
 
     def __init__(self, message: str) -> None:
         super().__init__(429, message)
+        self.args = (message,)

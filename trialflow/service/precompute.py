@@ -1,11 +1,11 @@
-"""When the next suggestion is computed before it is asked for, and when what was computed is still the right one. Pure."""
+"""When the next suggestion is computed before it is asked for, and when one that was computed has become stale. Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Basis:
-    """All that a suggestion of one experiment follows from: two of the same basis are the same suggestion.
+class Snapshot:
+    """The state of an experiment that a suggestion follows from: the same snapshot always gives the same suggestion.
 
     `history` counts changes of the experiment and of what was observed before, `last` is the newest observation's id, `pending` the ids of open
     suggestions.
@@ -16,8 +16,8 @@ class Basis:
     pending: tuple[int, ...]
 
 
-def why_not(ready: Basis, now: Basis) -> str | None:
-    """Why a suggestion computed from `ready` is not the one that `now` asks for; None if it is.
+def stale_reason(ready: Snapshot, now: Snapshot) -> str | None:
+    """Why a suggestion computed from the snapshot `ready` is stale for `now`; None if it is not.
 
     Any difference counts: the same history has to give the same suggestion whether or not there was time to compute it ahead.
     """
@@ -30,7 +30,7 @@ def why_not(ready: Basis, now: Basis) -> str | None:
     return None
 
 
-def is_worth_it(*, pending: int, bandwidth: int, observed: float, budget: float | None) -> bool:
+def should_precompute(*, pending: int, bandwidth: int, observed: float, budget: float | None) -> bool:
     """Whether the next suggestion is likely to be asked for before anything else is observed.
 
     Once `bandwidth` suggestions are pending it is not: the next event is an observation, which makes the suggestion a different one, and computing it

@@ -1,10 +1,13 @@
-"""Rows as the API shows them: ids are decimal strings, every object says what it is, lists come in pages."""
+"""Rows as the API shows them: ids are decimal strings, every object names its kind, lists come in pages."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+from trialflow import api_types as api
 
 CLIENT = USER = ORGANIZATION = "1"
 Row = Mapping[str, Any]
+T = TypeVar("T")
 
 
 def text_id(identifier: int | None) -> str | None:
@@ -12,38 +15,39 @@ def text_id(identifier: int | None) -> str | None:
     return None if identifier is None else str(identifier)
 
 
-def pagination(data: Sequence[Any], *, count: int, before: str | None = None, after: str | None = None, **more: Any) -> dict[str, Any]:
+def pagination(data: Iterable[T], *, count: int, before: str | None = None, after: str | None = None) -> api.Page[T]:
     """One page."""
-    return {"object": "pagination", "data": list(data), "count": count, "paging": {"before": before, "after": after}, **more}
+    return {"object": "pagination", "data": list(data), "count": count, "paging": {"before": before, "after": after}}
 
 
-def token(value: str) -> dict[str, Any]:
-    """The one token there is."""
+def token(value: str, *, experiment: int | None = None) -> dict[str, Any]:
+    """The token of the service; or a guest's, which reads one experiment."""
+    is_guest = experiment is not None
     return {
         "object": "token",
         "token": value,
-        "token_type": "client-api",
+        "token_type": "guest" if is_guest else "client-api",
         "client": CLIENT,
         "organization": ORGANIZATION,
-        "user": USER,
-        "experiment": None,
+        "user": None if is_guest else USER,
+        "experiment": text_id(experiment),
         "training_run": None,
-        "all_experiments": True,
+        "all_experiments": not is_guest,
         "development": False,
-        "permissions": "write",
+        "permissions": "read" if is_guest else "write",
         "scope": None,
         "expires": None,
         "lease_length": None,
     }
 
 
-def client() -> dict[str, Any]:
-    """The one client there is."""
-    return {"object": "client", "id": CLIENT, "name": "trialflow", "organization": ORGANIZATION, "created": 0}
+def client(created: int) -> dict[str, Any]:
+    """The only client."""
+    return {"object": "client", "id": CLIENT, "name": "trialflow", "organization": ORGANIZATION, "created": created}
 
 
 def organization() -> dict[str, Any]:
-    """The one organization there is."""
+    """The only organization."""
     return {"object": "organization", "id": ORGANIZATION, "name": "trialflow"}
 
 
@@ -53,7 +57,7 @@ def project(row: Row) -> dict[str, Any]:
     return {"object": "project", "id": row["id"], "name": row["name"], "client": CLIENT, "user": USER, "metadata": row["metadata"], **times}
 
 
-def training_run(row: Row) -> dict[str, Any]:
+def training_run(row: Row) -> api.TrainingRun:
     """A training run."""
     data = row["data"]
     return {
@@ -70,16 +74,16 @@ def training_run(row: Row) -> dict[str, Any]:
         "assignments": data["assignments"],
         "assignments_meta": data.get("assignments_meta") or {},
         "assignments_sources": data.get("assignments_sources") or {},
-        "values": {name: {"object": "metric_evaluation", "name": name, "value_stddev": None, **value} for name, value in data["values"].items()},
+        "values": {name: _evaluation(name, value) for name, value in data["values"].items()},
         "metadata": data["metadata"],
         "sys_metadata": data["sys_metadata"],
         "dev_metadata": data["dev_metadata"],
         "datasets": data["datasets"],
         "logs": data["logs"],
-        "model": {"type": None, **data["model"]},
-        "source_code": {"hash": None, "content": None, **data["source_code"]},
+        "model": cast(api.ModelInfo, {"type": None, **data["model"]}),
+        "source_code": cast(api.SourceCode, {"hash": None, "content": None, **data["source_code"]}),
         "files": data.get("files") or [],
-        "tags": data.get("tags") or {},
+        "tags": list(data.get("tags") or []),
         "favorite": data.get("favorite", False),
         "checkpoint_count": row["checkpoint_count"],
         "optimized_suggestion": bool(row["suggestion"]),
@@ -91,19 +95,23 @@ def training_run(row: Row) -> dict[str, Any]:
     }
 
 
-def checkpoint(row: Row) -> dict[str, Any]:
+def _evaluation(name: str, value: Row) -> api.MetricEvaluation:
+    return {"object": "metric_evaluation", "name": name, "value": value["value"], "value_stddev": value.get("value_stddev")}
+
+
+def checkpoint(row: Row) -> api.Checkpoint:
     """A checkpoint."""
     return {
         "object": "checkpoint",
         "id": str(row["id"]),
         "training_run": str(row["training_run"]),
         "created": row["created"],
-        "values": [{"object": "metric_evaluation", "value_stddev": None, **value} for value in row["values"]],
+        "values": [_evaluation(value["name"], value) for value in row["values"]],
         "metadata": row["metadata"] or {},
     }
 
 
-def suggestion(row: Row) -> dict[str, Any]:
+def suggestion(row: Row) -> api.Suggestion:
     """A suggestion of the core API."""
     return {
         "object": "suggestion",
@@ -118,25 +126,32 @@ def suggestion(row: Row) -> dict[str, Any]:
     }
 
 
-def queued_suggestion(row: Row) -> dict[str, Any]:
-    """A suggestion that waits to be given out."""
-    kept = {"assignments": row["assignments"], "created": row["created"], "task": task(row["task"])}
-    return {"object": "queued_suggestion", "id": str(row["id"]), "experiment": str(row["experiment"]), **kept}
+def queued_suggestion(row: Row) -> api.QueuedSuggestion:
+    """A queued suggestion."""
+    return {
+        "object": "queued_suggestion",
+        "id": str(row["id"]),
+        "experiment": str(row["experiment"]),
+        "assignments": row["assignments"],
+        "created": row["created"],
+        "task": task(row["task"]),
+    }
 
 
-def observation(row: Row) -> dict[str, Any]:
-    """An observation of the core API."""
-    values = [{"object": "metric_evaluation", "value_stddev": None, **value} for value in row["values"]]
+def observation(row: Row) -> api.Observation:
+    """An observation."""
+    values = [_evaluation(value["name"], value) for value in row["values"]]
+    only = values[0] if len(values) == 1 else None
     return {
         "object": "observation",
-        "id": str(row["id"]),
+        "id": text_id(row["id"]),
         "experiment": str(row["experiment"]),
         "suggestion": text_id(row["suggestion"]),
         "assignments": row["assignments"],
         "failed": row["failed"],
         "values": values,
-        "value": values[0]["value"] if len(values) == 1 else None,
-        "value_stddev": values[0]["value_stddev"] if len(values) == 1 else None,
+        "value": only.get("value") if only else None,
+        "value_stddev": only.get("value_stddev") if only else None,
         "created": row["created"],
         "deleted": row["deleted"],
         "metadata": row["metadata"],
@@ -144,10 +159,11 @@ def observation(row: Row) -> dict[str, Any]:
     }
 
 
-def experiment(row: Row, progress: Mapping[str, Any]) -> dict[str, Any]:
-    """An AI experiment, or a core one in its own words."""
+def experiment(row: Row, progress: api.Progress) -> api.Experiment:
+    """An AI experiment, or a core one with its own field names."""
     body = row["body"]
-    shown = {
+    metrics = sorted((metric(one) for one in body["metrics"]), key=lambda one: one["name"] or "")
+    shown: api.Experiment = {
         "object": "aiexperiment" if row["kind"] == "ai" else "experiment",
         "id": str(row["id"]),
         "name": row["name"],
@@ -162,34 +178,42 @@ def experiment(row: Row, progress: Mapping[str, Any]) -> dict[str, Any]:
         "num_solutions": body.get("num_solutions"),
         "metadata": body.get("metadata"),
         "parameters": sorted((parameter(one) for one in body["parameters"]), key=lambda one: one["name"]),
-        "metrics": sorted((metric(one) for one in body["metrics"]), key=lambda one: one["name"] or ""),
+        "metrics": metrics,
         "conditionals": [{"object": "conditional", **one} for one in body.get("conditionals") or []],
         "linear_constraints": [_constraint(one) for one in body.get("linear_constraints") or []],
-        "progress": dict(progress),
+        "progress": progress,
+        "runs_only": row["kind"] == "ai",
     }
     if row["kind"] == "ai":
-        return {**shown, "runs_only": True, "budget": body.get("budget")}
-    core = {"observation_budget": body.get("budget"), "development": False, "runs_only": False, "metric": shown["metrics"][0]}
-    return {**shown, **core, **({"tasks": [task(one) for one in body["tasks"]]} if body.get("tasks") else {})}
+        shown["budget"] = body.get("budget")
+        return shown
+    shown["observation_budget"] = body.get("budget")
+    shown["development"] = False
+    shown["metric"] = metrics[0]
+    if tasks := [found for one in body.get("tasks") or [] if (found := task(one)) is not None]:
+        shown["tasks"] = tasks
+    return shown
 
 
-def task(one: Row | None) -> dict[str, Any] | None:
-    """A task, or none."""
-    return None if one is None else {"object": "task", **one}
+def task(one: Row | None) -> api.Task | None:
+    """A task, or null."""
+    return None if one is None else {"object": "task", "name": one["name"], "cost": one["cost"]}
 
 
-def parameter(one: Mapping[str, Any]) -> dict[str, Any]:
-    """A parameter, with everything that it does not have as null."""
+def parameter(one: Row) -> api.Parameter:
+    """A parameter; what it does not have is null."""
     categories = one.get("categorical_values")
     bounds = one.get("bounds")
     if bounds is None and one.get("grid"):
         bounds = {"min": min(one["grid"]), "max": max(one["grid"])}
-    named = [{"object": "categorical_value", "name": name, "enum_index": index} for index, name in enumerate(categories or [], 1)]
+    named: list[api.CategoricalValue] = [
+        {"object": "categorical_value", "name": name, "enum_index": index} for index, name in enumerate(categories or [], 1)
+    ]
     return {
         "object": "parameter",
         "name": one["name"],
         "type": one["type"],
-        "bounds": bounds and {"object": "bounds", **bounds},
+        "bounds": {"object": "bounds", "min": bounds["min"], "max": bounds["max"]} if bounds else None,
         "grid": one.get("grid"),
         "categorical_values": named if categories else None,
         "transformation": one.get("transformation") or "none",
@@ -199,8 +223,8 @@ def parameter(one: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def metric(one: Mapping[str, Any]) -> dict[str, Any]:
-    """A metric."""
+def metric(one: Row) -> api.Metric:
+    """A metric, with its defaults."""
     return {
         "object": "metric",
         "name": one["name"],
@@ -210,18 +234,48 @@ def metric(one: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _constraint(one: Mapping[str, Any]) -> dict[str, Any]:
+def _constraint(one: Row) -> dict[str, Any]:
     return {"object": "linear_constraint", **one, "terms": [{"object": "term", **term} for term in one["terms"]]}
 
 
-def best_assignments(row: Row) -> dict[str, Any]:
-    """Assignments that nothing observed is better than."""
+def best_assignments(row: Row) -> api.BestAssignments:
+    """An observation that no other one beats."""
     shown = observation(row)
-    kept = {key: shown[key] for key in ("id", "assignments", "values", "value", "value_stddev", "metadata")}
-    return {"object": "best_assignments", **kept}
+    return {
+        "object": "best_assignments",
+        "id": shown["id"],
+        "assignments": shown["assignments"],
+        "values": shown.get("values", []),
+        "value": shown.get("value"),
+        "value_stddev": shown.get("value_stddev"),
+        "metadata": shown.get("metadata"),
+    }
 
 
-def file(row: Row, link: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """A file with where to upload it or download it from."""
-    kept = {key: row[key] for key in ("name", "filename", "content_length", "content_type", "content_md5")}
-    return {"object": "file", "id": str(row["id"]), "client": CLIENT, "user": USER, "created": int(row["created"]), **kept, kind: dict(link)}
+def upload(row: Row, link: Row) -> api.File:
+    """An announced file with where to send it."""
+    shown = _file(row)
+    shown["upload"] = dict(link)
+    return shown
+
+
+def download(row: Row, link: Row) -> api.File:
+    """A file with where to get it."""
+    shown = _file(row)
+    shown["download"] = dict(link)
+    return shown
+
+
+def _file(row: Row) -> api.File:
+    return {
+        "object": "file",
+        "id": str(row["id"]),
+        "client": CLIENT,
+        "user": USER,
+        "created": int(row["created"]),
+        "name": row["name"],
+        "filename": row["filename"],
+        "content_length": row["content_length"],
+        "content_type": row["content_type"],
+        "content_md5": row["content_md5"],
+    }

@@ -1,17 +1,22 @@
 """The service in the foreground of a process: its socket, its signals, its database opened and closed."""
 
+import asyncio
 import errno
 import logging
+import os
 import socket
 
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 from trialflow.network import announce
-from trialflow.service.app import Service, create_app
-from trialflow.service.files import FileStore
-from trialflow.service.routes.projects import make_default_project
+from trialflow.service.app import create_app
+from trialflow.service.connections import BoundedLog, bounded_protocol
+from trialflow.service.file_store import FileStore
+from trialflow.service.origins import HOSTS_VARIABLE, Origins
+from trialflow.service.service import Service
 from trialflow.service.store import Database, StoreThread
 from trialflow.service.store.database import sqlite_url
+from trialflow.service.store.projects import ensure_default_project
 
 
 def serve(home: Home, host: str, port: int, *, database_url: str | None = None) -> None:
@@ -34,13 +39,13 @@ def open_service(home: Home, database_url: str | None = None) -> Service:
     """The service over its database, with a default project."""
     home.make(home.service)
     store = StoreThread(Database(database_url or sqlite_url(home.service / "trialflow.db")))
-    store.submit(make_default_project).result()
+    store.submit(ensure_default_project).result()
     token = home.token()
-    return Service(store=store, files=FileStore(home.service / "files", store, token), token=token)
+    return Service(store=store, files=FileStore(home.service / "files", token), token=token)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises `TrialflowError` if the address cannot be had."""
+    """A listening socket. Raises `TrialflowError` if the address is not available."""
     # The protocol is named because asyncio switches off Nagle's algorithm only then; with it every answer that has a body takes 40 ms.
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -59,14 +64,26 @@ def run(service: Service, listener: socket.socket, url: str, *others: socket.soc
     import uvicorn
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = uvicorn.Config(create_app(service), access_log=False, log_config=None, log_level="warning", timeout_graceful_shutdown=5)
+    # What a stranger can cause by sending anything at all is not worth a line each.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    origins = Origins.of(str(listener.getsockname()[0]), os.environ.get(HOSTS_VARIABLE))
+    settings = uvicorn.Config(
+        create_app(service, origins),
+        http=bounded_protocol(),
+        ws="none",
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=5,
+        lifespan="off",
+    )
     server = uvicorn.Server(settings)
     started = server.startup
 
     async def startup(sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(BoundedLog())
         await started(sockets)
         announce(url)
-        service.advisor.start()
+        service.suggester.start()
 
     server.startup = startup
     server.run(sockets=[listener, *others])

@@ -15,7 +15,7 @@ TOP = 5
 STAGNATION, BUDGET = "possible_stagnation", "observation_budget_reached"
 
 
-def reasons(body: Row, rows: Sequence[Row], *, consumed: float) -> list[str]:
+def stopping_reasons(body: Row, rows: Sequence[Row], *, consumed: float) -> list[str]:
     """Why an experiment with this body could stop; none if it should go on.
 
     `rows` are its observations, oldest first, with `values` and `failed`; `consumed` is what they cost of the budget. The budget is a reason once it

@@ -1,7 +1,7 @@
-"""The optimizer for the service: what it has to know is read, and a suggestion comes back. Never inside a transaction, nor in the way of others.
+"""Suggestions for the service: the optimizer's inputs are read from the store, and it computes in a process of its own, outside of any transaction.
 
-The optimizer computes in a process of its own. The next suggestion is computed ahead where it is likely to be asked for before anything is
-observed; what was observed is kept in memory, and only what is new is read.
+The next suggestion is precomputed where it is likely to be requested before anything else is observed. Observations are cached, and only new ones are
+read.
 """
 
 import asyncio
@@ -11,26 +11,26 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
-from trialflow.service.computing import AHEAD, Computer
-from trialflow.service.errors import ApiError
-from trialflow.service.precompute import Basis, is_worth_it, why_not
+from trialflow.service.errors import ApiError, Busy, NoUntriedPoint
+from trialflow.service.optimizer_process import BACKGROUND, OptimizerProcess, OptimizerProcessEnded
+from trialflow.service.precompute import Snapshot, should_precompute, stale_reason
 from trialflow.service.store import experiments as experiment_store
 from trialflow.service.store.rows import Row
 from trialflow.service.store.schema import observations, queued_suggestions, suggestions
 from trialflow.service.store.thread import StoreThread
 
 logger = logging.getLogger(__name__)
-ASKING = "trialflow.service.adapter:"
-"""It is named, not imported: numpy and scipy are needed in the process for computing only."""
-MOST_REMEMBERED = 64
+ADAPTER = "trialflow.service.adapter:"
+"""Named, not imported: only the optimizer's process needs numpy and scipy."""
+MOST_CACHED = 64
 """Experiments whose observations, or whose next suggestion, are kept in memory."""
 
 
 @dataclass
-class Memory:
-    """What is known of one experiment: its observations up to `last`, as of its `history`."""
+class CachedObservations:
+    """The observations of one experiment up to the id `last`, as of its `history`."""
 
     history: int
     last: int = 0
@@ -38,106 +38,125 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Known:
-    """What a suggestion follows from, and what was read for it."""
+class Inputs:
+    """What the optimizer is given for one suggestion."""
 
-    basis: Basis
+    snapshot: Snapshot
     experiment: Row
     observed: list[Row]
-    pending: list[dict]
+    pending: list[dict[str, Any]]
+    retired: list[dict[str, Any]]
+    """Assignments of deleted suggestions, for a grid."""
 
 
 class Suggester:
     """Suggests assignments for experiments of the store."""
 
-    def __init__(self, store: StoreThread, *, is_ahead: bool = True) -> None:
+    def __init__(self, store: StoreThread, *, precomputes: bool = True) -> None:
         self._store = store
-        self._is_ahead = is_ahead
-        self._computer = Computer()
-        self._memory: dict[int, Memory] = {}
-        self._ready: dict[int, tuple[Basis, Future]] = {}
-        self._turns: dict[int, asyncio.Lock] = {}
+        self._precomputes = precomputes
+        self._process = OptimizerProcess()
+        self._cache: dict[int, CachedObservations] = {}
+        self._ready: dict[int, tuple[Snapshot, Future]] = {}
+        self._locks: dict[int, asyncio.Lock] = {}
         self._preparing: dict[int, asyncio.Task] = {}
 
     def start(self) -> None:
         """Get ready for the first question, beside the start of the service."""
-        self._computer.start()
+        self._process.start()
 
-    def turn(self, experiment: int) -> asyncio.Lock:
+    def lock(self, experiment: int) -> asyncio.Lock:
         """The lock to hold from suggesting until the suggestion is stored: nobody else is given the same point."""
-        return self._turns.setdefault(experiment, asyncio.Lock())
+        return self._locks.setdefault(experiment, asyncio.Lock())
 
-    async def suggest(self, experiment: Mapping[str, Any]) -> dict[str, Any]:
-        """Assignments, the method that found them and their task, for one whose `turn` is held. Raises `BadRequest` when there are none left."""
+    async def suggest(self, experiment: Mapping[str, Any], *, untried_only: bool = False) -> dict[str, Any]:
+        """Assignments, the method that found them and their task, for an experiment whose `lock` is held.
+
+        When every point of its space was tried, points are given again at random; with `untried_only` that raises `NoUntriedPoint`.
+        """
         queued = await self._store.do(lambda connection: _take_queued(connection, experiment["id"]))
         if queued is not None:
             return {**queued, "method": "queued"}
-        known = await self._know(experiment["id"])
-        basis, ready = self._ready.pop(experiment["id"], (None, None))
-        if basis is not None and ready is not None:
-            reason = why_not(basis, known.basis)
-            # What waits for its turn behind others is asked for anew, as urgent.
-            if reason is None and not ready.cancel():
-                return await asyncio.wrap_future(ready)
-            ready.cancel()
-        return await asyncio.wrap_future(self._ask(known))
+        inputs = await self._read_inputs(experiment["id"])
+        try:
+            return await self._answer(self._precomputed(inputs) or self._submit(inputs))
+        except NoUntriedPoint:
+            if untried_only:
+                raise
+        count = await self._store.do(lambda connection: _count(connection, experiment["id"]))
+        return await self.ask("suggest_again", experiment["id"], inputs.experiment["body"], count)
 
     def prepare(self, experiment: int) -> None:
-        """Compute the next suggestion ahead, if that is worth it. Returns at once; what goes wrong is found out again when it is asked for."""
-        if self._is_ahead and experiment not in self._preparing:
+        """Precompute the next suggestion if that is worth it. Returns at once; whatever goes wrong will go wrong again when it is requested."""
+        if self._precomputes and experiment not in self._preparing:
             task = asyncio.get_running_loop().create_task(self._prepare(experiment))
             self._preparing[experiment] = task
 
     async def ask(self, function: str, *arguments: Any) -> Any:
-        """What a function of `asking` answers. Raises what it raises."""
-        return await asyncio.wrap_future(self._computer.submit(ASKING + function, *arguments))
+        """What a function of `adapter` returns. Raises what it raises, and `Busy` if the optimizer's process died over it."""
+        return await self._answer(self._process.submit(ADAPTER + function, *arguments))
 
     def close(self) -> None:
         """End at once: suggestions under way are given up."""
-        self._computer.close()
+        self._process.close()
 
-    def _ask(self, known: Known, **more: Any) -> Future:
-        return self._computer.submit(ASKING + "suggest", known.experiment["id"], known.experiment["body"], known.observed, known.pending, **more)
+    def _precomputed(self, inputs: Inputs) -> Future | None:
+        """The suggestion that was precomputed, unless it is stale."""
+        snapshot, future = self._ready.pop(inputs.experiment["id"], (None, None))
+        if snapshot is None or future is None:
+            return None
+        # One that has not begun waits behind others: it is submitted again, as urgent.
+        return None if future.cancel() or stale_reason(snapshot, inputs.snapshot) is not None else future
+
+    def _submit(self, inputs: Inputs, **more: Any) -> Future:
+        row = inputs.experiment
+        return self._process.submit(ADAPTER + "suggest", row["id"], row["body"], inputs.observed, inputs.pending, inputs.retired, **more)
+
+    async def _answer(self, future: Future) -> Any:
+        try:
+            return await asyncio.wrap_future(future)
+        except OptimizerProcessEnded as ended:
+            raise Busy(f"The optimizer cannot answer now: {ended}") from ended
 
     async def _prepare(self, experiment: int) -> None:
         try:
-            async with self.turn(experiment):
+            async with self.lock(experiment):
                 self._preparing.pop(experiment, None)  # what happens from here on is not seen by this one
-                known = await self._know(experiment)
-                basis, ready = self._ready.get(experiment, (None, None))
-                if basis is not None and why_not(basis, known.basis) is None:
+                inputs = await self._read_inputs(experiment)
+                snapshot, ready = self._ready.get(experiment, (None, None))
+                if snapshot is not None and stale_reason(snapshot, inputs.snapshot) is None:
                     return
                 if ready is not None:
                     ready.cancel()
                     del self._ready[experiment]
-                body = known.experiment["body"]
-                spent = sum((one["task"] or {}).get("cost", 1.0) for one in known.observed)
+                body = inputs.experiment["body"]
+                spent = sum((one["task"] or {}).get("cost", 1.0) for one in inputs.observed)
                 bandwidth = body.get("parallel_bandwidth") or 1
-                if is_worth_it(pending=len(known.pending), bandwidth=bandwidth, observed=spent, budget=body.get("budget")):
-                    self._ready[experiment] = (known.basis, self._ask(known, urgency=AHEAD))
-                while len(self._ready) > MOST_REMEMBERED:
+                if should_precompute(pending=len(inputs.pending), bandwidth=bandwidth, observed=spent, budget=body.get("budget")):
+                    self._ready[experiment] = (inputs.snapshot, self._submit(inputs, urgency=BACKGROUND))
+                while len(self._ready) > MOST_CACHED:
                     self._ready.pop(next(iter(self._ready)))[1].cancel()
         except ApiError as error:
-            logger.warning("the next suggestion of experiment %s was not computed ahead: %s", experiment, error.message)
+            logger.warning("the next suggestion of experiment %s was not precomputed: %s", experiment, error.message)
 
-    async def _know(self, experiment: int) -> Known:
-        """What the optimizer needs to know, read where it is not remembered. The experiment's `turn` is held."""
-        row, rows, pending = await self._store.do(lambda connection: self._read(connection, experiment))
-        memory = self._memory.pop(experiment, None)
-        if memory is None or memory.history != row["history"]:
-            memory = Memory(row["history"])
-        memory.observed += rows
-        memory.last = rows[-1]["id"] if rows else memory.last
-        self._memory[experiment] = memory
-        while len(self._memory) > MOST_REMEMBERED:
-            del self._memory[next(iter(self._memory))]
-        basis = Basis(row["history"], memory.last, tuple(identifier for identifier, _ in pending))
-        return Known(basis, row, list(memory.observed), [assignments for _, assignments in pending])
+    async def _read_inputs(self, experiment: int) -> Inputs:
+        """The optimizer's inputs, read where they are not cached. The experiment's `lock` is held."""
+        row, rows, pending, retired = await self._store.do(lambda connection: self._read(connection, experiment))
+        cached = self._cache.pop(experiment, None)
+        if cached is None or cached.history != row["history"]:
+            cached = CachedObservations(row["history"])
+        cached.observed += rows
+        cached.last = rows[-1]["id"] if rows else cached.last
+        self._cache[experiment] = cached
+        while len(self._cache) > MOST_CACHED:
+            del self._cache[next(iter(self._cache))]
+        snapshot = Snapshot(row["history"], cached.last, tuple(identifier for identifier, _ in pending))
+        return Inputs(snapshot, row, list(cached.observed), [assignments for _, assignments in pending], retired)
 
-    def _read(self, connection: Connection, experiment: int) -> tuple[Row, list[Row], list[tuple[int, dict]]]:
+    def _read(self, connection: Connection, experiment: int) -> tuple[Row, list[Row], list[tuple[int, dict]], list[dict]]:
         row = experiment_store.get(connection, experiment)
-        memory = self._memory.get(experiment)
-        last = memory.last if memory and memory.history == row["history"] else 0
+        cached = self._cache.get(experiment)
+        last = cached.last if cached and cached.history == row["history"] else 0
         table = observations.c
         columns = (table.id, table.assignments, table["values"], table.failed, table.task)
         wanted = (table.experiment == experiment) & table.deleted.is_(False) & (table.id > last)
@@ -145,7 +164,10 @@ class Suggester:
         table = suggestions.c
         is_pending = (table.experiment == experiment) & table.deleted.is_(False) & (table.state == "open")
         pending = connection.execute(select(table.id, table.assignments).where(is_pending).order_by(table.id)).all()
-        return row, rows, [(identifier, assignments) for identifier, assignments in pending]
+        is_grid = row["body"].get("type") == "grid"
+        is_retired = (table.experiment == experiment) & table.deleted.is_(True)
+        retired = list(connection.execute(select(table.assignments).where(is_retired)).scalars()) if is_grid else []
+        return row, rows, [(identifier, assignments) for identifier, assignments in pending], retired
 
 
 def _take_queued(connection: Connection, experiment: int) -> dict[str, Any] | None:
@@ -155,3 +177,8 @@ def _take_queued(connection: Connection, experiment: int) -> dict[str, Any] | No
         return None
     connection.execute(queued_suggestions.delete().where(queued_suggestions.c.id == first["id"]))
     return {"assignments": first["assignments"], "task": first["task"]}
+
+
+def _count(connection: Connection, experiment: int) -> int:
+    """How many suggestions an experiment ever had."""
+    return connection.execute(select(func.count()).select_from(suggestions).where(suggestions.c.experiment == experiment)).scalar_one()

@@ -1,7 +1,8 @@
-"""What a request's body may say: keys, types and lengths, refused with the API's own words."""
+"""What a request may say: keys, types, lengths and numbers, refused in the API's own wording. Pure."""
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,39 +11,65 @@ from trialflow.service.errors import BadRequest
 STATES = ("active", "completed", "failed")
 RUN_KEYS = (
     "name", "state", "assignments", "values", "metadata", "sys_metadata", "dev_metadata", "datasets", "logs", "model", "source_code", "tags",
-    "favorite", "deleted", "assignments_meta", "assignments_sources", "object", "project", "source",
+    "favorite", "deleted", "assignments_meta", "assignments_sources", "object", "project", "source", "suggestion",
 )  # fmt: skip
 MOST_LOG, MOST_FEATURES, MOST_METADATA = 1124, 50, 100
 LONGEST_SOURCE, OWN_SOURCE = 30, "SigOpt"
-MAP_KEYS = ("assignments", "values", "metadata", "sys_metadata", "dev_metadata", "datasets", "logs", "model", "source_code", "tags",
+MAP_KEYS = ("assignments", "values", "metadata", "sys_metadata", "dev_metadata", "datasets", "logs", "model", "source_code",
             "assignments_meta", "assignments_sources")  # fmt: skip
+MOST_TAGS = 100
+LARGEST_INTEGER = 2**63 - 1
+INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 def training_run(body: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
     """A training run's body, checked: known keys, a name if it is new, maps that are maps, numbers that are numbers."""
     known_keys(body, RUN_KEYS)
+    if not is_new and "suggestion" in body:
+        raise BadRequest("The suggestion of a training run cannot be changed once it exists")
     if is_new and "name" not in body:
         raise BadRequest(f'Missing required json key "name" in: {excerpt(body)}')
-    checked = {key: value for key, value in body.items() if key not in ("object", "project", "source")}
+    checked = {key: value for key, value in body.items() if key not in ("object", "source")}
     if "name" in checked:
         checked["name"] = name(checked["name"], ".name")
     if checked.get("state") is not None and checked["state"] not in STATES:
-        raise BadRequest(f"{checked['state']} is not one of the allowed values: {', '.join(STATES)}")
+        raise BadRequest(f"{excerpt(checked['state'])} is not one of the allowed values: {', '.join(STATES)}")
     _check_types(checked)
     for key in ("metadata", "dev_metadata"):
         if checked.get(key):
-            metadata(checked[key], f".{key}")
+            checked[key] = facts(checked[key], f".{key}")
     if checked.get("assignments"):
-        for parameter, value in checked["assignments"].items():
-            if isinstance(value, bool | Mapping | Sequence) and not isinstance(value, str):
-                raise BadRequest(f"Invalid type for .assignments.{parameter}: {excerpt(value)} - expected type number or string")
+        checked["assignments"] = {parameter: _assignment(parameter, value) for parameter, value in checked["assignments"].items()}
+    if "tags" in checked:
+        checked["tags"] = _tags(checked["tags"])
     if checked.get("values"):
         checked["values"] = {metric: _value(metric, value) for metric, value in checked["values"].items()}
     if checked.get("logs"):
         checked["logs"] = {stream: _log(stream, value) for stream, value in checked["logs"].items()}
+    if checked.get("suggestion") is not None:
+        checked["suggestion"] = integer(checked["suggestion"], ".suggestion")
     _check_sources(checked)
     _check_features(checked)
     return checked
+
+
+def _assignment(parameter: str, value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | Mapping | Sequence):
+        raise BadRequest(f"Invalid type for .assignments.{parameter}: {excerpt(value)} - expected type number or string")
+    return finite(value, f".assignments.{parameter}")
+
+
+def _tags(value: Any) -> list[str]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise BadRequest(f"Invalid type for .tags: {excerpt(value)} - expected type array")
+    tags = [name(tag, f".tags[{index}]") for index, tag in enumerate(value)]
+    if len(tags) > MOST_TAGS:
+        raise BadRequest(f".tags has {len(tags)} entries, at most {MOST_TAGS} are allowed")
+    return list(dict.fromkeys(tags))
 
 
 def _check_types(checked: Mapping[str, Any]) -> None:
@@ -134,7 +161,8 @@ def evaluations(values: Any, metrics: Sequence[str], path: str = ".values") -> l
 def known_keys(body: Mapping[str, Any], keys: Sequence[str]) -> None:
     """Refuse keys that are not known."""
     if unknown := [key for key in body if key not in keys]:
-        raise BadRequest(f"Unknown json keys `{'`, `'.join(unknown)}` in: {excerpt(body)}")
+        shown = "`, `".join(key[:100] for key in unknown[:10])
+        raise BadRequest(f"Unknown json keys `{shown}` in: {excerpt(body)}")
 
 
 def name(value: Any, path: str, longest: int = 100) -> str:
@@ -149,49 +177,67 @@ def name(value: Any, path: str, longest: int = 100) -> str:
 
 
 def finite(value: Any, path: str) -> float:
-    """A number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    """A number that a float can hold. An integer of more than 64 bits becomes a float: nothing that reads it could work with it otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadRequest(f"Invalid type for {path}: {excerpt(value)} - expected type number")
-    return value
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise BadRequest(f"Invalid value for {path}: {excerpt(value)} - expected a number that a float can hold")
+    return value if isinstance(value, float) or abs(value) <= LARGEST_INTEGER else number
 
 
 def deviation(value: Any, path: str) -> float:
     """A number that is not negative."""
-    if finite(value, path) < 0:
+    number = finite(value, path)
+    if number < 0:
         raise BadRequest(f"{path} must be greater than or equal to 0")
-    return value
+    return number
 
 
-def metadata(value: Mapping[str, Any], path: str = ".metadata") -> dict[str, Any]:
-    """A user's facts: at most 100, strings of at most 500 characters, numbers, null."""
+def facts(value: Any, path: str = ".metadata") -> dict[str, Any]:
+    """A user's metadata: at most 100 keys; values are numbers, strings of at most 500 characters, or null."""
     if not isinstance(value, Mapping):
         raise BadRequest(f"Invalid type for {path}: {excerpt(value)} - expected type object")
     count(value, path)
+    checked: dict[str, Any] = {}
     for key, one in value.items():
         name(key, path)
-        if isinstance(one, str):
-            if len(one) > 500:
-                raise BadRequest(f"The length of {path}.{key} must be less than or equal to 500")
-        elif one is not None:
-            finite(one, f"{path}.{key}")
-    return dict(value)
+        if isinstance(one, str) and len(one) > 500:
+            raise BadRequest(f"The length of {path}.{key} must be less than or equal to 500")
+        checked[key] = one if one is None or isinstance(one, str) else finite(one, f"{path}.{key}")
+    return checked
+
+
+def metadata(value: Any, path: str = ".metadata") -> dict[str, Any] | None:
+    """A user's metadata as they are kept: null for none at all; a key with null is left out."""
+    return None if value is None else {key: one for key, one in facts(value, path).items() if one is not None}
 
 
 def count(value: Mapping[str, Any], path: str) -> None:
-    """Refuse a user's facts that are too many."""
+    """Refuse metadata with too many keys."""
     if len(value) > MOST_METADATA:
         raise BadRequest(f"{path} has {len(value)} keys, at most {MOST_METADATA} are allowed")
 
 
-def integer(value: Any, path: str, *, least: int = 0, most: int | None = None) -> int:
-    """A whole number from a query or a body."""
-    try:
-        result = int(str(value))
-    except ValueError:
-        raise BadRequest(f"Invalid type for {path}: {excerpt(value)} - expected type integer") from None
-    if result < least or (most is not None and result > most):
-        raise BadRequest(f"{path} must be between {least} and {most}" if most is not None else f"{path} must be at least {least}")
+def integer(value: Any, path: str, *, least: int = 0, most: int = LARGEST_INTEGER) -> int:
+    """A whole number of at most 64 bits, from a query or a body."""
+    text = value if isinstance(value, str) else str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+    if INTEGER.fullmatch(text) is None:
+        raise BadRequest(f"Invalid type for {path}: {excerpt(value)} - expected type integer")
+    if not least <= (result := int(text)) <= most:
+        raise BadRequest(f"{path} must be between {least} and {most}")
     return result
+
+
+def one_of(value: Any, allowed: Sequence[str]) -> str:
+    """One of the allowed strings."""
+    if not isinstance(value, str) or value not in allowed:
+        shown = value[:100] if isinstance(value, str) else excerpt(value)
+        raise BadRequest(f"{shown} is not one of the allowed values: {', '.join(allowed)}")
+    return value
 
 
 def excerpt(value: Any) -> str:

@@ -39,7 +39,7 @@ def check_update(old: ExperimentSpec, new_fields: dict[str, Any]) -> ExperimentS
     if "metadata" in fields and isinstance(fields["metadata"], dict | None):
         # What a program keeps for itself stays when an update does not name it, or the program would lose its way.
         kept = {key: value for key, value in (old.metadata or {}).items() if key.startswith(PREFIX)}
-        fields["metadata"] = {**kept, **(fields["metadata"] or {})} or None
+        fields["metadata"] = None if fields["metadata"] is None and not kept else {**kept, **(fields["metadata"] or {})}
     new = validate_experiment_body({**before, **{key: value for key, value in fields.items() if key in UPDATABLE}})
     _check_metrics(old, new)
     _check_parameters(old, new)
@@ -64,11 +64,11 @@ def _why_budget_stays(old: ExperimentSpec) -> str | None:
 
 
 def _metric(old: ExperimentSpec, given: Any) -> Any:
-    """A metric of an update: what is not given of it stays as it is."""
+    """A metric of an update: what is not given of it stays as it is; a null threshold takes the threshold away."""
     if not isinstance(given, dict):
         return given
     known = next((one.to_api() for one in old.metrics if one.name == given.get("name")), {})
-    return {**known, **{key: value for key, value in given.items() if value is not None}}
+    return {**known, **{key: value for key, value in given.items() if value is not None or key == "threshold"}}
 
 
 def _check_metrics(old: ExperimentSpec, new: ExperimentSpec) -> None:

@@ -1,156 +1,161 @@
-"""AI experiments: create, list, read, update, archive, and their best training runs. Also reached by the older path /experiments/{id}."""
+"""Experiments: create, list, read, update, archive; their best training runs. The older path /experiments/{id} also reaches AI experiments."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from trialflow.metrics import values_of
+from trialflow import api_types as api
 from trialflow.service import serializers, validation
-from trialflow.service.best import best_of, best_share
 from trialflow.service.errors import BadRequest
-from trialflow.service.routes.paging import Paging
+from trialflow.service.experiment_bodies import ai_body, core_body, updated_ai, updated_core, without_tags
+from trialflow.service.paging import Paging
+from trialflow.service.requests import Call, is_set
 from trialflow.service.routes.projects import check_client
+from trialflow.service.store import best as best_store
 from trialflow.service.store import experiments as store
-from trialflow.service.store.rows import Row, find
-from trialflow.service.store.schema import experiments, projects, training_runs
-from trialflow.service.transport import Answer, Call
-from trialflow.specs import check_update, validate_experiment_body
+from trialflow.service.store import projects as project_store
+from trialflow.service.store import runs as run_store
+from trialflow.service.store.progress import progress
+from trialflow.service.store.rows import Row
+from trialflow.service.transport import Answer, Endpoint
 
 STATES = ("active", "deleted", "all")
 SORTS = ("id", "recent")
 
 
-def shown(connection: Connection, row: Row) -> dict[str, Any]:
-    """An AI experiment with its progress."""
-    return serializers.experiment(row, store.progress(connection, row))
-
-
-async def create(call: Call) -> Answer:
+async def create_ai(call: Call) -> Answer:
     """POST /clients/{client}/projects/{project}/aiexperiments."""
     check_client(call)
-    spec = validate_experiment_body(without_tags(call.body))
-    body = spec.to_api()
-    await call.service.advisor.ask("check_supported", body)
+    body = ai_body(call.body)
+    await call.service.suggester.ask("check_supported", body)
 
-    def write(connection: Connection) -> dict:
-        project = find(connection, projects, call.path["project"])
-        return shown(connection, store.create(connection, kind="ai", project=project["id"], body=body))
+    def write(connection: Connection) -> api.Experiment:
+        project = project_store.get(connection, call.path["project"])
+        return _shown(connection, store.create(connection, kind="ai", project=project["id"], body=body))
 
     return await call.service.store.do(write)
 
 
-def without_tags(value: Any) -> Any:
-    """A body without the `object` keys that clients echo back."""
-    if isinstance(value, dict):
-        return {key: without_tags(one) for key, one in value.items() if key != "object"}
-    return [without_tags(one) for one in value] if isinstance(value, list) else value
-
-
-async def get(call: Call) -> Answer:
-    """GET /aiexperiments/{id}."""
-    return await call.service.store.do(lambda connection: shown(connection, store.get(connection, call.path["id"], kind="ai")))
-
-
-async def list_(call: Call) -> Answer:
-    """GET .../aiexperiments: of a project or of all."""
-    return await page(call, ("ai",), shown)
-
-
-async def page(call: Call, kinds: Sequence[str], shape: Callable[[Connection, Row], dict]) -> Answer:
-    """A page of experiments as the query asks for: `state`, `search`, `sort`, `ascending`, `limit`, `before`, `after`."""
+async def create_core(call: Call) -> Answer:
+    """POST /experiments, of a project or of none."""
     check_client(call)
-    state, sort = call.query.get("state", "active"), call.query.get("sort", "id")
-    for given, allowed in ((state, STATES), (sort, SORTS)):
-        if given not in allowed:
-            raise BadRequest(f"{given} is not one of the allowed values: {', '.join(allowed)}")
-    paging = Paging.of(call.query)
-    if sort == "recent" and paging.after is not None:
-        raise BadRequest("after cannot be given together with sort=recent")
-    search = None if call.query.get("search") is None else str(call.query["search"]).strip()
+    given = call.body.get("project")
+    body = core_body(call.body)
+    await call.service.suggester.ask("check_supported", body)
 
-    def read(connection: Connection) -> dict:
-        if (project := call.path.get("project")) is not None:
-            find(connection, projects, project)
-        wanted, count = store.listed(connection, kinds=kinds, project=project, state=state, search=search)
-        if sort == "recent":  # markers are places in that order
-            start = paging.before or 0
-            rows, more = store.recent_page(connection, wanted, limit=paging.limit, start=start, ascending=paging.ascending)
-            markers: dict[str, str | None] = {"before": str(start + paging.limit) if more else None}
-        else:
-            marks = {"limit": paging.limit, "before": paging.before, "after": paging.after, "ascending": paging.ascending}
-            rows, more = store.id_page(connection, experiments, wanted, **marks)
-            markers = paging.markers(rows, more)
-        return serializers.pagination([shape(connection, row) for row in rows], count=count, **markers)
-
-    return await call.service.store.do(read)
-
-
-async def update(call: Call) -> Answer:
-    """PUT /aiexperiments/{id}."""
-    fields = without_tags(call.body)
-    state = state_of(fields.pop("state", None))
-
-    def write(connection: Connection) -> dict:
-        row = store.get(connection, call.path["id"], kind="ai")
-        if not fields:
-            return shown(connection, store.set_body(connection, row, row["body"], state=state))
-        body = updated(row["body"], fields)
-        return shown(connection, store.set_body(connection, row, body, state=state))
+    def write(connection: Connection) -> api.Experiment:
+        project = None if given is None else project_store.named(connection, given)
+        if (of_path := call.path.get("project")) is not None:
+            of_path = project_store.get(connection, of_path)["id"]
+            if project not in (None, of_path):
+                raise BadRequest(f"Invalid value for .project: {validation.excerpt(project)} - the path says {of_path}")
+        return _shown(connection, store.create(connection, kind="core", project=of_path or project, body=body))
 
     return await call.service.store.do(write)
 
 
-def state_of(given: Any) -> str | None:
-    """The state that an update asks for, if any. Raises `BadRequest`."""
-    if given not in (None, "active", "deleted"):
-        raise BadRequest(f"{validation.excerpt(given)} is not one of the allowed values: active, deleted")
-    return given
+async def get_ai(call: Call) -> Answer:
+    """GET /aiexperiments/{id}."""
+    return await call.service.store.do(lambda connection: _shown(connection, store.get(connection, call.path["id"], kind="ai")))
 
 
-def updated(body: Mapping[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
-    """An AI experiment's body after an update."""
-    return check_update(validate_experiment_body(body), fields).to_api()
+async def get_any(call: Call) -> Answer:
+    """GET /experiments/{id}; an AI experiment is answered as such."""
+    return await call.service.store.do(lambda connection: _shown(connection, store.get(connection, call.path["id"])))
+
+
+async def list_ai(call: Call) -> Answer:
+    """GET .../aiexperiments: of a project or of all."""
+    return await _page(call, ("ai",))
+
+
+async def list_core(call: Call) -> Answer:
+    """GET .../experiments; AI experiments are among them if `include_ai` is given."""
+    return await _page(call, ("core", "ai") if is_set(call, "include_ai") else ("core",))
+
+
+async def put_ai(call: Call) -> Answer:
+    """PUT /aiexperiments/{id}."""
+    return await _put(call, "ai")
+
+
+async def put_any(call: Call) -> Answer:
+    """PUT /experiments/{id}."""
+    return await _put(call, None)
 
 
 async def delete(call: Call) -> Answer:
     """DELETE /aiexperiments/{id} and /experiments/{id}: archive."""
-    include = call.query.get("include_runs", call.body.get("include_runs")) or False
-    if not isinstance(include, bool):
-        raise BadRequest(f"{validation.excerpt(include)} is not one of the allowed values for include_runs: true, false")
-    await call.service.store.do(lambda connection: store.archive(connection, call.path["id"], include_runs=include))
+    include_runs = is_set(call, "include_runs")
+    await call.service.store.do(lambda connection: store.archive(connection, call.path["id"], include_runs=include_runs))
     return {}
 
 
 async def best_training_runs(call: Call) -> Answer:
-    """GET /aiexperiments/{id}/best_training_runs."""
+    """GET /aiexperiments/{id}/best_training_runs, best first. Markers are ranks, the best one's being the highest."""
+    paging = Paging.of(call.query)
+    experiment, best = await call.service.store.do(lambda connection: best_store.training_runs_of(connection, call.path["id"]))
+    if best and (experiment["body"].get("num_solutions") or 1) > 1:
+        best = [best[rank] for rank in await call.service.suggester.ask("diverse", experiment["body"], [one["assignments"] for one in best])]
+    page, markers = paging.cut(best[::-1])
+    rows = await call.service.store.do(lambda connection: [run_store.get(connection, one["id"]) for one in page])
+    return serializers.pagination(map(serializers.training_run, rows), count=len(best), **markers)
 
-    def read(connection: Connection) -> tuple[Row, list[int], list[dict]]:
-        row = store.get(connection, call.path["id"], kind="ai")
-        columns = training_runs.c
-        wanted = (columns.experiment == row["id"]) & columns.deleted.is_(False) & (columns.state == "completed")
-        rows = connection.execute(select(columns.id, columns.data).where(wanted).order_by(columns.id)).all()
-        candidates = [(identifier, values_of(data)) for identifier, data in rows]
-        if (wanted_solutions := row["body"].get("num_solutions") or 1) > 1:
-            good = best_share(row["body"]["metrics"], candidates, least=wanted_solutions)
-            assignments = {identifier: data["assignments"] for identifier, data in rows}
-            return row, good, [assignments[one] for one in good]
-        return row, best_of(row["body"]["metrics"], candidates), []
 
-    experiment, best, ranked = await call.service.store.do(read)
-    if ranked:
-        best = [best[place] for place in await call.service.advisor.ask("different", experiment["body"], ranked)]
-    rows = await call.service.store.do(lambda connection: [find(connection, training_runs, identifier) for identifier in best])
-    return serializers.pagination([serializers.training_run(row) for row in rows], count=len(rows))
+def _shown(connection: Connection, row: Row) -> api.Experiment:
+    return serializers.experiment(row, progress(connection, row))
+
+
+async def _page(call: Call, kinds: Sequence[str]) -> Answer:
+    """A page of experiments as the query asks for: `state`, `search`, `sort`, `ascending`, `limit`, `before`, `after`."""
+    check_client(call)
+    state = validation.one_of(call.query.get("state", "active"), STATES)
+    by = {"id": store.by_id, "recent": store.by_update}[validation.one_of(call.query.get("sort", "id"), SORTS)]
+    paging = Paging.of(call.query)
+    search = call.query.get("search", "").strip() or None
+
+    def read(connection: Connection) -> api.Page[api.Experiment]:
+        if (project := call.path.get("project")) is not None:
+            project_store.get(connection, project)
+        wanted, count = store.listed(connection, kinds=kinds, project=project, state=state, search=search)
+        rows, markers = by(connection, wanted, paging)
+        return serializers.pagination([_shown(connection, row) for row in rows], count=count, **markers)
+
+    return await call.service.store.do(read)
+
+
+async def _put(call: Call, kind: str | None) -> Answer:
+    fields: dict[str, Any] = without_tags(call.body)
+    state, project = fields.pop("state", None), fields.pop("project", None)
+    if state is not None:
+        validation.one_of(state, ("active", "deleted"))
+
+    def write(connection: Connection) -> api.Experiment:
+        row = store.get(connection, call.path["id"], kind=kind)
+        change = updated_ai if row["kind"] == "ai" else updated_core
+        body = change(row["body"], fields) if fields else row["body"]
+        return _shown(connection, store.set_body(connection, row, body, state=state, project=project))
+
+    return await call.service.store.do(write)
+
+
+def _lists(name: str, endpoint: Endpoint) -> list[tuple[str, str, Endpoint]]:
+    return [("GET", f"{place}/{name}", endpoint) for place in ("", "/clients/{client}", "/clients/{client}/projects/{project}")]
 
 
 ROUTES = [
-    ("POST", "/clients/{client}/projects/{project}/aiexperiments", create),
-    ("GET", "/clients/{client}/projects/{project}/aiexperiments", list_),
-    ("GET", "/clients/{client}/aiexperiments", list_),
-    ("GET", "/aiexperiments", list_),
-    ("GET", "/aiexperiments/{id}", get),
-    ("PUT", "/aiexperiments/{id}", update),
+    ("POST", "/clients/{client}/projects/{project}/aiexperiments", create_ai),
+    *_lists("aiexperiments", list_ai),
+    ("GET", "/aiexperiments/{id}", get_ai),
+    ("PUT", "/aiexperiments/{id}", put_ai),
     ("DELETE", "/aiexperiments/{id}", delete),
     ("GET", "/aiexperiments/{id}/best_training_runs", best_training_runs),
+    ("POST", "/experiments", create_core),
+    ("POST", "/clients/{client}/experiments", create_core),
+    ("POST", "/clients/{client}/projects/{project}/experiments", create_core),
+    *_lists("experiments", list_core),
+    ("GET", "/experiments/{id}", get_any),
+    ("PUT", "/experiments/{id}", put_any),
+    ("DELETE", "/experiments/{id}", delete),
 ]

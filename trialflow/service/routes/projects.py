@@ -1,56 +1,56 @@
 """Tokens, clients, organizations and projects."""
 
-import hmac
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from trialflow.service import serializers, validation
 from trialflow.service.errors import ApiError, BadRequest, NotFound
-from trialflow.service.store.rows import Row, add, change, find, now
-from trialflow.service.store.schema import experiments, projects, training_runs
-from trialflow.service.transport import Answer, Call
+from trialflow.service.requests import Call
+from trialflow.service.store import experiments as experiment_store
+from trialflow.service.store import projects as store
+from trialflow.service.transport import Answer
 
-DEFAULT = "default"
 LETTERS = set("abcdefghijklmnopqrstuvwxyz0123456789-_.")
 
 
-def make_default_project(connection: Connection) -> None:
-    """Make the project that is there from the beginning, unless it is."""
-    if connection.execute(select(projects.c.id).where(projects.c.id == DEFAULT)).first() is None:
-        create(connection, DEFAULT, "Default project", None)
-
-
-def create(connection: Connection, identifier: str, name: str, metadata: dict | None) -> Row:
-    """A new project. Raises a 409 if there is one of that id."""
-    if connection.execute(select(projects.c.id).where(projects.c.id == identifier)).first() is not None:
-        raise ApiError(409, f"There is a project with the id {identifier} already")
-    row = {"id": identifier, "name": name, "created": now(), "updated": now(), "metadata": metadata}
-    add(connection, projects, row)
-    return row
-
-
 def check_client(call: Call) -> None:
-    """Refuse any client but the one there is."""
+    """Refuse any client but the only one."""
     if call.path.get("client", serializers.CLIENT) != serializers.CLIENT:
         raise NotFound("client", call.path["client"])
 
 
 async def get_token(call: Call) -> Answer:
     """GET /tokens/self."""
-    return serializers.token(call.service.token)
+    return _token(call, call.guest)
 
 
 async def get_known_token(call: Call) -> Answer:
-    """GET /tokens/{token}: the same, for who names the token."""
-    if not hmac.compare_digest(call.path["token"].encode(), call.service.token.encode()):
-        raise ApiError(404, "There is no such token")
-    return serializers.token(call.service.token)
+    """GET /tokens/{token}: any token that this service knows."""
+    try:
+        guest = call.service.tokens.experiment_of(call.path["token"])
+    except ApiError:
+        raise ApiError(404, "There is no such token") from None
+    if call.guest is not None and guest != call.guest:
+        raise ApiError(403, "A guest token can only read itself")
+    return _token(call, guest)
+
+
+async def create_guest_token(call: Call) -> Answer:
+    """POST /experiments/{experiment}/tokens: a token that can read this experiment and nothing else."""
+    row = await call.service.store.do(lambda connection: experiment_store.get(connection, call.path["experiment"]))
+    return _token(call, row["id"])
+
+
+def _token(call: Call, guest: int | None) -> dict[str, Any]:
+    tokens = call.service.tokens
+    return serializers.token(tokens.token if guest is None else tokens.guest(guest), experiment=guest)
 
 
 async def get_client(call: Call) -> Answer:
     """GET /clients/{client}."""
     check_client(call)
-    return serializers.client()
+    return serializers.client(await call.service.store.do(store.first_created))
 
 
 async def list_organizations(call: Call) -> Answer:
@@ -65,15 +65,14 @@ async def get_organization(call: Call) -> Answer:
     return serializers.organization()
 
 
-async def list_projects(call: Call) -> Answer:
+async def list_(call: Call) -> Answer:
     """GET /clients/{client}/projects."""
     check_client(call)
-    rows = await call.service.store.do(lambda connection: [dict(row) for row in connection.execute(select(projects)).mappings()])
-    rows.sort(key=lambda row: (-row["created"], row["id"]))
+    rows = await call.service.store.do(store.all_of)
     return serializers.pagination([serializers.project(row) for row in rows], count=len(rows))
 
 
-async def create_project(call: Call) -> Answer:
+async def create(call: Call) -> Answer:
     """POST /clients/{client}/projects."""
     check_client(call)
     validation.known_keys(call.body, ("id", "name", "metadata", "object"))
@@ -83,53 +82,43 @@ async def create_project(call: Call) -> Answer:
     identifier = validation.name(call.body["id"], ".id", 32)
     if not set(identifier) <= LETTERS:
         raise BadRequest(f"Invalid project id {identifier!r}: only lower-case letters, digits, `-`, `_` and `.` are allowed")
-    name = validation.name(call.body["name"], ".name")
-    metadata = validation.metadata(call.body["metadata"]) if call.body.get("metadata") is not None else None
-    return serializers.project(await call.service.store.do(lambda connection: create(connection, identifier, name, metadata)))
+    name, metadata = validation.name(call.body["name"], ".name"), validation.metadata(call.body.get("metadata"))
+    return serializers.project(await call.service.store.do(lambda connection: store.create(connection, identifier, name, metadata)))
 
 
-async def get_project(call: Call) -> Answer:
+async def get(call: Call) -> Answer:
     """GET /clients/{client}/projects/{project}, with counts."""
     check_client(call)
 
-    def read(connection: Connection) -> dict:
-        row = find(connection, projects, call.path["project"])
-        count = select(func.count())
-        held = {
-            "experiment_count": connection.execute(count.where(experiments.c.project == row["id"])).scalar_one(),
-            "training_run_count": connection.execute(count.where(training_runs.c.project == row["id"])).scalar_one(),
-        }
-        return {**serializers.project(row), **held}
+    def read(connection: Connection) -> dict[str, Any]:
+        row = store.get(connection, call.path["project"])
+        return {**serializers.project(row), **store.counts(connection, row["id"])}
 
     return await call.service.store.do(read)
 
 
-async def update_project(call: Call) -> Answer:
+async def put(call: Call) -> Answer:
     """PUT /clients/{client}/projects/{project}."""
     check_client(call)
     validation.known_keys(call.body, ("id", "name", "metadata", "deleted", "object"))
-    values: dict = {"updated": now()}
+    values: dict[str, Any] = {}
     if "name" in call.body:
         values["name"] = validation.name(call.body["name"], ".name")
     if "metadata" in call.body:
-        values["metadata"] = None if call.body["metadata"] is None else validation.metadata(call.body["metadata"])
-
-    def write(connection: Connection) -> Row:
-        row = find(connection, projects, call.path["project"])
-        change(connection, projects, row["id"], values)
-        return {**row, **values}
-
-    return serializers.project(await call.service.store.do(write))
+        values["metadata"] = validation.metadata(call.body["metadata"])
+    return serializers.project(await call.service.store.do(lambda connection: store.set_fields(connection, call.path["project"], values)))
 
 
 ROUTES = [
     ("GET", "/tokens/self", get_token),
     ("GET", "/tokens/{token}", get_known_token),
+    ("POST", "/experiments/{experiment}/tokens", create_guest_token),
+    ("POST", "/aiexperiments/{experiment}/tokens", create_guest_token),
     ("GET", "/clients/{client}", get_client),
     ("GET", "/organizations", list_organizations),
     ("GET", "/organizations/{id}", get_organization),
-    ("GET", "/clients/{client}/projects", list_projects),
-    ("POST", "/clients/{client}/projects", create_project),
-    ("GET", "/clients/{client}/projects/{project}", get_project),
-    ("PUT", "/clients/{client}/projects/{project}", update_project),
+    ("GET", "/clients/{client}/projects", list_),
+    ("POST", "/clients/{client}/projects", create),
+    ("GET", "/clients/{client}/projects/{project}", get),
+    ("PUT", "/clients/{client}/projects/{project}", put),
 ]

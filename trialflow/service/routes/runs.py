@@ -1,55 +1,66 @@
-"""Training runs: create, list, read, merge, archive; their checkpoints and files."""
+"""Training runs: create, list, read, merge, archive; and their checkpoints."""
 
-import base64
 from typing import Any
 
 from sqlalchemy import Connection, select
 
+from trialflow import api_types as api
 from trialflow.service import assignments, serializers, validation
 from trialflow.service.errors import BadRequest, NotFound
+from trialflow.service.paging import Paging
+from trialflow.service.requests import Call
 from trialflow.service.routes import filters
-from trialflow.service.routes.paging import Paging
 from trialflow.service.routes.projects import check_client
 from trialflow.service.store import experiments as experiment_store
+from trialflow.service.store import projects as project_store
 from trialflow.service.store import runs as run_store
-from trialflow.service.store.experiments import id_page
-from trialflow.service.store.rows import add, find, now
-from trialflow.service.store.schema import checkpoints, files, projects, training_runs
-from trialflow.service.transport import Answer, Call
+from trialflow.service.store.pages import id_page
+from trialflow.service.store.rows import Row, find
+from trialflow.service.store.schema import checkpoints, training_runs
+from trialflow.service.transport import Answer
 
 LARGEST_BATCH = 10_000
 PROJECT = "/clients/{client}/projects/{project}/training_runs"
+UNTRIED_ONLY = "x-trialflow-untried-only"
+"""The header with which trialflow's own flows ask: they are refused once every point was tried, where others are given points again."""
 
 
 async def create(call: Call) -> Answer:
-    """POST .../training_runs: one that belongs to no experiment."""
+    """POST .../training_runs: one that belongs to no experiment, unless it names a suggestion that it executes, as clients before 8 do."""
     check_client(call)
     body = validation.training_run(call.body, is_new=True)
 
-    def write(connection: Connection) -> dict:
-        project = find(connection, projects, call.path["project"])
-        return run_store.create(connection, project=project["id"], experiment=None, body=body, suggestion=None)
+    def write(connection: Connection) -> Row:
+        project = project_store.get(connection, call.path["project"])
+        return run_store.create_plain(connection, project["id"], body)
 
-    return serializers.training_run(await call.service.store.do(write))
+    row = await call.service.store.do(write)
+    if row["experiment"] is not None:
+        call.service.suggester.prepare(row["experiment"])
+    return serializers.training_run(row)
 
 
 async def create_batch(call: Call) -> Answer:
     """POST .../training_runs/batch: up to 10,000, in order."""
     check_client(call)
     validation.known_keys(call.body, ("runs", "fields"))
-    runs = call.body.get("runs")
+    runs, fields = call.body.get("runs"), call.body.get("fields")
     if not isinstance(runs, list) or not all(isinstance(one, dict) for one in runs):
         raise BadRequest("Invalid type for .runs: expected an array of objects")
     if len(runs) > LARGEST_BATCH:
         raise BadRequest(f"{len(runs)} runs in a batch, at most {LARGEST_BATCH} are allowed")
+    if fields is not None and not isinstance(fields, str):
+        raise BadRequest(f"Invalid type for .fields: {validation.excerpt(fields)} - expected type string")
     bodies = [validation.training_run(one, is_new=True) for one in runs]
+    if any(one.get("suggestion") is not None for one in bodies):
+        raise BadRequest("A training run that executes a suggestion is created by itself, not in a batch")
 
-    def write(connection: Connection) -> list[dict]:
-        project = find(connection, projects, call.path["project"])
-        return [run_store.create(connection, project=project["id"], experiment=None, body=body, suggestion=None) for body in bodies]
+    def write(connection: Connection) -> list[Row]:
+        project = project_store.get(connection, call.path["project"])
+        return [run_store.create_plain(connection, project["id"], body) for body in bodies]
 
-    shown = [serializers.training_run(row) for row in await call.service.store.do(write)]
-    if isinstance(fields := call.body.get("fields"), str):
+    shown: list[Any] = [serializers.training_run(row) for row in await call.service.store.do(write)]
+    if fields:
         shown = [{key: one[key] for key in fields.split(",") if key in one} for one in shown]
     return serializers.pagination(shown, count=len(shown))
 
@@ -59,50 +70,42 @@ async def list_(call: Call) -> Answer:
     check_client(call)
     wanted = filters.parse(call.query.get("filters"))
     sort = call.query.get("sort", "id")
-    filters.check_field(sort)
+    filters.kind_of(sort)
     paging = Paging.of(call.query)
-    search = call.query.get("search")
+    search = call.query.get("search", "")
 
-    def read(connection: Connection) -> dict:
-        find(connection, projects, call.path["project"])
-        return _read_page(connection, call.path["project"], wanted, sort, paging, search)
+    def read(connection: Connection) -> api.Page[api.TrainingRun]:
+        project = project_store.get(connection, call.path["project"])["id"]
+        return _read_page(connection, project, wanted, sort, paging, search)
 
-    return await call.service.store.do(read)
+    page = await call.service.store.do(read)
+    return {**page, "defined_fields": []}
 
 
-def _read_page(connection: Connection, project: str, wanted: list, sort: str, paging: Paging, search: Any) -> dict:
+def _read_page(
+    connection: Connection, project: str, wanted: list[filters.Filter], sort: str, paging: Paging, search: str
+) -> api.Page[api.TrainingRun]:
     condition = training_runs.c.project == project
     if search:
-        condition &= training_runs.c.name.contains(str(search), autoescape=True)
+        condition &= training_runs.c.name.contains(search, autoescape=True)
     rest = []
     for field, operator, value in wanted:
-        if operator == "==" and field in INDEXED_FIELDS and value is not None:
-            condition &= training_runs.c[field] == (validation.integer(value, f".filters.{field}") if field in ("id", "experiment") else value)
+        if operator == "==" and field in filters.INDEXED and value is not None:
+            condition &= training_runs.c[field] == value
         else:
             rest.append((field, operator, value))
     if not rest and sort == "id":
-        marks = {"limit": paging.limit, "before": paging.before, "after": paging.after, "ascending": paging.ascending}
-        rows, more = id_page(connection, training_runs, condition, **marks)
-        count = run_store.count(connection, condition)
-        return serializers.pagination(_shown(rows), count=count, **paging.markers(rows, more), defined_fields=[])
-    # What the database has no column for is looked at row by row; markers are then places in the sorted list.
-    query = select(training_runs).where(condition).order_by(training_runs.c.id.desc())
-    found = [one for one in _shown([dict(row) for row in connection.execute(query).mappings()]) if filters.matches(one, rest)]
-    if sort != "id" or paging.ascending:
-        known = [one for one in found if filters.value_of(one, sort) is not None]
-        unknown = [one for one in found if filters.value_of(one, sort) is None]
-        found = sorted(known, key=filters.sort_key(sort), reverse=not paging.ascending) + unknown
-    start = paging.before or 0
-    more = start + paging.limit < len(found)
-    page = found[start : start + paging.limit]
-    return serializers.pagination(page, count=len(found), before=str(start + paging.limit) if more else None, defined_fields=[])
-
-
-INDEXED_FIELDS = filters.INDEXED
-
-
-def _shown(rows: list) -> list[dict]:
-    return [serializers.training_run(row) for row in rows]
+        rows, markers = id_page(connection, training_runs, condition, paging)
+        return serializers.pagination(map(serializers.training_run, rows), count=run_store.count(connection, condition), **markers)
+    # What the database has no column for is looked at row by row.
+    query = select(training_runs).where(condition).order_by(training_runs.c.id)
+    shown = [serializers.training_run(dict(row)) for row in connection.execute(query).mappings()]
+    found = [one for one in shown if filters.matches(one, rest)]
+    if sort == "id":
+        page, markers = paging.cut(found, place=lambda one: int(one["id"]))
+    else:
+        page, markers = paging.cut(sorted(found, key=filters.ascending_key(sort, missing_last=paging.ascending)))
+    return serializers.pagination(page, count=len(found), **markers)
 
 
 async def get(call: Call) -> Answer:
@@ -124,25 +127,52 @@ async def _change(call: Call, *, replace: bool) -> Answer:
     body = validation.training_run(call.body, is_new=False)
     row = await call.service.store.do(lambda connection: run_store.merge(connection, call.path["id"], body, replace=replace))
     if body.get("state") is not None and row["observation"] is not None:
-        call.service.advisor.prepare(row["experiment"])
+        call.service.suggester.prepare(row["experiment"])
     return serializers.training_run(row)
 
 
 async def delete(call: Call) -> Answer:
     """DELETE /training_runs/{id}: hidden, with its suggestion and observation."""
 
-    def write(connection: Connection) -> dict:
+    def write(connection: Connection) -> Row:
         return run_store.set_deleted(connection, run_store.get(connection, call.path["id"]), True)
 
     return serializers.training_run(await call.service.store.do(write))
+
+
+async def create_of_experiment(call: Call) -> Answer:
+    """POST /aiexperiments/{id}/training_runs: a training run with suggested assignments, or with all of them given."""
+    body = validation.training_run(call.body, is_new=True)
+    store, suggester = call.service.store, call.service.suggester
+    experiment = await store.do(lambda connection: experiment_store.get(connection, call.path["id"], kind="ai"))
+    experiment_store.check_active(experiment)
+    if body.get("suggestion") is not None:
+        raise BadRequest("The training runs of an AI experiment are given their suggestions")
+    given = {name: value for name, value in (body.get("assignments") or {}).items() if value is not None}
+    is_over = (body.get("state") or "active") != "active"
+    async with suggester.lock(experiment["id"]):
+        suggestion = None  # as SigOpt: with only some given it is executed as it is and teaches nothing, nor does one that ended without any
+        if assignments.names_of(experiment["body"]) & set(given):
+            point = assignments.explicit(experiment["body"], given)
+            suggestion = None if point is None else {"assignments": point, "method": "explicit"}
+        elif not is_over:
+            suggestion = await suggester.suggest(experiment, untried_only=call.request.headers.get(UNTRIED_ONLY) == "true")
+
+        def write(connection: Connection) -> Row:
+            return run_store.create(connection, project=experiment["project"], experiment=experiment, body=body, suggestion=suggestion)
+
+        row = await store.do(write)
+    if suggestion is not None:
+        suggester.prepare(experiment["id"])
+    return serializers.training_run(row)
 
 
 async def create_checkpoint(call: Call) -> Answer:
     """POST /training_runs/{id}/checkpoints."""
     validation.known_keys(call.body, ("values", "metadata", "object"))
     values = validation.evaluations(call.body.get("values"), ())
-    metadata = call.body.get("metadata")
-    if metadata is not None and len(validation.metadata(metadata)) > 5:
+    metadata = validation.metadata(call.body.get("metadata"))
+    if len(metadata or {}) > 5:
         raise BadRequest("A checkpoint has at most 5 metadata")
     row = await call.service.store.do(lambda connection: run_store.add_checkpoint(connection, call.path["id"], values, metadata))
     return serializers.checkpoint(row)
@@ -152,11 +182,10 @@ async def list_checkpoints(call: Call) -> Answer:
     """GET /training_runs/{id}/checkpoints."""
     paging = Paging.of(call.query)
 
-    def read(connection: Connection) -> dict:
+    def read(connection: Connection) -> api.Page[api.Checkpoint]:
         run = run_store.get(connection, call.path["id"])
-        marks = {"limit": paging.limit, "before": paging.before, "after": paging.after, "ascending": paging.ascending}
-        rows, more = id_page(connection, checkpoints, checkpoints.c.training_run == run["id"], **marks)
-        return serializers.pagination(map(serializers.checkpoint, rows), count=run["checkpoint_count"], **paging.markers(rows, more))  # type: ignore[arg-type]
+        rows, markers = id_page(connection, checkpoints, checkpoints.c.training_run == run["id"], paging)
+        return serializers.pagination(map(serializers.checkpoint, rows), count=run["checkpoint_count"], **markers)
 
     return await call.service.store.do(read)
 
@@ -164,7 +193,7 @@ async def list_checkpoints(call: Call) -> Answer:
 async def get_checkpoint(call: Call) -> Answer:
     """GET /training_runs/{id}/checkpoints/{checkpoint}."""
 
-    def read(connection: Connection) -> dict:
+    def read(connection: Connection) -> Row:
         row = find(connection, checkpoints, call.path["checkpoint"])
         if row["training_run"] != run_store.get(connection, call.path["id"])["id"]:
             raise NotFound("checkpoint", call.path["checkpoint"])
@@ -173,75 +202,10 @@ async def get_checkpoint(call: Call) -> Answer:
     return serializers.checkpoint(await call.service.store.do(read))
 
 
-async def create_file(call: Call) -> Answer:
-    """POST /training_runs/{id}/files: announce a file, and be told where to upload it."""
-    from trialflow.service.files import LARGEST_FILE
-
-    validation.known_keys(call.body, ("content_length", "content_md5", "content_type", "name", "filename", "object"))
-    length = validation.integer(call.body.get("content_length"), ".content_length", most=LARGEST_FILE)
-    digest = validation.name(call.body.get("content_md5"), ".content_md5")
-    try:
-        if len(base64.b64decode(digest, validate=True)) != 16:
-            raise ValueError
-    except ValueError:
-        raise BadRequest("content_md5 is no base64 of an MD5 digest") from None
-    values = {
-        "name": None if call.body.get("name") is None else validation.name(call.body["name"], ".name"),
-        "filename": None if call.body.get("filename") is None else validation.name(call.body["filename"], ".filename", 500),
-        "content_type": validation.name(call.body.get("content_type"), ".content_type"),
-        "content_length": length,
-        "content_md5": digest,
-        "created": float(now()),
-        "uploaded": False,
-    }
-
-    def write(connection: Connection) -> dict:
-        run = run_store.get(connection, call.path["id"])
-        row = {**values, "training_run": run["id"]}
-        row["id"] = add(connection, files, row)
-        data = {**run["data"], "files": [*(run["data"].get("files") or []), str(row["id"])]}
-        run_store.change(connection, training_runs, run["id"], {"data": data})
-        return row
-
-    row = await call.service.store.do(write)
-    return serializers.file(row, call.service.files.link(call.request, row, "PUT"), "upload")
-
-
-async def get_file(call: Call) -> Answer:
-    """GET /files/{id}: where to download it."""
-    row = await call.service.store.do(lambda connection: find(connection, files, call.path["id"]))
-    return serializers.file(row, call.service.files.link(call.request, row, "GET"), "download")
-
-
-async def of_experiment(call: Call) -> Answer:
-    """POST /aiexperiments/{id}/training_runs: a training run with suggested assignments, or with all of them given."""
-    body = validation.training_run(call.body, is_new=True)
-    store, advisor = call.service.store, call.service.advisor
-    experiment = await store.do(lambda connection: experiment_store.get(connection, call.path["id"], kind="ai"))
-    run_store.check_open(experiment)
-    given = {name: value for name, value in (body.get("assignments") or {}).items() if value is not None}
-    is_over = (body.get("state") or "active") != "active"
-    async with advisor.turn(experiment["id"]):
-        suggestion = None  # as SigOpt: with only some given it is executed as it is and teaches nothing, nor does one that ended without any
-        if assignments.names_of(experiment["body"]) & set(given):
-            point = assignments.explicit(experiment["body"], given)
-            suggestion = None if point is None else {"assignments": point, "method": "explicit"}
-        elif not is_over:
-            suggestion = await advisor.suggest(experiment)
-
-        def write(connection: Connection) -> dict:
-            return run_store.create(connection, project=experiment["project"], experiment=experiment, body=body, suggestion=suggestion)
-
-        row = await store.do(write)
-    if suggestion is not None:
-        advisor.prepare(experiment["id"])
-    return serializers.training_run(row)
-
-
 HOT_ROUTES = [
     ("MERGE", "/training_runs/{id}", merge),
     ("GET", "/training_runs/{id}", get),
-    ("POST", "/aiexperiments/{id}/training_runs", of_experiment),
+    ("POST", "/aiexperiments/{id}/training_runs", create_of_experiment),
     ("POST", "/training_runs/{id}/checkpoints", create_checkpoint),
 ]
 ROUTES = [
@@ -252,6 +216,4 @@ ROUTES = [
     ("DELETE", "/training_runs/{id}", delete),
     ("GET", "/training_runs/{id}/checkpoints", list_checkpoints),
     ("GET", "/training_runs/{id}/checkpoints/{checkpoint}", get_checkpoint),
-    ("POST", "/training_runs/{id}/files", create_file),
-    ("GET", "/files/{id}", get_file),
 ]

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, true
 
-from trialflow.service import assignments, serializers, tasks, validation
-from trialflow.service.errors import BadRequest
+from trialflow.service import assignments, multitask, serializers, validation
+from trialflow.service.requests import Call
 from trialflow.service.routes.collections import collection, core_experiment, mine
 from trialflow.service.store import experiments as store
 from trialflow.service.store.rows import Row, add, change, now
 from trialflow.service.store.schema import queued_suggestions, suggestions
-from trialflow.service.transport import Answer, Call
+from trialflow.service.transport import Answer
 
 STATES = ("open", "closed")
 
@@ -19,21 +19,20 @@ async def create(call: Call) -> Answer:
     """POST /experiments/{experiment}/suggestions: the next point to try, or an explicit one."""
     validation.known_keys(call.body, ("assignments", "metadata", "task", "object"))
     experiment = await call.service.store.do(lambda connection: core_experiment(connection, call))
-    if experiment["state"] != "active":
-        raise BadRequest(f"Experiment {experiment['id']} is archived: it gives no suggestions")
+    store.check_active(experiment)
     given = call.body.get("assignments")
-    metadata = None if call.body.get("metadata") is None else validation.metadata(call.body["metadata"])
+    metadata = validation.metadata(call.body.get("metadata"))
     choices = experiment["body"].get("tasks")
-    task, full = tasks.task_named(choices, call.body.get("task")), tasks.task_costing(choices, 1.0) if choices else None
-    async with call.service.advisor.turn(experiment["id"]):
+    task, full = multitask.find_task(choices, call.body.get("task")), multitask.task_with_cost(choices, 1.0) if choices else None
+    async with call.service.suggester.lock(experiment["id"]):
         if given:
             found = {"assignments": assignments.checked(experiment["body"], given), "method": "explicit", "task": task or full}
         else:
-            found = await call.service.advisor.suggest(experiment)
+            found = await call.service.suggester.suggest(experiment)
             found = {**found, "task": task or found["task"] or full}
         values = {"experiment": experiment["id"], **found, "state": "open", "created": now(), "deleted": False, "metadata": metadata}
         identifier = await call.service.store.do(lambda connection: add(connection, suggestions, values))
-    call.service.advisor.prepare(experiment["id"])
+    call.service.suggester.prepare(experiment["id"])
     return serializers.suggestion({"id": identifier, **values})
 
 
@@ -41,10 +40,10 @@ async def put(call: Call) -> Answer:
     """PUT /experiments/{experiment}/suggestions/{id}: its metadata, or its state."""
     validation.known_keys(call.body, ("metadata", "state", "object"))
     values: dict[str, Any] = {}
-    if call.body.get("metadata") is not None:
+    if "metadata" in call.body:
         values["metadata"] = validation.metadata(call.body["metadata"])
     if call.body.get("state") is not None:
-        values["state"] = _state(call.body["state"])
+        values["state"] = validation.one_of(call.body["state"], STATES)
 
     def write(connection: Connection) -> Row:
         row = mine(connection, call, suggestions, core_experiment(connection, call))
@@ -61,30 +60,30 @@ async def create_queued(call: Call) -> Answer:
 
     def write(connection: Connection) -> Row:
         experiment = store.get(connection, call.path["experiment"])
+        store.check_active(experiment)
         given = assignments.checked(experiment["body"], call.body.get("assignments"))
-        task = tasks.task_named(experiment["body"].get("tasks"), call.body.get("task"))
+        task = multitask.find_task(experiment["body"].get("tasks"), call.body.get("task"))
         values = {"experiment": experiment["id"], "assignments": given, "created": now(), "task": task}
         return {"id": add(connection, queued_suggestions, values), **values}
 
     return serializers.queued_suggestion(await call.service.store.do(write))
 
 
-def _state(given: Any) -> str:
-    if given not in STATES:
-        raise BadRequest(f"{validation.excerpt(given)} is not one of the allowed values: {', '.join(STATES)}")
-    return given
-
-
-def _of_state(call: Call) -> Any:
-    state = call.query.get("state")
-    return None if state is None else suggestions.c.state == _state(state)
+def _narrowed(call: Call) -> Any:
+    """The condition of `state` and of `id`, which may be several separated by commas."""
+    condition, state, ids = true(), call.query.get("state"), call.query.get("id")
+    if state is not None:
+        condition &= suggestions.c.state == validation.one_of(state, STATES)
+    if ids is not None:
+        condition &= suggestions.c.id.in_([validation.integer(one.strip(), ".id") for one in str(ids).split(",")])
+    return condition
 
 
 PATH, QUEUED = "/experiments/{experiment}/suggestions", "/experiments/{experiment}/queued_suggestions"
 ROUTES = [
     ("POST", PATH, create),
     ("PUT", PATH + "/{id}", put),
-    *collection(PATH, suggestions, serializers.suggestion, narrowed=_of_state),
+    *collection(PATH, suggestions, serializers.suggestion, narrowed=_narrowed),
     ("POST", QUEUED, create_queued),
     *collection(QUEUED, queued_suggestions, serializers.queued_suggestion, only_core=False),
 ]

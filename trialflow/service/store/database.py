@@ -1,9 +1,11 @@
 """The database behind the service: opened by URL, brought to this version's tables, refused if a newer version made it."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -13,9 +15,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from trialflow.errors import InvalidInput, TrialflowError
+from trialflow.service.errors import BadRequest
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 BUSY_SECONDS = 5.0
+LARGEST_OBJECT = 1 << 20
+"""Bytes that one training run, experiment or observation may hold."""
 
 
 class Database:
@@ -82,8 +87,8 @@ class Database:
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=2, max_overflow=2, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS})
+        return create_engine(url, pool_size=2, max_overflow=2, pool_pre_ping=True, json_serializer=bounded_json)
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS}, json_serializer=bounded_json)
 
     @event.listens_for(engine, "connect")
     def set_up(connection, record) -> None:  # noqa: ANN001
@@ -100,6 +105,17 @@ def _engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def bounded_json(value: Any) -> str:
+    """The JSON that a column holds. Raises `BadRequest` if one object would hold too much, or a number that JSON does not have."""
+    try:
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        raise BadRequest("Infinity and NaN are not numbers that can be stored") from None
+    if len(text) > LARGEST_OBJECT:
+        raise BadRequest(f"This would hold {len(text)} bytes; at most {LARGEST_OBJECT} are allowed, logs, metadata and source code included")
+    return text
 
 
 def sqlite_url(path: Path) -> str:

@@ -5,7 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from trialflow.service.errors import NotFound
+from trialflow.service.errors import BadRequest, NotFound
+from trialflow.service.paging import Paging
+from trialflow.service.store import projects as project_store
+from trialflow.service.store.pages import id_page
 from trialflow.service.store.rows import Row, add, change, find, now
 from trialflow.service.store.schema import experiments, observations, suggestions, training_runs
 
@@ -25,11 +28,28 @@ def get(connection: Connection, identifier: str | int, *, kind: str | None = Non
     return row
 
 
-def set_body(connection: Connection, row: Row, body: Mapping[str, Any], *, state: str | None = None) -> Row:
-    """Replace what an experiment says, and archive it or bring it back."""
+def set_body(connection: Connection, row: Row, body: Mapping[str, Any], *, state: str | None = None, project: Any = None) -> Row:
+    """Replace an experiment's body; archive it or bring it back; move it, with its training runs, to another project."""
     values = {"body": dict(body), "name": body["name"], "state": state or row["state"], "updated": now(), "history": row["history"] + 1}
+    if project is not None and project != row["project"]:
+        values["project"] = project_store.named(connection, project)
+        connection.execute(update(training_runs).where(training_runs.c.experiment == row["id"]).values(project=values["project"]))
+        project_store.touch(connection, values["project"])
     change(connection, experiments, row["id"], values)
+    project_store.touch(connection, row["project"])
     return {**row, **values}
+
+
+def check_active(row: Row) -> None:
+    """Raise `BadRequest` for an archived experiment."""
+    if row["state"] != "active":
+        raise BadRequest(f"Experiment {row['id']} is archived; unarchive it first")
+
+
+def touch(connection: Connection, identifier: int) -> None:
+    """Say that an experiment, and with it its project, has changed."""
+    connection.execute(update(experiments).where(experiments.c.id == identifier).values(updated=now()))
+    project_store.touch(connection, connection.execute(select(experiments.c.project).where(experiments.c.id == identifier)).scalar_one())
 
 
 def archive(connection: Connection, identifier: str, *, include_runs: bool) -> None:
@@ -46,45 +66,13 @@ def archive(connection: Connection, identifier: str, *, include_runs: bool) -> N
 
 
 def touch_history(connection: Connection, identifier: int) -> None:
-    """Say that something observed before has changed, so that what was read of it is read again."""
+    """Say that an earlier observation has changed, so that all of them are read again."""
     connection.execute(update(experiments).where(experiments.c.id == identifier).values(history=experiments.c.history + 1))
-
-
-def progress(connection: Connection, row: Row) -> dict[str, Any]:
-    """How far an experiment is: counts of training runs (AI) or of observations (core)."""
-    budget = row["body"].get("budget")
-    if row["kind"] == "core":
-        return _core_progress(connection, row, budget)
-    runs = training_runs.c
-    of_it = (runs.experiment == row["id"]) & runs.deleted.is_(False)
-    total, finished = connection.execute(select(func.count(), func.count(runs.completed)).where(of_it)).one()
-    return {
-        "object": "progress",
-        "total_run_count": total,
-        "finished_run_count": finished,
-        "active_run_count": total - finished,
-        "remaining_budget": None if budget is None else budget - total,
-    }
-
-
-def _core_progress(connection: Connection, row: Row, budget: float | None) -> dict[str, Any]:
-    of_it = (observations.c.experiment == row["id"]) & observations.c.deleted.is_(False)
-    count, first, last = connection.execute(select(func.count(), func.min(observations.c.id), func.max(observations.c.id)).where(of_it)).one()
-    consumed = float(count)
-    if row["body"].get("tasks"):
-        consumed = float(sum((task or {}).get("cost", 1.0) for task in connection.execute(select(observations.c.task).where(of_it)).scalars()))
-    return {
-        "object": "progress",
-        "observation_count": count,
-        "observation_budget": budget,
-        "observation_budget_consumed": consumed,
-        "first": first,
-        "last": last,
-    }
+    touch(connection, identifier)
 
 
 def listed(connection: Connection, *, kinds: Sequence[str], project: str | None, state: str, search: str | None) -> tuple[Any, int]:
-    """The condition that experiments of a list satisfy, and how many do."""
+    """The condition that the experiments of a list satisfy, and how many do."""
     wanted = experiments.c.kind.in_(kinds)
     if project is not None:
         wanted &= experiments.c.project == project
@@ -95,27 +83,15 @@ def listed(connection: Connection, *, kinds: Sequence[str], project: str | None,
     return wanted, connection.execute(select(func.count()).select_from(experiments).where(wanted)).scalar_one()
 
 
-def recent_page(connection: Connection, wanted: Any, *, limit: int, start: int, ascending: bool) -> tuple[list[Row], bool]:
-    """Experiments by the time of their last update, newest first unless `ascending`, from a place in that order; and whether more follow."""
-    columns = (experiments.c.updated, experiments.c.id)
-    order = [column.asc() if ascending else column.desc() for column in columns]
-    query = select(experiments).where(wanted).order_by(*order).offset(start).limit(limit + 1)
-    rows = [dict(row) for row in connection.execute(query).mappings()]
-    return rows[:limit], len(rows) > limit
+def by_id(connection: Connection, wanted: Any, paging: Paging) -> tuple[list[Row], dict[str, str | None]]:
+    """A page of experiments by their ids."""
+    return id_page(connection, experiments, wanted, paging)
 
 
-def id_page(
-    connection: Connection, table: Any, wanted: Any, *, limit: int, before: int | None, after: int | None, ascending: bool = False
-) -> tuple[list[Row], bool]:
-    """Rows of `table` in the order of their ids, newest first unless `ascending`. `before` and `after` are markers: ids, exclusive."""
-    identifier = table.c.id
-    going_back = after is not None
-    up = ascending != going_back
-    marker = after if going_back else before
-    if marker is not None:
-        wanted = wanted & (identifier > marker if up else identifier < marker)
-    query = select(table).where(wanted).order_by(identifier.asc() if up else identifier.desc()).limit(limit + 1)
-    rows = [dict(row) for row in connection.execute(query).mappings()]
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return (rows[::-1] if going_back else rows), more
+def by_update(connection: Connection, wanted: Any, paging: Paging) -> tuple[list[Row], dict[str, str | None]]:
+    """A page of experiments by the time of their last update; equal times follow the id. Markers are ranks."""
+    order = select(experiments.c.id).where(wanted).order_by(experiments.c.updated, experiments.c.id)
+    page, markers = paging.cut(connection.execute(order).scalars().all())
+    rows = connection.execute(select(experiments).where(experiments.c.id.in_(page))).mappings()
+    found = {row["id"]: dict(row) for row in rows}
+    return [found[identifier] for identifier in page], markers

@@ -1,13 +1,37 @@
-"""Observations in the store: those of an experiment, and which of them are the best."""
+"""Observations in the store: add, change, and those of an experiment. A suggestion is closed while an observation answers it."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
-from trialflow.service.best import best_of, best_share
-from trialflow.service.store.rows import Row
-from trialflow.service.store.schema import observations
-from trialflow.service.tasks import is_full
+from trialflow.service.store import experiments as experiment_store
+from trialflow.service.store.rows import Row, add, change
+from trialflow.service.store.schema import observations, suggestions
+
+
+def create(connection: Connection, values: Mapping[str, Any]) -> Row:
+    """A new observation; the suggestion that it answers is closed."""
+    identifier = add(connection, observations, values)
+    if values["suggestion"] is not None:
+        change(connection, suggestions, values["suggestion"], {"state": "closed"})
+    experiment_store.touch(connection, values["experiment"])
+    return {"id": identifier, **values}
+
+
+def update(connection: Connection, row: Row, values: Mapping[str, Any]) -> Row:
+    """Change an observation. If it answers another suggestion from now on, that one is closed, and the one it leaves is open again."""
+    changed = {**row, **values}
+    if not values:
+        return changed
+    change(connection, observations, row["id"], values)
+    if changed["suggestion"] != row["suggestion"]:
+        if row["suggestion"] is not None and not _is_answered(connection, row["suggestion"]):
+            change(connection, suggestions, row["suggestion"], {"state": "open"})
+        if changed["suggestion"] is not None:
+            change(connection, suggestions, changed["suggestion"], {"state": "closed"})
+    experiment_store.touch_history(connection, row["experiment"])
+    return changed
 
 
 def of_experiment(connection: Connection, experiment: int) -> list[Row]:
@@ -16,15 +40,6 @@ def of_experiment(connection: Connection, experiment: int) -> list[Row]:
     return [dict(row) for row in connection.execute(select(observations).where(wanted).order_by(observations.c.id)).mappings()]
 
 
-def best(rows: list[Row], body: dict[str, Any]) -> list[Row]:
-    """The best of an experiment's observations: one, a front, or all that satisfy the constraints. Only those at full cost are compared."""
-    return best_of(body["metrics"], _candidates(rows))
-
-
-def good(rows: list[Row], body: dict[str, Any]) -> list[Row]:
-    """Those to choose `num_solutions` different ones from, best first."""
-    return best_share(body["metrics"], _candidates(rows), least=body["num_solutions"])
-
-
-def _candidates(rows: list[Row]) -> list[tuple[Row, dict[str, float]]]:
-    return [(row, {one["name"]: one["value"] for one in row["values"]}) for row in rows if not row["failed"] and is_full(row)]
+def _is_answered(connection: Connection, suggestion: int) -> bool:
+    wanted = (observations.c.suggestion == suggestion) & observations.c.deleted.is_(False)
+    return connection.execute(select(func.count()).select_from(observations).where(wanted)).scalar_one() > 0

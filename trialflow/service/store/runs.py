@@ -5,24 +5,28 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from trialflow.metadata_keys import STOPPED_EARLY
 from trialflow.service import validation
-from trialflow.service.errors import BadRequest, Forbidden
+from trialflow.service.errors import BadRequest, Forbidden, NotFound
 from trialflow.service.merging import merged
 from trialflow.service.store import experiments as experiment_store
+from trialflow.service.store import projects as project_store
 from trialflow.service.store.rows import Row, add, change, find, now
-from trialflow.service.store.schema import checkpoints, observations, suggestions, training_runs
+from trialflow.service.store.schema import checkpoints, files, observations, suggestions, training_runs
 
-MAPS = ("assignments", "values", "metadata", "sys_metadata", "dev_metadata", "datasets", "logs", "model", "source_code", "tags")
+MAPS = ("assignments", "values", "metadata", "sys_metadata", "dev_metadata", "datasets", "logs", "model", "source_code")
 META = ("assignments_meta", "assignments_sources")
 COUNTED = ("metadata", "dev_metadata")
 MOST_CHECKPOINTS = 200
 
 
 def create(connection: Connection, *, project: str, experiment: Row | None, body: Mapping[str, Any], suggestion: Mapping[str, Any] | None) -> Row:
-    """A new training run from a checked body; with the suggestion (assignments, method) that it executes."""
+    """A new training run from a checked body; with the suggestion that it executes: `assignments`, `method`, and `id` if it exists already."""
     moment = now()
-    data: dict[str, Any] = {key: dict(body.get(key) or {}) for key in (*MAPS, *META)}
+    _check_project(connection, body, project)
+    data: dict[str, Any] = {key: merged({}, body.get(key) or {}) for key in (*MAPS, *META)}
     data["favorite"] = bool(body.get("favorite"))
+    data["tags"] = list(body.get("tags") or [])
     if suggestion is not None:
         data["assignments"] = {**data["assignments"], **suggestion["assignments"]}
     _check_meta(data, body)
@@ -45,12 +49,37 @@ def create(connection: Connection, *, project: str, experiment: Row | None, body
     }
     row["id"] = add(connection, training_runs, row)
     if suggestion is not None and experiment is not None:
-        row["suggestion"] = _add_suggestion(connection, experiment["id"], row["id"], suggestion, moment)
+        if (known := suggestion.get("id")) is not None:
+            change(connection, suggestions, known, {"training_run": row["id"]})
+        row["suggestion"] = known or _add_suggestion(connection, experiment["id"], row["id"], suggestion, moment)
         change(connection, training_runs, row["id"], {"suggestion": row["suggestion"]})
     if (state := body.get("state") or "active") != "active":
         row = _end(connection, row, state)
         change(connection, training_runs, row["id"], {key: row[key] for key in ("state", "completed", "observation")})
     return row
+
+
+def create_plain(connection: Connection, project: str, body: Mapping[str, Any]) -> Row:
+    """A new training run of a project. If its body names a suggestion it executes that one, and belongs to the suggestion's experiment."""
+    if body.get("suggestion") is None:
+        return create(connection, project=project, experiment=None, body=body, suggestion=None)
+    try:
+        suggestion = find(connection, suggestions, body["suggestion"])
+    except NotFound as missing:
+        raise BadRequest(missing.message) from None
+    experiment = experiment_store.get(connection, suggestion["experiment"])
+    experiment_store.check_active(experiment)
+    if suggestion["deleted"] or suggestion["state"] != "open" or suggestion["training_run"] is not None:
+        raise BadRequest(f"Suggestion {suggestion['id']} is not open for a training run")
+    if experiment["project"] != project:
+        raise BadRequest(f"Suggestion {suggestion['id']} belongs to an experiment of the project {experiment['project']}")
+    return create(connection, project=project, experiment=experiment, body=body, suggestion=suggestion)
+
+
+def _check_project(connection: Connection, body: Mapping[str, Any], project: str) -> None:
+    """Refuse a project in a body that does not exist, or is another one than the path's."""
+    if body.get("project") is not None and project_store.named(connection, body["project"]) != project:
+        raise BadRequest(f"Invalid value for .project: {validation.excerpt(body['project'])} - the path says {project}")
 
 
 def _check_meta(data: Mapping[str, Any], body: Mapping[str, Any]) -> None:
@@ -83,13 +112,19 @@ def merge(connection: Connection, identifier: str, body: Mapping[str, Any], *, r
     data = dict(row["data"])
     for key, value in body.items():
         if key in MAPS or key in META:
-            data[key] = dict(value or {}) if replace else merged(data.get(key) or {}, value or {})
+            data[key] = merged({} if replace else data.get(key) or {}, value or {})
             if key in COUNTED:
                 validation.count(data[key], f".{key}")
         elif key == "favorite":
             data[key] = bool(value)
+        elif key == "tags":
+            data[key] = value
     _check_meta(data, body)
     values: Row = {"data": data, "updated": now()}
+    if body.get("project") is not None and body["project"] != row["project"]:
+        values["project"] = project_store.named(connection, body["project"])
+        if row["experiment"] is not None:
+            raise BadRequest(f"The training run belongs to experiment {row['experiment']}; move the experiment, and its training runs go with it")
     if body.get("name") is not None:
         values["name"] = body["name"]
     row = {**row, **values}
@@ -103,31 +138,69 @@ def merge(connection: Connection, identifier: str, body: Mapping[str, Any], *, r
 
 
 def _end(connection: Connection, row: Row, state: str) -> Row:
-    """A training run in its new state; when it ends for the first time its observation is made, which nothing changes later."""
+    """A training run in its new state; when it ends for the first time its observation is made, which nothing changes later.
+
+    The observation is a failure if a metric is missing. One that trialflow stopped early needs no stored metrics: it had no time to log them.
+    """
     row = {**row, "state": state}
     if state == "active" or row["completed"] is not None:
         return row
     row["completed"] = now()
-    if row["experiment"] is None or row["suggestion"] is None or row["observation"] is not None:
+    if row["experiment"] is None:
+        project_store.touch(connection, row["project"])
+        return row
+    experiment_store.touch(connection, row["experiment"])
+    if row["suggestion"] is None or row["observation"] is not None:
         return row
     experiment = experiment_store.get(connection, row["experiment"])
-    values = row["data"]["values"]
-    names = [metric["name"] for metric in experiment["body"]["metrics"]]
-    failed = state == "failed" or any(name not in values for name in names)
+    values, metrics = row["data"]["values"], experiment["body"]["metrics"]
+    is_short = bool(row["data"]["dev_metadata"].get(STOPPED_EARLY))
+    required = [metric["name"] for metric in metrics if not (is_short and metric.get("strategy") == "store")]
+    failed = state == "failed" or any(name not in values for name in required)
     assignments = connection.execute(select(suggestions.c.assignments).where(suggestions.c.id == row["suggestion"])).scalar_one()
+    row["observation"] = _observe(connection, row, metrics, failed=failed)
+    return row
+
+
+def _observe(connection: Connection, row: Row, metrics: list[Row], *, failed: bool) -> int:
+    values = row["data"]["values"]
+    suggestion = find(connection, suggestions, row["suggestion"])
     observation = {
         "experiment": row["experiment"],
         "suggestion": row["suggestion"],
         "training_run": row["id"],
-        "assignments": assignments,
-        "values": [] if failed else [{"name": name, **values[name]} for name in names],
+        "assignments": suggestion["assignments"],
+        "values": [] if failed else [{"name": one["name"], **values[one["name"]]} for one in metrics if one["name"] in values],
         "failed": failed,
-        "created": row["completed"],
+        "created": row["completed"] or now(),
         "deleted": row["deleted"],
+        "task": suggestion["task"],
     }
-    row["observation"] = add(connection, observations, observation)
+    identifier = add(connection, observations, observation)
     change(connection, suggestions, row["suggestion"], {"state": "closed"})
-    return row
+    return identifier
+
+
+def observation_of(connection: Connection, experiment: Row, identifier: int, *, failed: bool) -> Row:
+    """The observation of a training run that executes a suggestion, as clients before 8 ask for it. One that has none yet gets it from its values.
+
+    Raises `BadRequest` if it is no such training run, or lacks a metric and is not said to have `failed`.
+    """
+    try:
+        row = get(connection, identifier)
+    except NotFound as missing:
+        raise BadRequest(missing.message) from None
+    if row["experiment"] != experiment["id"] or row["suggestion"] is None:
+        raise BadRequest(f"Training run {row['id']} executes no suggestion of experiment {experiment['id']}")
+    if row["observation"] is None:
+        metrics = experiment["body"]["metrics"]
+        missing_metrics = [one["name"] for one in metrics if one["name"] not in row["data"]["values"]]
+        if missing_metrics and not failed:
+            raise BadRequest(f"Missing values for the metrics: {', '.join(missing_metrics)}")
+        row["observation"] = _observe(connection, row, metrics, failed=failed)
+        change(connection, training_runs, row["id"], {"observation": row["observation"]})
+        experiment_store.touch(connection, experiment["id"])
+    return find(connection, observations, row["observation"])
 
 
 def set_deleted(connection: Connection, row: Row, deleted: bool) -> Row:
@@ -154,10 +227,13 @@ def add_checkpoint(connection: Connection, identifier: str, values: list, metada
     return checkpoint
 
 
-def check_open(experiment: Row) -> None:
-    """Raise `BadRequest` for an experiment that is archived."""
-    if experiment["state"] != "active":
-        raise BadRequest(f"Experiment {experiment['id']} is archived: it takes no new training runs")
+def add_file(connection: Connection, identifier: str, values: Mapping[str, Any]) -> Row:
+    """Announce a file of a training run."""
+    run = get(connection, identifier)
+    row = {**values, "training_run": run["id"], "created": float(now()), "uploaded": False}
+    row["id"] = add(connection, files, row)
+    change(connection, training_runs, run["id"], {"data": {**run["data"], "files": [*(run["data"].get("files") or []), str(row["id"])]}})
+    return row
 
 
 def count(connection: Connection, wanted: Any) -> int:

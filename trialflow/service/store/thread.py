@@ -5,7 +5,6 @@ to the database; it raises before it writes, or not at all. If one of a batch ra
 """
 
 import asyncio
-import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -13,15 +12,13 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
-from trialflow.service.errors import ApiError, Busy
 from trialflow.service.store.database import Database
+from trialflow.service.store.failures import explained
 
 T = TypeVar("T")
 Job = tuple[Callable[[Connection], Any], Future]
 LARGEST_BATCH = 64
-logger = logging.getLogger(__name__)
 
 
 class StoreThread:
@@ -34,7 +31,7 @@ class StoreThread:
         self._thread.start()
 
     async def do(self, job: Callable[[Connection], T]) -> T:
-        """Do a job and return what it returns, once it is committed. Raises what it raises, and `Busy` for trouble of the database's own."""
+        """Do a job and return what it returns, once it is committed. Raises what it raises, and `Busy` when the database is busy, full or away."""
         return await asyncio.wrap_future(self.submit(job))
 
     def submit(self, job: Callable[[Connection], T]) -> "Future[T]":
@@ -72,7 +69,7 @@ class StoreThread:
                 for function, future in batch:
                     self._do_alone(function, future)
             elif batch:
-                batch[0][1].set_exception(_explained(error))
+                batch[0][1].set_exception(explained(error))
             return
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)
@@ -82,14 +79,6 @@ class StoreThread:
             with self.database.transaction() as connection:
                 result = function(connection)
         except Exception as error:
-            future.set_exception(_explained(error))
+            future.set_exception(explained(error))
         else:
             future.set_result(result)
-
-
-def _explained(error: Exception) -> Exception:
-    """The database's own trouble (busy, disk full, server away) passes: the client may try again."""
-    if isinstance(error, DBAPIError) and not isinstance(error, ApiError):
-        logger.warning("the database refused: %s", error.orig)
-        return Busy(f"The database cannot take it now: {error.orig}")
-    return error

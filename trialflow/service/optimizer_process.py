@@ -1,7 +1,7 @@
 """The optimizer in a process of its own: it takes no time from requests, and it ends with the service, whatever it is computing.
 
-`python -m trialflow.service.computing` is that process: pickled jobs on its standard input, pickled answers on its standard output. It ends when its
-input does, so it outlives a service that was killed by one job at most.
+`python -m trialflow.service.optimizer_process` is that process: pickled jobs on its standard input, pickled answers on its standard output. It ends
+when its input does, so it outlives a service that was killed by one job at most.
 """
 
 import importlib
@@ -19,12 +19,12 @@ from itertools import count
 from typing import IO, Any
 
 logger = logging.getLogger(__name__)
-NOW, AHEAD, LAST = 0, 1, 2
-"""What somebody waits for goes before what may be asked for later."""
+INTERACTIVE, BACKGROUND, LAST = 0, 1, 2
+"""What a request waits for goes before what was computed in advance."""
 NICE = 5
 
 
-class Ended(RuntimeError):
+class OptimizerProcessEnded(RuntimeError):
     """The process ended before it answered."""
 
 
@@ -37,7 +37,7 @@ class _Job:
     future: Future = field(compare=False)
 
 
-class Computer:
+class OptimizerProcess:
     """Calls functions in one other process, one at a time, the urgent ones first. The process is started at the first job, or by `start`."""
 
     def __init__(self) -> None:
@@ -46,20 +46,20 @@ class Computer:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_closed = False
         self._starting = threading.Lock()
-        self._thread = threading.Thread(target=self._work, name="computer", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="optimizer", daemon=True)
         self._thread.start()
 
-    def submit(self, function: str, *arguments: Any, urgency: int = NOW) -> Future:
+    def submit(self, function: str, *arguments: Any, urgency: int = INTERACTIVE) -> Future:
         """Have the function `module:name` called there; its module need not be imported here.
 
-        Its future raises what it raises, and `Ended` if the process dies twice over it."""
+        Its future raises what it raises, and `OptimizerProcessEnded` if the process dies twice over it."""
         future: Future = Future()
         self._jobs.put(_Job(urgency, next(self._numbers), function, arguments, future))
         return future
 
     def start(self) -> None:
         """Have the process get ready for its first job."""
-        self.submit("importlib:import_module", "trialflow.service.adapter", urgency=AHEAD)
+        self.submit("importlib:import_module", "trialflow.service.adapter", urgency=BACKGROUND)
 
     def close(self) -> None:
         """End at once: what is under way is given up."""
@@ -88,7 +88,7 @@ class Computer:
     def _ask_twice(self, job: _Job) -> tuple[bool, Any]:
         try:
             return self._ask(job)
-        except Ended:
+        except OptimizerProcessEnded:
             if self._is_closed:
                 raise
             logger.warning("the optimizer's process ended (%s); it is started again", self._process.poll() if self._process else None)
@@ -103,14 +103,14 @@ class Computer:
             process.stdin.flush()
             return pickle.load(process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
-            raise Ended("the optimizer's process ended before it answered") from error
+            raise OptimizerProcessEnded("the optimizer's process ended before it answered") from error
 
     def _running(self) -> subprocess.Popen[bytes]:
         with self._starting:
             if self._is_closed:
-                raise Ended("the service is ending")
+                raise OptimizerProcessEnded("the service is ending")
             if self._process is None:
-                command = [sys.executable, "-m", "trialflow.service.computing"]
+                command = [sys.executable, "-m", "trialflow.service.optimizer_process"]
                 self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             return self._process
 

@@ -1,4 +1,4 @@
-"""Tasks of core experiments: the same model for less. Their rules, and how requests name one. Pure."""
+"""Multitask experiments of the core API: tasks run the same model at a fraction of the cost. Their rules, and how requests name one. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from trialflow.service.errors import BadRequest
 Task = dict[str, Any]
 
 
-def tasks_of(given: Any) -> list[Task]:
+def validated_tasks(given: Any) -> list[Task]:
     """The tasks of a new experiment as `{name, cost}`. Raises `BadRequest` unless names and costs differ, costs are in (0, 1], and one costs 1."""
     if not isinstance(given, list) or not all(isinstance(one, Mapping) for one in given):
         raise BadRequest(f"Invalid type for .tasks: {validation.excerpt(given)} - expected an array of objects")
@@ -33,8 +33,8 @@ def tasks_of(given: Any) -> list[Task]:
     return tasks
 
 
-def check_together(body: Mapping[str, Any]) -> None:
-    """Raise `BadRequest` if an experiment's body with tasks has what does not go with them, or no budget."""
+def check_multitask(body: Mapping[str, Any]) -> None:
+    """Raise `BadRequest` if a multitask experiment has no budget, or asks for what multitask experiments do not have."""
     if body.get("budget") is None:
         raise BadRequest("An experiment with tasks needs an observation_budget")
     if sum(one.get("strategy") in (None, "optimize", "constraint") for one in body["metrics"]) > 1:
@@ -45,8 +45,8 @@ def check_together(body: Mapping[str, Any]) -> None:
         raise BadRequest("An experiment with tasks is not of type grid")
 
 
-def task_named(tasks: Sequence[Task] | None, given: Any) -> Task | None:
-    """The task that a request names, by its name or as an object with it; None if it names none. Raises `BadRequest` for one that is not there."""
+def find_task(tasks: Sequence[Task] | None, given: Any) -> Task | None:
+    """The task that a request names, by its name or as an object with it; None if it names none. Raises `BadRequest` for an unknown one."""
     if given is None:
         return None
     if not tasks:
@@ -60,11 +60,11 @@ def task_named(tasks: Sequence[Task] | None, given: Any) -> Task | None:
     return found
 
 
-def task_costing(tasks: Sequence[Task], cost: float) -> Task:
+def task_with_cost(tasks: Sequence[Task], cost: float) -> Task:
     """The task of this cost."""
     return min(tasks, key=lambda one: abs(one["cost"] - cost))
 
 
-def is_full(row: Mapping[str, Any]) -> bool:
-    """Whether a row (of an observation) is of the full task, or there are no tasks: only such ones are compared for the best."""
+def is_full_cost(row: Mapping[str, Any]) -> bool:
+    """Whether an observation was made at full cost: only those are compared for the best."""
     return row["task"] is None or row["task"]["cost"] >= 1
