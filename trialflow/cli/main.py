@@ -1,5 +1,6 @@
 """The entry point: which commands there are, and how errors are reported."""
 
+import errno
 import os
 import sys
 import traceback
@@ -10,7 +11,7 @@ from trialflow import __version__
 from trialflow.cli.environment import check_environment
 from trialflow.cli.lazy import Commands, Table
 from trialflow.cli.terminal.messages import error, hint
-from trialflow.cli.terminal.streams import secure_streams
+from trialflow.cli.terminal.streams import end_streams, secure_streams
 from trialflow.errors import TrialflowError
 from trialflow.network import bypass_proxies_on_loopback
 from trialflow.packages import prefer_own_packages
@@ -52,7 +53,10 @@ def main() -> None:
     secure_streams()
     prefer_own_packages()
     bypass_proxies_on_loopback(os.environ)
-    sys.exit(call(sys.argv[1:]))
+    code = call(sys.argv[1:])
+    if unwritten := end_streams():
+        code = code or _tell_file(unwritten)
+    sys.exit(code)
 
 
 def call(arguments: list[str]) -> int:
@@ -102,6 +106,9 @@ def _tell(problem: TrialflowError) -> int:
 
 def _tell_file(problem: OSError) -> int:
     """A file or folder that is not what was expected: rarely trialflow's own fault."""
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        error(f"there is no room to write: {problem.strerror}")
+        return 1
     if problem.filename is None:
         return _tell_bug(problem)
     if is_debugging():
