@@ -109,13 +109,13 @@ def same_options(name: str, *, without: Sequence[str] = ()) -> str:
 
 
 def read_source(source_file: str | None, directory: Path) -> dict[str, str] | None:
-    """`content` of the source file and `hash` of the commit that is checked out, as far as there are any."""
+    """The `file` with the model's source and the `hash` of the commit that is checked out, as far as there are any. Raises `InvalidInput`."""
+    from tasks.source import read_content
+
     source: dict[str, str] = {}
     if source_file:
-        try:
-            source["content"] = Path(source_file).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidInput(f"the source file {source_file} cannot be read: {error}") from error
+        read_content(directory / source_file)  # what is wrong with it is said before anything is started
+        source["file"] = source_file
     try:
         head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=directory, capture_output=True, text=True, check=True, timeout=5)
         source["hash"] = head.stdout.strip()
