@@ -36,7 +36,7 @@ def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None,
     from trialflow.cli.session import flow_session
 
     with flow_session() as session:
-        say(f"Prefect UI: {session.ui_url}" + ("  (to sign in, use the output of `trialflow token --prefect`)" if session.asks_token else ""))
+        say(f"Prefect UI: {session.ui_url}" + ("  (sign in: `trialflow token --prefect`)" if session.asks_token else ""))
         from trialflow.cli.running import quiet_prefect, run_flow
 
         quiet_prefect(session.home)
