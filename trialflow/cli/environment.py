@@ -8,6 +8,8 @@ from trialflow.cli.terminal.messages import hint, warn
 from trialflow.errors import InvalidInput
 
 URL, TOKEN = "SIGOPT_API_URL", "SIGOPT_API_TOKEN"
+SHELL: Mapping[str, str] = dict(os.environ)
+"""The variables as the shell had them: the entry point changes some."""
 WITHOUT_SERVICE = ("init", "service", "token", "doctor", "schema", "version")
 """Commands that never ask the service for anything."""
 

@@ -1,6 +1,8 @@
 """The option `-o table|json|yaml|name` that every command has which shows something."""
 
 import json
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +15,7 @@ output_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option
     "--output",
     type=click.Choice(["table", "json", "yaml", "name"]),
     default="table",
-    help="How to show it: for people, for programs, or names alone.",
+    help="The format: a table for people, JSON or YAML for programs, or names only.",
 )
 
 
@@ -39,4 +41,5 @@ def show(
     elif text is not None:
         click.echo(clean(text))
     else:
-        click.echo(table(columns, rows))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        click.echo(table(columns, rows, width=width))
