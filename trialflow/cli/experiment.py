@@ -185,6 +185,37 @@ async def _stop(identifier: str | None, project: str | None) -> int:
 
 
 @experiment.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def copy(source: str, target: str) -> None:
+    """Copy the completed training runs of experiment FROM to experiment TO, whose optimizer then learns from them.
+
+    Each one counts toward the budget of TO. What was copied before is not copied again.
+    """
+    asyncio.run(_copy(source, target))
+
+
+async def _copy(source: str, target: str) -> None:
+    async with service_session() as (home, client):
+        from tasks.experiments.copying import copy_results, plan_copy
+        from tasks.experiments.ownership import current_owner
+
+        old, new = await find_experiment(client, source, ""), await find_experiment(client, target, "")
+        if old["id"] == new["id"]:
+            raise InvalidInput(f"experiment {old['id']} already has its own results")
+        if owner := current_owner(home, client.url, new["id"]):
+            raise TrialflowError(
+                f"experiment {new['id']} is being worked on by {owner}", hint=f"`trialflow experiment stop {new['id']}` first, then optimize again"
+            )
+        runs = await client.runs(old["project"], experiment_id=old["id"])
+        plan = plan_copy(new, runs, await client.runs(new["project"], experiment_id=new["id"]))
+        for identifier, reason in plan.skipped.items():
+            say(f"training run {identifier} is not copied: {reason}")
+        count = await copy_results(client, plan, new)
+        say(f"copied {count} training runs to experiment {new['id']}; they count toward its budget of {new.get('budget') or 'unlimited'}")
+
+
+@experiment.command()
 @identifier_argument
 @project_option
 @click.option("-o", "--output", type=click.Choice(["csv", "json", "yaml", "table"]), default="csv", show_default=True, help="The format.")
