@@ -64,7 +64,10 @@ async def _list(project: str | None, all_projects: bool, archived: bool, output:
 @project_option
 @output_option
 def show_(identifier: str | None, project: str | None, output: str) -> None:
-    """Show an experiment: its progress, what the optimizer expects, and all its training runs."""
+    """Show an experiment and its training runs.
+
+    The table is followed by what the optimizer expects. `*` marks the best training runs.
+    """
     asyncio.run(_show(identifier, project, output))
 
 
@@ -188,9 +191,9 @@ async def _stop(identifier: str | None, project: str | None) -> int:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 def copy(source: str, target: str) -> None:
-    """Copy the completed training runs of experiment FROM to experiment TO, whose optimizer then learns from them.
+    """Copy the results of experiment FROM to experiment TO.
 
-    Each one counts toward the budget of TO. What was copied before is not copied again.
+    The optimizer of TO then learns from the completed training runs of FROM. Each one counts toward the budget of TO, and none is copied twice.
     """
     asyncio.run(_copy(source, target))
 
@@ -212,7 +215,8 @@ async def _copy(source: str, target: str) -> None:
         for identifier, reason in plan.skipped.items():
             say(f"training run {identifier} is not copied: {reason}")
         count = await copy_results(client, plan, new)
-        say(f"copied {count} training runs to experiment {new['id']}; they count toward its budget of {new.get('budget') or 'unlimited'}")
+        budget = f"; they count toward its budget of {new['budget']}, so raise it to run as many new ones" if count and new.get("budget") else ""
+        say(f"copied {count} training runs to experiment {new['id']}{budget}")
 
 
 @experiment.command()

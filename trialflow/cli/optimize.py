@@ -80,7 +80,7 @@ def asks(command: Callable[..., int]) -> Callable[..., int]:
 @asks
 @command_argument
 def optimize(command: tuple[str, ...], **options: Any) -> int:
-    """Work on the experiment in experiment.yml until its budget is spent.
+    """Run the experiment in experiment.yml until its budget is spent.
 
     COMMAND starts the model; without it, `run:` in run.yml does. Options of trialflow come before COMMAND; everything after its first word belongs to
     the model. Run the same command again to resume after an interruption, or to continue a finished experiment whose `budget` you raised.
