@@ -26,8 +26,8 @@ def check_environment(command: str | None) -> None:
         raise InvalidInput(f"{URL} is {gone}, and SigOpt's own service has been shut down", hint=unset(os.environ))
     if ignored := ignored_variable(os.environ):
         other = TOKEN if ignored == URL else URL
-        warn(f"{ignored} is set without {other} and is ignored: the service on this machine is used")
-        hint(unset(os.environ))
+        warn(f"{ignored} is set without {other}, so it is ignored and the service on this machine is used")
+        hint(f"`unset {ignored}`, or set {other} as well to use that service")
 
 
 def gone_service(environ: Mapping[str, str]) -> str | None:

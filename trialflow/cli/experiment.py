@@ -14,7 +14,7 @@ import click
 from trialflow.cli.files import write_file
 from trialflow.cli.identifiers import find_experiment
 from trialflow.cli.init import FILES
-from trialflow.cli.options import project_here, project_option, read_run
+from trialflow.cli.options import file_option, project_here, project_option, read_run
 from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import next_commands, say
 from trialflow.cli.terminal.output import output_option, show
@@ -27,7 +27,7 @@ identifier_argument = click.argument("identifier", metavar="[ID]", required=Fals
 
 @click.group()
 def experiment() -> None:
-    """List, show, stop or export experiments, and get the best training run. ID defaults to the newest experiment of the project."""
+    """List, show, stop, copy or export experiments, and get the best training run. ID defaults to the newest experiment of the project."""
 
 
 @experiment.command("list")
@@ -124,7 +124,7 @@ def _show_runs(runs: list[dict[str, Any]], best: set[str]) -> None:
 @identifier_argument
 @project_option
 @click.option("-o", "--output", default="table", metavar="table|json|yaml|name|FILE.yml", help="The format, or a run file to write.")
-@click.option("-r", "--run-file", default="run.yml", show_default=True, metavar="FILE", help="The run file that the written one is based on.")
+@file_option("-r", "--run-file", default="run.yml", help="The run file that the written one is based on.")
 def best(identifier: str | None, project: str | None, output: str, run_file: str) -> None:
     """Show the best training run, or all on the Pareto front.
 
