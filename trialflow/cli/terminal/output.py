@@ -1,4 +1,4 @@
-"""The option `-o table|json|yaml|name` that every command has which shows something."""
+"""Results on stdout, and the option `-o table|json|yaml|name` of every command that shows some."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def show(
     rows: Sequence[Sequence[Any]] = (),
     text: str | None = None,
 ) -> None:
-    """Print `data` on stdout as `output` says: all of it as JSON or YAML, `names` one a line, or a table of `rows` (or `text`) for people."""
+    """Print `data` in the format `output`: all of it as JSON or YAML, `names` one per line, or a table of `rows` (or `text`) for people."""
     if output == "json":
         click.echo(json.dumps(data, indent=2))
     elif output == "yaml":
