@@ -69,7 +69,7 @@ async def optimize(
         project: The project of the experiment; by default SIGOPT_PROJECT or the folder's name.
         directory: The folder that the model runs in; by default the one that the flow runs in.
         service: Name of a `trialflow service` block; by default the service on this machine.
-        source: `hash` and `content` of the model's source, kept with each training run.
+        source: `hash`, and `content` or `file`, of the model's source, kept with each training run.
         cluster: Where training runs execute, if not here.
         options: Canary, failures in a row, and what to do with a finished experiment.
     """

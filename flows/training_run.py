@@ -39,7 +39,7 @@ async def training_run(
         project: The project of the training run; by default SIGOPT_PROJECT or the folder's name.
         directory: The folder that the model runs in; by default the one that the flow runs in.
         service: Name of a `trialflow service` block; by default the service on this machine.
-        source: `hash` and `content` of the model's source, kept with the training run.
+        source: `hash`, and `content` or `file`, of the model's source, kept with the training run.
         cluster: Where the training run executes, if not here.
     """
     async with AsyncExitStack() as held:

@@ -13,6 +13,7 @@ from tasks.experiments.ownership import service_key
 from tasks.kubernetes.jobs.experiment_objects import delete_belongings
 from tasks.local import LocalCompute
 from tasks.projects import project_id
+from tasks.source import whole_source
 from tasks.training_runs import Bench
 from trialflow.errors import InvalidInput
 from trialflow.home import Home
@@ -98,4 +99,4 @@ async def workplace(
         named = project_id(project, folder)
         found = await held.enter_async_context(ground(cluster, run, folder)) if cluster else None
         await client.ensure_project(named)
-        yield Workplace(home, client, token, project=named, run=run, directory=folder, source=source or {}, ground=found)
+        yield Workplace(home, client, token, project=named, run=run, directory=folder, source=whole_source(source, folder), ground=found)

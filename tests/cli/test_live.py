@@ -73,3 +73,22 @@ def test_an_interruption_names_the_experiment_only_once_there_is_one(capsys: pyt
     )
     say_stopped(Board(), "trialflow optimize")
     assert capsys.readouterr().err == "stopped before work on the experiment began; nothing is lost\nnext: trialflow optimize\n"
+
+
+ODD = "tune [/v2] [bold]\x1b[31m"
+
+
+def test_text_of_a_user_is_never_markup_and_moves_no_cursor() -> None:
+    one = board()
+    one.name = ODD
+    one.running = {"7": ({"id": "7", "assignments": {"data": "[/data/a]", "[link=x]": "[b]c[/b]"}}, 0.0)}
+    seen = drawn(one, 160)
+    assert "tune [/v2] [bold]\\x1b[31m" in seen and "data=[/data/a] [link=x]=[b]c[/b]" in seen and "\x1b" not in seen
+
+
+def test_reasons_above_the_table_are_never_markup() -> None:
+    table = Table(board())
+    table.console = Console(width=160)
+    with table.console.capture() as said:
+        table(Event("failed", RUN, "exit code 1\n  | [/red] \x1b[2J"))
+    assert "[/red] \\x1b[2J" in said.get()

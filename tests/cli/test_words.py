@@ -34,7 +34,7 @@ def test_a_mistyped_command_is_suggested(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_mistyped_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     code, words = said(capsys, "optimize", "--nwe")
-    assert code == 2 and "--nwe" in words and "hint: `trialflow optimize --help`" in words
+    assert code == 2 and "--nwe" in words and "hint: see `trialflow optimize --help`" in words
 
 
 def test_an_invalid_file_is_told_before_anything_is_started(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,7 +46,7 @@ def test_an_invalid_file_is_told_before_anything_is_started(folder: Path, capsys
 
 def test_nothing_to_run_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, words = said(capsys, "run")
-    assert code == 2 and "there is nothing to run" in words and "trialflow run -- python model.py" in words
+    assert code == 2 and "there is nothing to run" in words and "trialflow run python model.py" in words
 
 
 def test_a_run_file_that_was_named_has_to_be_there(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,16 +60,31 @@ def test_a_script_that_is_not_there_is_told(folder: Path, capsys: pytest.Capture
     assert code == 2 and "did you mean `model.py`?" in words and not (folder / "home").exists()
 
 
-def test_init_writes_what_is_valid_and_never_overwrites_unasked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_init_writes_what_is_valid(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "init", "new")[0] == 0
     from trialflow.specs import load_cluster, load_experiment, load_run
 
     assert load_experiment(folder / "new/experiment.yml").budget and load_run(folder / "new/run.yml").run
     assert load_cluster(folder / "new/cluster.yml").provider == "custom"
-    (folder / "new/model.py").write_text("mine")
-    code, words = said(capsys, "init", "new")
-    assert code == 2 and "`trialflow init new --yes` overwrites them" in words and (folder / "new/model.py").read_text() == "mine"
-    assert said(capsys, "init", "new", "--yes")[0] == 0 and (folder / "new/model.py").read_text() != "mine"
+
+
+@pytest.mark.parametrize("yes", [[], ["--yes"]])
+def test_init_writes_what_is_missing_and_never_touches_what_is_there(yes: list[str], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "model.py").write_text("mine")
+    (folder / "experiment.yaml").write_text("mine")
+    (folder / "Dockerfile").symlink_to("elsewhere")
+    code, words = said(capsys, "init", *yes)
+    assert code == 0 and "kept model.py" in words and "kept experiment.yml" in words and "wrote run.yml" in words and "adapt the new files" in words
+    assert (folder / "model.py").read_text() == "mine" and not (folder / "experiment.yml").exists() and not (folder / "elsewhere").exists()
+    before = {path: path.lstat().st_mtime_ns for path in folder.iterdir()}
+    code, words = said(capsys, "init", *yes)
+    assert code == 0 and "wrote" not in words and {path: path.lstat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_init_where_a_file_is_in_the_way_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "file").touch()
+    code, words = said(capsys, "init", "file")
+    assert code == 2 and "error: cannot create the folder file: File exists" in words
 
 
 def test_the_model_that_init_writes_runs_by_itself(folder: Path) -> None:

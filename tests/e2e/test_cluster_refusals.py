@@ -173,7 +173,7 @@ def write_project(tenant: Tenant) -> None:
 
 def assert_told(code: int, said: str, words: tuple[str, ...], begun: float) -> None:
     assert code in (1, 2), said
-    assert "error:" in said and "Traceback" not in said and "fault of trialflow" not in said, said
+    assert "error:" in said and "Traceback" not in said and "bug in trialflow" not in said, said
     assert "hint:" in said, said
     assert not [word for word in words if word not in said], said
     assert time.monotonic() - begun < SECONDS, said

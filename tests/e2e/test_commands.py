@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def test_an_experiment_from_its_files_to_its_best_and_again(user: User) -> None:
     assert code == 0 and "is finished; raise `budget`" in said
     user.write('echo "y=$TRIALFLOW_PARAM_X"', experiment=EXPERIMENT.replace("budget: 6", "budget: 8"))
     code, out, said = user.type("optimize", "-o", "json")
-    assert code == 0 and "goes on at 6/8" in said and json.loads(out)["done"] == 8
+    assert code == 0 and "resumes at 6/8" in said and json.loads(out)["done"] == 8
 
     assert user.type("experiment", "best", "-o", "best.yml")[0] == 0
     best = json.loads(user.type("experiment", "best", "-o", "json")[1])[0]
@@ -147,7 +148,45 @@ def test_a_space_that_is_used_up_ends_the_experiment_in_order(user: User) -> Non
     two = EXPERIMENT.replace("{name: x, type: double, bounds: {min: 0, max: 1}}", "{name: x, type: int, bounds: {min: 1, max: 2}}")
     user.write('echo "y=$TRIALFLOW_PARAM_X"', experiment=two)
     code, out, said = user.type("optimize", "-o", "json")
-    assert code == 0 and json.loads(out)["space_exhausted"] and "every point of the space has been tried" in said
+    assert code == 0 and json.loads(out)["space_exhausted"] and "every point has been tried" in said
+
+
+def test_no_completed_training_run_is_the_models_failure_and_the_data_is_shown_all_the_same(user: User) -> None:
+    user.write("exit 1", experiment=EXPERIMENT.replace("budget: 6", "budget: 2"))
+    code, out, said = user.type("optimize", "--stop-after-failures", "0", "-o", "json")
+    assert code == 3 and json.loads(out)["best"] == [] and "has no completed training run" in said
+
+
+def test_the_options_of_the_model_are_its_own_and_a_large_notebook_is_stored(user: User) -> None:
+    notebook = json.dumps({"cells": ["x" * 700_000]})
+    (user.folder / "model.ipynb").write_text(notebook)
+    code, out, said = user.type("run", "-s", "model.ipynb", "sh", "-c", 'echo "$@"', "sh", "--epochs", "5", "-p", "5", "-o", "name")
+    assert code == 0 and "--epochs 5 -p 5 -o name" in out, said
+
+
+@pytest.mark.parametrize("redirection", ["| head -1", "2>&-", ">&-", "2>&1 >/dev/null | head -1"])
+def test_streams_that_are_closed_do_not_decide_about_a_training_run(user: User, redirection: str) -> None:
+    lines = "for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.1; done; touch reached; exit 4"
+    (user.folder / "model.sh").write_text(lines)
+    line = f"set -o pipefail; {sys.executable} -m trialflow run -- sh model.sh {redirection}"
+    done = subprocess.run(["bash", "-c", line], cwd=user.folder, env=user.environment, check=False, capture_output=True, timeout=120)
+    assert done.returncode == 3 and (user.folder / "reached").exists()
+
+
+def test_a_changed_experiment_names_the_one_that_it_does_not_continue_whose_results_can_be_copied(user: User) -> None:
+    changed = EXPERIMENT.replace("name: e2e", "name: widened")
+    user.write('echo "y=$TRIALFLOW_PARAM_X"', experiment=changed.replace("budget: 6", "budget: 2"))
+    assert user.type("optimize")[0] == 0
+    old = shown(user)["id"]
+    user.write('sleep 0.2; echo "y=$TRIALFLOW_PARAM_X"', experiment=changed.replace("max: 1", "max: 3"))
+    code, _, said = user.type("optimize")
+    assert code == 0 and f"it does not continue experiment {old} of the same name, whose parameters differ" in said, said
+    new = shown(user)["id"]
+    assert f"trialflow experiment copy {old} {new}" in said
+    code, _, said = user.type("experiment", "copy", old, new)
+    assert code == 0 and "copied 2 training runs" in said
+    assert "copied 0 training runs" in user.type("experiment", "copy", old, new)[2]
+    assert shown(user)["progress"]["finished_run_count"] == 8
 
 
 @pytest.mark.parametrize("output", ["json", "yaml", "name", "table"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from trialflow.results.facts import belief_lines, flat_rows, lost_of, run_fact, status_of
+from trialflow.results.facts import belief_lines, changed_fields, flat_rows, lost_of, namesake, run_fact, status_of
 
 EXPERIMENT = {"metrics": [{"name": "loss", "objective": "minimize"}, {"name": "acc", "objective": "maximize"}]}
 BELIEF = {
@@ -63,3 +63,18 @@ def test_what_a_model_wrote_into_the_metadata_of_trialflow_counts_as_nothing(kep
 )
 def test_the_status_of_an_experiment_is_one_of_five(experiment: dict[str, Any], owner: str | None, status: str) -> None:
     assert status_of(experiment, owner) == status
+
+
+def test_the_namesake_is_the_newest_earlier_experiment_of_the_same_name_with_results() -> None:
+    def one(number: int, name: str = "mine", done: int = 3) -> dict[str, Any]:
+        return {"id": str(number), "name": name, "progress": {"finished_run_count": done}}
+
+    others = [one(12), one(11, "other"), one(10, done=0), one(9), one(8), one(13)]
+    assert namesake(one(12, done=0), others) == one(9)
+    assert namesake(one(12, done=0), [one(12), one(11, "other")]) is None
+
+
+def test_what_changed_between_two_experiments_is_named() -> None:
+    old = {"parameters": [{"name": "x", "bounds": {"min": 0, "max": 1}}], "metrics": [{"name": "m"}], "conditionals": [], "budget": 3}
+    assert changed_fields(old, {**old, "budget": 9, "conditionals": None}) == []
+    assert changed_fields({**old, "parameters": [], "linear_constraints": [{}]}, old) == ["parameters", "linear constraints"]

@@ -28,7 +28,7 @@ def unarchive() -> None:
 @project_option
 @click.option("--include-runs", is_flag=True, help="Archive their training runs as well.")
 def archive_experiments(identifiers: tuple[str, ...], project: str | None, include_runs: bool) -> None:
-    """Archive experiments. With --project, only those of that project."""
+    """Archive experiments. With --project, all of them must belong to that project."""
     asyncio.run(_experiments(identifiers, project, deleted=True, include_runs=include_runs))
 
 
@@ -36,7 +36,7 @@ def archive_experiments(identifiers: tuple[str, ...], project: str | None, inclu
 @identifiers_argument
 @project_option
 def unarchive_experiments(identifiers: tuple[str, ...], project: str | None) -> None:
-    """Restore experiments. With --project, only those of that project."""
+    """Restore experiments. With --project, all of them must belong to that project."""
     asyncio.run(_experiments(identifiers, project, deleted=False, include_runs=False))
 
 

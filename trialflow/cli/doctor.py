@@ -1,4 +1,4 @@
-"""`trialflow doctor`: what is missing or wrong on this machine, each with its fix."""
+"""`trialflow doctor`: problems of this machine, each with its fix."""
 
 import os
 import platform
@@ -7,12 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import click
 
+from trialflow.cli.diagnosis import Check, libraries, network, prefect_server, version_of_server
+from trialflow.cli.environment import SHELL, gone_service, ignored_variable, unset
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
@@ -21,20 +23,10 @@ LEAST_FREE = 1 << 30
 CLUSTER_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
-class Check:
-    """What was looked at and found; `fix` says what to do about it."""
-
-    what: str
-    state: Literal["ok", "warn", "fail"]
-    found: str
-    fix: str | None = None
-
-
 @click.command()
 @output_option
 def doctor(output: str) -> int:
-    """Find out why something does not work. Exit code 1 if something is wrong that trialflow cannot do without."""
+    """Check this machine for problems. The exit code is 1 if trialflow cannot work here."""
     home = Home.from_environment()
     checks: list[Callable[[], Check]] = [
         python,
@@ -42,6 +34,8 @@ def doctor(output: str) -> int:
         lambda: disk(home),
         lambda: service(home),
         prefect,
+        lambda: libraries(version("prefect"), version("sqlalchemy")),
+        lambda: network(SHELL),
         model_python,
         git,
         docker,
@@ -84,7 +78,7 @@ def disk(home: Home) -> Check:
     folder = next(path for path in (home.root, *home.root.parents) if path.exists())
     free = shutil.disk_usage(folder).free
     text = f"{free / (1 << 30):.1f} GiB free at {folder}"
-    return Check("disk", "ok", text) if free >= LEAST_FREE else Check("disk", "fail", text, "make room: databases and logs go there")
+    return Check("disk", "ok", text) if free >= LEAST_FREE else Check("disk", "fail", text, "free some space: databases and logs go there")
 
 
 def service(home: Home) -> Check:
@@ -93,6 +87,10 @@ def service(home: Home) -> Check:
 
     from trialflow.embedded import answers, lease, service_server
 
+    if gone := gone_service(os.environ):
+        return Check("service", "fail", f"SIGOPT_API_URL is {gone}, which has been shut down", unset(os.environ))
+    if ignored := ignored_variable(os.environ):
+        return Check("service", "warn", f"{ignored} is set alone and is ignored", unset(os.environ))
     url = os.environ.get("SIGOPT_API_URL")
     if url and os.environ.get("SIGOPT_API_TOKEN"):
         if answers(f"{url.rstrip('/')}/health"):
@@ -109,16 +107,14 @@ def service(home: Home) -> Check:
 
 def prefect() -> Check:
     """The Prefect server that flows will use."""
-    from importlib.metadata import version
-
     from trialflow.cli.session import prefect_api_url
     from trialflow.embedded import answers
 
     if (url := prefect_api_url()) is None:
-        return Check("prefect", "ok", f"{version('prefect')}, its server is started when a command needs it")
+        return Check("prefect", "ok", f"{version('prefect')}; commands start a server when they need one")
     if answers(f"{url.rstrip('/')}/health"):
-        return Check("prefect", "ok", f"{version('prefect')}, {url} answers")
-    return Check("prefect", "fail", f"{url} does not answer (PREFECT_API_URL)", "start it, or unset PREFECT_API_URL to have one started")
+        return prefect_server(url, version("prefect"), version_of_server(url, os.environ))
+    return Check("prefect", "fail", f"{url} does not answer (PREFECT_API_URL)", "start it, or unset PREFECT_API_URL so that commands start their own")
 
 
 def model_python() -> Check:
@@ -130,14 +126,14 @@ def model_python() -> Check:
                 return Check("model's python", "ok", f"{path}: Python {found.split()[0]}, sigopt {found.split()[1]}")
             fix = f"`{name} -m pip install sigopt` if your model uses the client; models that print their metrics need none"
             return Check("model's python", "warn", f"{path} has no sigopt client", fix)
-    return Check("model's python", "warn", "no python in PATH", "install one if your model is written in Python")
+    return Check("model's python", "warn", "no python in PATH", "install Python if your model is written in it")
 
 
 def git() -> Check:
-    """git, for the commit that is kept with each training run."""
+    """git, for the commit that is stored with each training run."""
     if found := _said(["git", "--version"]):
         return Check("git", "ok", found)
-    return Check("git", "warn", "not found", "install it to have the commit kept with each training run")
+    return Check("git", "warn", "not found", "install it to store the commit with each training run")
 
 
 def docker() -> Check:
@@ -171,7 +167,7 @@ def cluster(home: Home) -> Check:
 
     known = Clusters(home)
     if not known.names():
-        return Check("cluster", "warn", "none is connected", "`trialflow cluster connect` if you want to work on one")
+        return Check("cluster", "warn", "none is connected", "`trialflow cluster connect` connects one")
 
     async def ask() -> Check:
         found = known.load()
@@ -227,7 +223,7 @@ def spec(kind: str) -> Check:
 
     name = f"{kind}.yml"
     if not Path(name).exists():
-        return Check(name, "warn", "not in this folder", "`trialflow init` writes one to start from")
+        return Check(name, "warn", "not in this folder", "`trialflow init` writes one")
     try:
         load_experiment(name) if kind == "experiment" else load_run(name)
     except SpecError as error:

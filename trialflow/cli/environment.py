@@ -8,6 +8,8 @@ from trialflow.cli.terminal.messages import hint, warn
 from trialflow.errors import InvalidInput
 
 URL, TOKEN = "SIGOPT_API_URL", "SIGOPT_API_TOKEN"
+SHELL: Mapping[str, str] = dict(os.environ)
+"""The variables as the shell had them: the entry point changes some."""
 WITHOUT_SERVICE = ("init", "service", "token", "doctor", "schema", "version")
 """Commands that never ask the service for anything."""
 
@@ -24,8 +26,8 @@ def check_environment(command: str | None) -> None:
         raise InvalidInput(f"{URL} is {gone}, and SigOpt's own service has been shut down", hint=unset(os.environ))
     if ignored := ignored_variable(os.environ):
         other = TOKEN if ignored == URL else URL
-        warn(f"{ignored} is set without {other} and is ignored: the service on this machine is used")
-        hint(unset(os.environ))
+        warn(f"{ignored} is set without {other}, so it is ignored and the service on this machine is used")
+        hint(f"`unset {ignored}`, or set {other} as well to use that service")
 
 
 def gone_service(environ: Mapping[str, str]) -> str | None:

@@ -14,7 +14,7 @@ import click
 from trialflow.cli.files import write_file
 from trialflow.cli.identifiers import find_experiment
 from trialflow.cli.init import FILES
-from trialflow.cli.options import project_here, project_option, read_run
+from trialflow.cli.options import file_option, project_here, project_option, read_run
 from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import next_commands, say
 from trialflow.cli.terminal.output import output_option, show
@@ -27,7 +27,7 @@ identifier_argument = click.argument("identifier", metavar="[ID]", required=Fals
 
 @click.group()
 def experiment() -> None:
-    """List, show, stop or export experiments, and get the best training run. ID defaults to the newest experiment of the project."""
+    """List, show, stop, copy or export experiments, and get the best training run. ID defaults to the newest experiment of the project."""
 
 
 @experiment.command("list")
@@ -64,7 +64,10 @@ async def _list(project: str | None, all_projects: bool, archived: bool, output:
 @project_option
 @output_option
 def show_(identifier: str | None, project: str | None, output: str) -> None:
-    """Show an experiment: its progress, what the optimizer expects, and all its training runs."""
+    """Show an experiment and its training runs.
+
+    The table is followed by what the optimizer expects. `*` marks the best training runs.
+    """
     asyncio.run(_show(identifier, project, output))
 
 
@@ -121,7 +124,7 @@ def _show_runs(runs: list[dict[str, Any]], best: set[str]) -> None:
 @identifier_argument
 @project_option
 @click.option("-o", "--output", default="table", metavar="table|json|yaml|name|FILE.yml", help="The format, or a run file to write.")
-@click.option("-r", "--run-file", default="run.yml", show_default=True, metavar="FILE", help="The run file that the written one is based on.")
+@file_option("-r", "--run-file", default="run.yml", help="The run file that the written one is based on.")
 def best(identifier: str | None, project: str | None, output: str, run_file: str) -> None:
     """Show the best training run, or all on the Pareto front.
 
@@ -182,6 +185,38 @@ async def _stop(identifier: str | None, project: str | None) -> int:
 
         one = await find_experiment(client, identifier, project_here(project))
         return await stop_work(home, client.url, one)
+
+
+@experiment.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def copy(source: str, target: str) -> None:
+    """Copy the results of experiment FROM to experiment TO.
+
+    The optimizer of TO then learns from the completed training runs of FROM. Each one counts toward the budget of TO, and none is copied twice.
+    """
+    asyncio.run(_copy(source, target))
+
+
+async def _copy(source: str, target: str) -> None:
+    async with service_session() as (home, client):
+        from tasks.experiments.copying import copy_results, plan_copy
+        from tasks.experiments.ownership import current_owner
+
+        old, new = await find_experiment(client, source, ""), await find_experiment(client, target, "")
+        if old["id"] == new["id"]:
+            raise InvalidInput(f"experiment {old['id']} already has its own results")
+        if owner := current_owner(home, client.url, new["id"]):
+            raise TrialflowError(
+                f"experiment {new['id']} is being worked on by {owner}", hint=f"`trialflow experiment stop {new['id']}` first, then optimize again"
+            )
+        runs = await client.runs(old["project"], experiment_id=old["id"])
+        plan = plan_copy(new, runs, await client.runs(new["project"], experiment_id=new["id"]))
+        for identifier, reason in plan.skipped.items():
+            say(f"training run {identifier} is not copied: {reason}")
+        count = await copy_results(client, plan, new)
+        budget = f"; they count toward its budget of {new['budget']}, so raise it to run as many new ones" if count and new.get("budget") else ""
+        say(f"copied {count} training runs to experiment {new['id']}{budget}")
 
 
 @experiment.command()

@@ -1,4 +1,4 @@
-"""A group of commands that are imported when they are called, so that help is fast and a mistyped name finds its command."""
+"""A group of commands that are imported when they are called, so that help is fast, and that suggests the right name for a mistyped one."""
 
 import difflib
 from collections.abc import Mapping

@@ -1,5 +1,6 @@
 """The entry point: which commands there are, and how errors are reported."""
 
+import errno
 import os
 import sys
 import traceback
@@ -10,25 +11,25 @@ from trialflow import __version__
 from trialflow.cli.environment import check_environment
 from trialflow.cli.lazy import Commands, Table
 from trialflow.cli.terminal.messages import error, hint
-from trialflow.cli.terminal.streams import secure_streams
+from trialflow.cli.terminal.streams import end_streams, secure_streams
 from trialflow.errors import TrialflowError
 from trialflow.network import bypass_proxies_on_loopback
 from trialflow.packages import prefer_own_packages
 
 COMMANDS: Table = {
-    "init": ("trialflow.cli.init:init", "Write run.yml, experiment.yml, cluster.yml, a Dockerfile and a small model to start from."),
+    "init": ("trialflow.cli.init:init", "Write the files to start from."),
     "run": ("trialflow.cli.run:run", "Execute one training run and track it."),
-    "optimize": ("trialflow.cli.optimize:optimize", "Work on the experiment in experiment.yml, or resume it."),
+    "optimize": ("trialflow.cli.optimize:optimize", "Run the experiment in experiment.yml, or resume it."),
     "cluster": ("trialflow.cli.cluster:cluster", "Connect Kubernetes clusters, and run and optimize models on them."),
-    "experiment": ("trialflow.cli.experiment:experiment", "List, show, stop or export experiments, and get the best training run."),
+    "experiment": ("trialflow.cli.experiment:experiment", "List, show, stop, copy or export experiments, and get the best result."),
     "logs": ("trialflow.cli.logs:logs", "Print the output of a training run."),
     "create": ("trialflow.cli.create:create", "Create an experiment or a project."),
     "archive": ("trialflow.cli.archive:archive", "Archive experiments or training runs."),
     "unarchive": ("trialflow.cli.archive:unarchive", "Restore archived experiments or training runs."),
     "service": ("trialflow.cli.service:service", "Serve the SigOpt-compatible API in the foreground."),
-    "token": ("trialflow.cli.service:token", "Print the token of the service and the Prefect UI on this machine."),
+    "token": ("trialflow.cli.service:token", "Print the token of the service and the Prefect UI."),
     "doctor": ("trialflow.cli.doctor:doctor", "Check this machine for problems, with a fix for each."),
-    "schema": ("trialflow.cli.schema:schema", "Print the JSON Schema of run.yml, experiment.yml or cluster.yml, for editors."),
+    "schema": ("trialflow.cli.schema:schema", "Print the JSON Schema of a file, for editors."),
     "version": ("trialflow.cli.version:version", "Print the version."),
 }
 
@@ -52,7 +53,10 @@ def main() -> None:
     secure_streams()
     prefer_own_packages()
     bypass_proxies_on_loopback(os.environ)
-    sys.exit(call(sys.argv[1:]))
+    code = call(sys.argv[1:])
+    if unwritten := end_streams():
+        code = code or _tell_file(unwritten)
+    sys.exit(code)
 
 
 def call(arguments: list[str]) -> int:
@@ -102,6 +106,9 @@ def _tell(problem: TrialflowError) -> int:
 
 def _tell_file(problem: OSError) -> int:
     """A file or folder that is not what was expected: rarely trialflow's own fault."""
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        error(f"there is no room to write: {problem.strerror}")
+        return 1
     if problem.filename is None:
         return _tell_bug(problem)
     if is_debugging():

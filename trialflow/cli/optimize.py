@@ -80,7 +80,7 @@ def asks(command: Callable[..., int]) -> Callable[..., int]:
 @asks
 @command_argument
 def optimize(command: tuple[str, ...], **options: Any) -> int:
-    """Work on the experiment in experiment.yml until its budget is spent.
+    """Run the experiment in experiment.yml until its budget is spent.
 
     COMMAND starts the model; without it, `run:` in run.yml does. Options of trialflow come before COMMAND; everything after its first word belongs to
     the model. Run the same command again to resume after an interruption, or to continue a finished experiment whose `budget` you raised.
@@ -100,7 +100,7 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "Plac
     from trialflow.cli.session import flow_session
 
     with flow_session() as session:
-        say(f"Prefect UI: {session.ui_url}" + ("  (to sign in, use the output of `trialflow token --prefect`)" if session.asks_token else ""))
+        say(f"Prefect UI: {session.ui_url}" + ("  (sign in: `trialflow token --prefect`)" if session.asks_token else ""))
         from trialflow.cli.running import quiet_prefect, run_flow
 
         quiet_prefect(session.home)
@@ -112,6 +112,7 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "Plac
 
         board = Board()
         ended: dict[str, Any] = {}
+        beside: list[asyncio.Future[None]] = []
         options = Options(**asked.how, when_finished="report")
         cluster = place.prepared() if place else None
         with shown(board) as view:
@@ -119,6 +120,8 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "Plac
             def watch(event: Event) -> None:
                 if event.kind == "experiment":
                     _say_begin(event, session.ui_url)
+                    if event.facts["resumed"] == "create" and not asked.new:
+                        beside.append(asyncio.ensure_future(_say_namesake(event.facts["experiment"])))
                 if event.kind == "ended":
                     ended.update(event.facts)
                 view(event)
@@ -147,6 +150,22 @@ def _say_begin(event: Any, ui_url: str) -> None:
     say(f'experiment {experiment["id"]} "{experiment["name"]}" {how}')
     if flow_run := event.facts.get("flow_run"):
         say(f"watch: {ui_url}/runs/flow-run/{flow_run}")
+
+
+async def _say_namesake(experiment: dict[str, Any]) -> None:
+    """Name the experiment of the same name that a new one does not continue: the file has changed."""
+    from trialflow.cli.session import service_session
+    from trialflow.results.facts import changed_fields, namesake
+
+    try:
+        async with service_session() as (_, client):
+            other = namesake(experiment, await client.experiments(experiment["project"]))
+    except TrialflowError:
+        return  # the flow meets the same, and says so
+    if other is not None:
+        changed = " and ".join(changed_fields(experiment, other)) or "definition"
+        say(f"it does not continue experiment {other['id']} of the same name, whose {changed} differ from this file")
+        say(f"to use those results too, stop this and run `trialflow experiment copy {other['id']} {experiment['id']}`, then optimize again")
 
 
 def say_stopped(board: "Board", again: str) -> None:

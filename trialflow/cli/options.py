@@ -28,12 +28,13 @@ def _yaml_of_either_name(_: click.Context, option: click.Parameter, value: str) 
     return str(other) if other.is_file() else value
 
 
-def _file_option(*names: str, default: str, help: str) -> Decorator:
+def file_option(*names: str, default: str, help: str) -> Decorator:
+    """An option that names a file; its default is found under the ending `.yaml` too."""
     return click.option(*names, default=default, show_default=True, metavar="FILE", callback=_yaml_of_either_name, help=help)
 
 
-experiment_file_option = _file_option("-e", "--experiment-file", default="experiment.yml", help="The file that defines the experiment.")
-run_file_option = _file_option("-r", "--run-file", default="run.yml", help="The file that says how the model is run. It is optional.")
+experiment_file_option = file_option("-e", "--experiment-file", default="experiment.yml", help="The file that defines the experiment.")
+run_file_option = file_option("-r", "--run-file", default="run.yml", help="The file that says how the model is run. It is optional.")
 source_file_option: Decorator = click.option("-s", "--source-file", metavar="FILE", help="The model's source file, stored with each training run.")
 project_option: Decorator = click.option(
     "-p", "--project", metavar="ID", help="The project; defaults to SIGOPT_PROJECT, else the folder's name. It is created if needed."
@@ -109,13 +110,13 @@ def same_options(name: str, *, without: Sequence[str] = ()) -> str:
 
 
 def read_source(source_file: str | None, directory: Path) -> dict[str, str] | None:
-    """`content` of the source file and `hash` of the commit that is checked out, as far as there are any."""
+    """The `file` with the model's source and the `hash` of the commit that is checked out, as far as there are any. Raises `InvalidInput`."""
+    from tasks.source import read_content
+
     source: dict[str, str] = {}
     if source_file:
-        try:
-            source["content"] = Path(source_file).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidInput(f"the source file {source_file} cannot be read: {error}") from error
+        read_content(directory / source_file)  # what is wrong with it is said before anything is started
+        source["file"] = source_file
     try:
         head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=directory, capture_output=True, text=True, check=True, timeout=5)
         source["hash"] = head.stdout.strip()

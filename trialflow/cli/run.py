@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trialflow.cli.options import MODEL_COMMAND, command_argument, project_option, read_run, read_source, run_file_option, source_file_option
-from trialflow.cli.terminal.messages import next_commands, say
+from trialflow.cli.terminal.messages import next_commands, say, warn
 from trialflow.cli.terminal.output import output_option, show
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None,
     from trialflow.cli.session import flow_session
 
     with flow_session() as session:
-        say(f"Prefect UI: {session.ui_url}" + ("  (to sign in, use the output of `trialflow token --prefect`)" if session.asks_token else ""))
+        say(f"Prefect UI: {session.ui_url}" + ("  (sign in: `trialflow token --prefect`)" if session.asks_token else ""))
         from trialflow.cli.running import quiet_prefect, run_flow
 
         quiet_prefect(session.home)
@@ -57,7 +57,7 @@ def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None,
         watcher.set(watch)
         cluster = place.prepared() if place else None
         if output == "table":
-            log_sink.set(_print)
+            log_sink.set(Echo())
         result, interrupted = run_flow(
             lambda: training_run(run=spec, project=project, directory=str(directory), source=source, cluster=cluster),
             on_interrupt="stopping the training run " + ("(Ctrl-C again to leave it running)" if place else "(Ctrl-C again to exit at once)"),
@@ -77,6 +77,19 @@ def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None,
     return 0
 
 
-def _print(chunk: bytes) -> None:
-    sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()
+class Echo:
+    """What the model prints, passed on to stdout. If that cannot be written, the training run goes on without it: the whole output is in its log."""
+
+    def __init__(self) -> None:
+        self._works = True
+
+    def __call__(self, chunk: bytes) -> None:
+        """Pass on a piece of output."""
+        if not self._works:
+            return
+        try:
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            self._works = False
+            warn(f"the output of the model can no longer be shown: {error.strerror}")

@@ -54,6 +54,20 @@ def experiment_row(experiment: Json, *, runs: Sequence[Json], best: Sequence[Jso
     ]
 
 
+DEFINITION = ("parameters", "metrics", "conditionals", "linear_constraints", "num_solutions", "type")
+
+
+def namesake(experiment: Json, others: Sequence[Json]) -> Json | None:
+    """The newest earlier experiment of the same name that has results; `others` are those of the project."""
+    named = [one for one in others if one["name"] == experiment["name"] and int(one["id"]) < int(experiment["id"])]
+    return max((one for one in named if one["progress"]["finished_run_count"]), key=lambda one: int(one["id"]), default=None)
+
+
+def changed_fields(experiment: Json, other: Json) -> list[str]:
+    """The fields in which the definitions of two experiments differ, as words."""
+    return [name.replace("_", " ") for name in DEFINITION if (experiment.get(name) or None) != (other.get(name) or None)]
+
+
 LEAST_SHARE = 0.01
 """A parameter with a smaller share of what moves a metric is counted, not named."""
 

@@ -1,1 +1,1 @@
-"""The terminal: messages on stderr, tables on stdout, the live table and the screen that they share."""
+"""The terminal: messages on stderr, tables on stdout, safe streams, and the live table and the screen that it is drawn on."""

@@ -1,4 +1,4 @@
-"""How the making of an image is shown: live lines for each layer on a terminal, one line for each step elsewhere. On stderr, both."""
+"""The progress of an image build: live lines for each layer on a terminal, one line per step elsewhere. Both on stderr."""
 
 import sys
 from collections import deque
@@ -9,6 +9,7 @@ from typing import Any
 from tasks.images.events import ImageEvent, OnEvent, image_watcher
 from trialflow.cli.terminal.messages import say
 from trialflow.cli.terminal.screen import screen
+from trialflow.results.text import clean, text_of
 
 DONE = ("Pushed", "Layer already exists", "Mounted from", "Pull complete", "Already exists", "Download complete")
 LAYERS = 8
@@ -18,7 +19,7 @@ OUTPUT = 4
 
 
 class Lines:
-    """One line for each thing that a person would want to read later: for logs and pipes."""
+    """One line for each step worth reading later, for logs and pipes."""
 
     def __call__(self, event: ImageEvent) -> None:
         """Take one event and print its line, if it has one."""
@@ -27,7 +28,7 @@ class Lines:
 
 
 class Drawing:
-    """The step at work with its last lines, or the layers in flight; what is done stays above."""
+    """The current step with its last lines of output, or the layers in flight; finished steps stay above."""
 
     def __init__(self) -> None:
         self.screen = screen()
@@ -43,11 +44,11 @@ class Drawing:
         elif line := line_of(event):
             self._output.clear()
             self._layers.clear()
-            self.screen.console.print(line, markup=False, highlight=False)
+            self.screen.console.print(clean(line), markup=False, highlight=False)
         self.screen.changed()
 
     def render(self) -> Any:
-        """What is at work now; None if nothing is."""
+        """The step or layers in progress; None if there are none."""
         if not self._output and not self._layers:
             return None
         from rich.console import Group
@@ -55,12 +56,12 @@ class Drawing:
         from rich.table import Table
         from rich.text import Text
 
-        output = [Text("  | " + line, style="dim", no_wrap=True, overflow="ellipsis") for line in list(self._output)]
+        output = [Text("  | " + text_of(line), style="dim", no_wrap=True, overflow="ellipsis") for line in list(self._output)]
         flight = [one for one in list(self._layers.values()) if not one.text.startswith(DONE)]
         table = Table.grid(padding=(0, 1))
         for one in flight[:LAYERS]:
             bar = ProgressBar(total=one.total, completed=min(one.done, one.total), width=24) if one.total else Text("")
-            table.add_row("  " + one.layer[:12], one.text, bar, amount(one))
+            table.add_row(Text("  " + text_of(one.layer[:12])), Text(text_of(one.text)), bar, amount(one))
         if self._layers:
             more = f", {len(flight) - LAYERS} more in flight" if len(flight) > LAYERS else ""
             table.add_row("", f"{len(self._layers) - len(flight)} of {len(self._layers)} layers done{more}", "", "")
@@ -68,11 +69,11 @@ class Drawing:
 
 
 def line_of(event: ImageEvent) -> str | None:
-    """One line for an event, None if it is not worth one."""
+    """One line for an event; None for events that need none."""
     if event.kind == "context":
         return f"image: {event.text}, {size(event.total)}"
     if event.kind == "heavy":
-        return f"image: large: {event.text} has {size(event.total)}; the line `{event.layer}` in .dockerignore would leave it out"
+        return f"image: {event.text} is large ({size(event.total)}); the line `{event.layer}` in .dockerignore would exclude it"
     if event.kind == "step":
         return f"image: step {event.number}/{event.steps}: {event.text}"
     if event.kind == "found":
@@ -83,14 +84,14 @@ def line_of(event: ImageEvent) -> str | None:
 
 
 def amount(event: ImageEvent) -> str:
-    """How much of a layer is through. What the engine counts is compressed or not, so it can pass the total."""
+    """How much of a layer is done. The engine counts compressed or uncompressed bytes, so it can exceed the total."""
     if not event.total:
         return size(event.done) if event.done else ""
     return f"{size(min(event.done, event.total))} of {size(event.total)}"
 
 
 def size(count: int) -> str:
-    """Bytes as a person reads them: `512 B`, `1.4 MB`, `2.0 GB`."""
+    """A number of bytes: `512 B`, `1.4 MB`, `2.0 GB`."""
     if count < 1000:
         return f"{count} B"
     value = float(count)
@@ -103,7 +104,7 @@ def size(count: int) -> str:
 
 @contextmanager
 def image_shown() -> Iterator[OnEvent]:
-    """Show what happens to an image, fit for where stderr goes: as long as this is open, flows of this process tell it here too."""
+    """Show the progress of images in the form that suits stderr. While this is open, flows in this process report here too."""
     view: OnEvent = Drawing() if sys.stderr.isatty() else Lines()
     token = image_watcher.set(view)
     try:

@@ -1,4 +1,4 @@
-"""How a running experiment is shown: one live table on a terminal, one line per finished training run elsewhere. On stderr, both."""
+"""The progress of an experiment: a live table on a terminal, one line per finished training run elsewhere. Both on stderr."""
 
 import sys
 import time
@@ -17,11 +17,11 @@ from trialflow.results.text import clean, duration, text_of
 SHOWN = 8
 """How many training runs in flight the table lists."""
 NARROW, NAME_WHERE_NARROW = 100, 15
-"""Columns of a terminal, and of an experiment's name on a narrower one."""
+"""The width below which a terminal counts as narrow, and the width of an experiment's name on one."""
 
 
 class View(Protocol):
-    """Something that shows events as they come."""
+    """Shows events as they come."""
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
@@ -29,7 +29,7 @@ class View(Protocol):
 
 
 class Lines:
-    """One line for each thing that a person would want to read later: for logs and pipes."""
+    """One line for each event worth reading later, for logs and pipes."""
 
     def __init__(self, board: Board) -> None:
         self.board = board
@@ -57,7 +57,7 @@ class Table:
         self.screen.changed()
 
     def render(self) -> Any:
-        """The table as it is now; None before there is an experiment."""
+        """The current table; None before the experiment is known."""
         from rich import box
         from rich.console import Group
         from rich.table import Table as RichTable
@@ -90,7 +90,7 @@ class Table:
 
 
 def line_of(event: Event, board: Board) -> str | None:
-    """One line for an event, None if it is not worth one."""
+    """One line for an event; None for events that need none."""
     if event.kind == "waiting":
         return f"waiting: {event.text}"
     if event.kind == "pending" and event.run:
@@ -102,13 +102,13 @@ def line_of(event: Event, board: Board) -> str | None:
         how = f"stopped early ({event.text})" if event.text else "completed"
         return f"{count} training run {event.run['id']} {how}: {text_of(values_of(event.facts))} with {text_of(event.run.get('assignments') or {})}"
     if event.kind == "lost":
-        return f"{count} training run {event.run['id']} lost ({event.text}); it is launched again"
+        return f"{count} training run {event.run['id']} lost ({event.text}); launching it again"
     return f"{count} training run {event.run['id']} failed: {event.text}"
 
 
 @contextmanager
 def shown(board: Board) -> Iterator[View]:
-    """A view fit for where stderr goes."""
+    """The view that suits stderr."""
     if not sys.stderr.isatty():
         yield Lines(board)
         return

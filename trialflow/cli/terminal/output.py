@@ -1,6 +1,8 @@
-"""The option `-o table|json|yaml|name` that every command has which shows something."""
+"""Results on stdout, and the option `-o table|json|yaml|name` of every command that shows some."""
 
 import json
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +15,7 @@ output_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option
     "--output",
     type=click.Choice(["table", "json", "yaml", "name"]),
     default="table",
-    help="How to show it: for people, for programs, or names alone.",
+    help="The format: a table for people, JSON or YAML for programs, or names only.",
 )
 
 
@@ -26,7 +28,7 @@ def show(
     rows: Sequence[Sequence[Any]] = (),
     text: str | None = None,
 ) -> None:
-    """Print `data` on stdout as `output` says: all of it as JSON or YAML, `names` one a line, or a table of `rows` (or `text`) for people."""
+    """Print `data` in the format `output`: all of it as JSON or YAML, `names` one per line, or a table of `rows` (or `text`) for people."""
     if output == "json":
         click.echo(json.dumps(data, indent=2))
     elif output == "yaml":
@@ -39,4 +41,5 @@ def show(
     elif text is not None:
         click.echo(clean(text))
     else:
-        click.echo(table(columns, rows))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        click.echo(table(columns, rows, width=width))

@@ -1,4 +1,4 @@
-"""The part of a terminal that is drawn anew while things happen: one for the whole command, whoever draws. On stderr."""
+"""The part of the terminal that is redrawn while a command works: one for the whole command, whoever draws. On stderr."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Screen:
-    """Shows what all open drawings draw, one below the other, anew twice a second. Who draws says when it has `changed` from or to nothing.
+    """Shows all open drawings, one below the other, and redraws them twice a second. A drawing reports with `changed` when it appears or vanishes.
 
-    What is printed on `console`, or on stderr, meanwhile goes above. Two of rich's live displays on one terminal would wipe out each other's lines.
+    Whatever is printed on `console` or stderr meanwhile appears above. Two of rich's live displays on one terminal would erase each other's lines.
     """
 
     def __init__(self, console: "Console | None" = None) -> None:
@@ -23,12 +23,12 @@ class Screen:
 
         self.console = console or Console(stderr=True)
         self._drawings: list[Draw] = []
-        # Standard output is for data and may go elsewhere: what is written there is none of this.
+        # Standard output is for results and may go elsewhere, so it is left alone.
         self._live = Live(get_renderable=self._picture, console=self.console, refresh_per_second=2, transient=True, redirect_stdout=False)
 
     @contextmanager
     def drawing(self, draw: "Draw", *, stays: bool = False) -> Iterator[None]:
-        """Show what `draw` gives as long as this is open; None is nothing. If it `stays`, its last picture is left on the terminal."""
+        """Show what `draw` returns while this is open; None is nothing. If it `stays`, its last picture remains on the terminal."""
         self._drawings.append(draw)
         try:
             self.changed()
@@ -43,7 +43,7 @@ class Screen:
                 self.console.print(last)
 
     def changed(self) -> None:
-        """There may be something to draw where there was nothing, or the other way round."""
+        """A drawing has appeared or vanished."""
         is_needed = any(draw() is not None for draw in self._drawings)
         if is_needed and not self._live.is_started:
             self._live.start(refresh=True)
@@ -51,7 +51,7 @@ class Screen:
             self._live.stop()
 
     def end(self) -> None:
-        """Give the terminal back as it was, cursor and all, before this process ends at once."""
+        """Restore the terminal, cursor included, before this process exits at once."""
         self._live.stop()
 
     def _picture(self) -> Any:

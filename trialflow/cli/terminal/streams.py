@@ -10,14 +10,17 @@ GONE = (errno.EPIPE, errno.EIO)
 
 
 class Outlet(io.FileIO):
-    """A file descriptor that leads to /dev/null once its reader has gone. A full disk is still an error: whoever asked for data must know."""
+    """A file descriptor that leads to /dev/null once its reader has gone.
+
+    A full disk is an error for results, which somebody asked for, and not for messages.
+    """
 
     def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
         """Write, or drop what nobody reads any more."""
         try:
             return super().write(data)
         except OSError as error:
-            if error.errno not in GONE:
+            if error.errno not in GONE and self.fileno() == 1:
                 raise
         # The descriptor itself, so that whatever else has it does not meet the same end.
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -27,7 +30,7 @@ class Outlet(io.FileIO):
 
 
 def secure_streams() -> None:
-    """Make stdout and stderr safe to write to, before anything is opened: files would get the numbers of streams that are closed."""
+    """Make stdout and stderr safe to write to. Call it before anything is opened: files would get the numbers of closed streams."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -36,6 +39,16 @@ def secure_streams() -> None:
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - it lives as long as the process
     sys.stdout, sys.stderr = _stream(1), _stream(2)
+
+
+def end_streams() -> OSError | None:
+    """Write what is still held back. Returns the error if results could not be written."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter tries once more
+        return error
+    return None
 
 
 def _stream(number: int) -> io.TextIOWrapper:

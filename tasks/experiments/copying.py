@@ -1,0 +1,69 @@
+"""Results of one experiment taken along to another: which training runs fit, and how they get there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.experiments.client import ServiceClient
+from trialflow.results.best import optimized
+
+Json = Mapping[str, Any]
+PREFIX = "from-"
+"""Names of copies are derived, so that copying twice is the same as once; flows never take one for a training run of theirs."""
+
+
+@dataclass(frozen=True)
+class CopyPlan:
+    """`new` are the training runs to create; `skipped` says for each of the others, by its id, why it is not copied."""
+
+    new: tuple[Json, ...]
+    skipped: Mapping[str, str]
+
+
+def plan_copy(target: Json, runs: Sequence[Json], existing: Sequence[Json]) -> CopyPlan:
+    """Decide which completed `runs` fit the experiment `target`, oldest first; `existing` are the training runs that it has."""
+    taken = {run["name"] for run in existing}
+    new, skipped = [], {}
+    for run in sorted((one for one in runs if one["state"] == "completed"), key=lambda one: int(one["id"])):
+        name = f"{PREFIX}{run['experiment']}-{run['id']}"
+        if name in taken:
+            skipped[run["id"]] = "it was copied before"
+        elif reason := misfit(target, run):
+            skipped[run["id"]] = reason
+        else:
+            metrics = {metric["name"] for metric in target["metrics"]}
+            values = {metric: value for metric, value in run["values"].items() if metric in metrics}
+            names = {one["name"] for one in (*target["parameters"], *(target.get("conditionals") or ()))}
+            given = {one: value for one, value in run["assignments"].items() if one in names}
+            new.append({"name": name, "assignments": given, "values": values, "state": "completed"})
+    return CopyPlan(tuple(new), skipped)
+
+
+def misfit(target: Json, run: Json) -> str | None:
+    """Why a training run teaches the experiment nothing; None if it does."""
+    given = run["assignments"]
+    for one in target.get("conditionals") or ():
+        if given.get(one["name"]) not in one["values"]:
+            return f"it has no {one['name']} of this experiment"
+    for one in target["parameters"]:
+        is_active = all(given.get(name) in values for name, values in (one.get("conditions") or {}).items())
+        if (one["name"] in given) != is_active:
+            return f"it has no {one['name']}" if is_active else f"its {one['name']} is not active"
+        if not is_active:
+            continue
+        value = given[one["name"]]
+        if one["type"] == "categorical":
+            values = [choice if isinstance(choice, str) else choice["name"] for choice in one["categorical_values"]]
+            if value not in values:
+                return f"{one['name']}={value} is not a value of this experiment"
+        elif isinstance(value, str) or (one["type"] == "int" and value != int(value)) or (one.get("grid") and value not in one["grid"]):
+            return f"{one['name']}={value} is not a value of this experiment"
+    missing = [metric["name"] for metric in optimized(target["metrics"]) if metric["name"] not in run["values"]]
+    return f"it has no value of {missing[0]}" if missing else None
+
+
+async def copy_results(client: ServiceClient, plan: CopyPlan, target: Json) -> int:
+    """Create the training runs of the plan in the experiment, one after the other. Returns how many."""
+    for run in plan.new:
+        await client.request("POST", "aiexperiments", str(target["id"]), "training_runs", body=run)
+    return len(plan.new)
