@@ -22,7 +22,15 @@ LAUNCH = Path(trialflow.launcher.__file__).with_name("launch.py")
 START_SECONDS = 60.0
 ENDING_SECONDS = 3.0
 """What a launcher takes at most, after its model has been killed, to write down how it ended."""
-OURS = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME", "PREFECT__FLOW_RUN_ID", "PREFECT__FLOW_ENTRYPOINT")
+OURS = (
+    "PREFECT_API_URL",
+    "PREFECT_API_AUTH_STRING",
+    "PREFECT_API_SSL_CERT_FILE",
+    "PREFECT_HOME",
+    "PREFECT_PROFILES_PATH",
+    "PREFECT__FLOW_RUN_ID",
+    "PREFECT__FLOW_ENTRYPOINT",
+)
 """Variables that trialflow or Prefect set for themselves in the process that launches; they are no part of the user's environment."""
 
 
