@@ -8,7 +8,6 @@ import signal
 import sys
 
 SECRETS = ("SIGOPT_API_TOKEN", "TRIALFLOW_DATABASE_URL")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SECRET_WORDS = ("KEY", "AUTH", "PASSWORD", "SECRET", "TOKEN", "CONNECTION_URL", "HEADERS")
 HEAVY = ("logs", "source_code", "files", "values", "metadata", "dev_metadata", "sys_metadata", "datasets", "model", "tags")
 """What may grow large in a training run, and is not needed to know it by: one variable holds 128 KB at most."""
@@ -49,7 +48,6 @@ def variables(plan, folder, port, token):
         }
     )
     environment.setdefault("PYTHONUNBUFFERED", "1")
-    environment["NO_PROXY"] = environment["no_proxy"] = direct(environment)
     for name, value in assignments.items():
         environment[variable_of(name)] = repr(value) if isinstance(value, float) else str(value)
     return environment
@@ -60,13 +58,6 @@ def is_secret(name):
     if name in SECRETS or name.startswith("TRIALFLOW_UPSTREAM_"):
         return True
     return name.startswith("PREFECT_") and any(word in name for word in SECRET_WORDS)
-
-
-def direct(environment):
-    """What is reached without a proxy: what the user says, and loopback, where the relay is."""
-    given = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    hosts = [host.strip() for host in given.split(",") if host.strip()]
-    return ",".join(hosts + [host for host in LOOPBACK if host not in hosts and "*" not in hosts])
 
 
 def context(run):
