@@ -2,7 +2,7 @@
 
 import pytest
 
-from trialflow.network import bypass_proxies_on_loopback, drop_unusable, without_logins
+from trialflow.network import bypass_proxies_on_loopback, drop_unusable, unusable, without_logins
 
 GIVEN = [
     ({}, "127.0.0.1,localhost,::1"),
@@ -19,13 +19,14 @@ def test_loopback_is_added_to_what_is_reached_without_a_proxy(given: dict[str, s
     assert environment["NO_PROXY"] == environment["no_proxy"] == expected
 
 
-def test_what_would_keep_a_client_from_being_made_is_dropped_for_our_servers(tmp_path: object) -> None:
+def test_what_would_keep_a_client_from_being_made_is_dropped_for_our_servers() -> None:
     environment = {
         "SSL_CERT_FILE": "/nonexistent.pem",
         "ALL_PROXY": "socks5://127.0.0.1:9",
         "all_proxy": "socks5h://h:9",
         "http_proxy": "http://p:3128",
     }
+    assert "does not exist" in unusable(environment)["SSL_CERT_FILE"]
     drop_unusable(environment)
     assert "SSL_CERT_FILE" not in environment and environment["http_proxy"] == "http://p:3128"
 
