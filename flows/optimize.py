@@ -26,7 +26,7 @@ from tasks.kubernetes.client.errors import ClusterUnavailable
 from tasks.training_runs import Bench, is_ours, suggest
 from trialflow.errors import ExperimentFailed
 from trialflow.events import Event, tell
-from trialflow.metadata_keys import EARLY_STOPPING, OWNER, SAME, UID
+from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, OWNER, SAME, UID
 from trialflow.metrics import values_of
 from trialflow.specs import ExperimentSpec, RunSpec
 
@@ -81,7 +81,7 @@ async def optimize(
             return await _finish(place, found, resumed)
         owner = Owner.of_this_process(str(flow_run.id) if flow_run.id else None)
         with claim(place.home, place.client.url, found["id"], owner), tags(f"experiment:{found['id']}"):
-            metadata = _metadata(experiment, found, owner)
+            metadata = _metadata(experiment, found, owner, place.folder)
             await place.client.update_experiment(found["id"], {"metadata": metadata})
             found = {**found, "metadata": metadata}
             required = tuple(metric["name"] for metric in found["metrics"])
@@ -89,9 +89,10 @@ async def optimize(
                 return await _work(place, bench, found, options, resumed)
 
 
-def _metadata(spec: ExperimentSpec, found: dict[str, Any], owner: Owner) -> dict[str, Any]:
+def _metadata(spec: ExperimentSpec, found: dict[str, Any], owner: Owner, folder: str | None) -> dict[str, Any]:
     """The metadata of an experiment that is worked on: early stopping is as the file has it now, not as it was when the experiment was made."""
-    kept = {UID: new_uid(), **(found.get("metadata") or {}), OWNER: owner.to_json()}
+    here = {FOLDER: folder} if folder else {}
+    kept = {UID: new_uid(), **(found.get("metadata") or {}), **here, OWNER: owner.to_json()}
     asked = (spec.to_api().get("metadata") or {}).get(EARLY_STOPPING)
     return {**kept, EARLY_STOPPING: asked} if asked or EARLY_STOPPING in kept else kept
 
@@ -100,7 +101,7 @@ async def _experiment(place: Workplace, spec: ExperimentSpec, options: Options) 
     """The experiment to work on and what was done to have it: `create`, `resume` or `report`."""
     body = spec.to_api()
     existing = [] if options.new else await place.client.experiments(place.project)
-    decided = plan(body, existing, when_finished=options.when_finished, always_new=options.new)  # type: ignore[arg-type]
+    decided = plan(body, existing, when_finished=options.when_finished, always_new=options.new, folder=place.folder)  # type: ignore[arg-type]
     if decided.action == "create":
         body["metadata"] = {**(body.get("metadata") or {}), SAME: experiment_key(body)}
         return await place.client.create_experiment(place.project, body), "create"

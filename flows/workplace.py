@@ -12,7 +12,7 @@ from tasks.experiments.client import ServiceClient
 from tasks.experiments.ownership import service_key
 from tasks.kubernetes.jobs.experiment_objects import delete_belongings
 from tasks.local import LocalCompute
-from tasks.projects import project_id
+from tasks.projects import folder_id, project_id
 from tasks.source import whole_source
 from tasks.training_runs import Bench
 from trialflow.errors import InvalidInput
@@ -30,6 +30,7 @@ class Workplace:
         token: str,
         *,
         project: str,
+        folder: str | None,
         run: RunSpec,
         directory: Path,
         source: Mapping[str, str],
@@ -38,6 +39,7 @@ class Workplace:
         self.home = home
         self.client = client
         self.project = project
+        self.folder = folder
         self._token = token
         self._run = run
         self._directory = directory
@@ -99,4 +101,14 @@ async def workplace(
         named = project_id(project, folder)
         found = await held.enter_async_context(ground(cluster, run, folder)) if cluster else None
         await client.ensure_project(named)
-        yield Workplace(home, client, token, project=named, run=run, directory=folder, source=whole_source(source, folder), ground=found)
+        yield Workplace(
+            home,
+            client,
+            token,
+            project=named,
+            folder=folder_id(project, folder),
+            run=run,
+            directory=folder,
+            source=whole_source(source, folder),
+            ground=found,
+        )

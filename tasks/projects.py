@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 from pathlib import Path
 
 from trialflow.errors import InvalidInput
@@ -18,3 +19,8 @@ def project_id(project: str | None, folder: Path) -> str:
             raise InvalidInput(f"{given!r} cannot be a project id", hint="use 1 to 32 lower-case letters, digits, `-`, `_` and `.`")
         return given
     return re.sub(r"[^a-z0-9\-_.]", "", folder.name.lower())[:32] or "default"
+
+
+def folder_id(project: str | None, folder: Path) -> str | None:
+    """`HOST:PATH` of the folder, which tells it from others of its name. None if the user chose the project: then its folders belong together."""
+    return None if project or os.environ.get("SIGOPT_PROJECT") else f"{socket.gethostname()}:{os.path.realpath(folder)}"

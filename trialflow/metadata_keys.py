@@ -10,6 +10,8 @@ SAME = "trialflow_key"
 """What two experiments have in common that are the same one: a digest of the file."""
 UID = "trialflow_uid"
 """Its unique name, which is the label of all that it has on a cluster: ids are of one service alone."""
+FOLDER = "trialflow_folder"
+"""`HOST:PATH` of the folder that it was started in, if its project is named after that folder and was not chosen by the user."""
 OWNER = "trialflow_owner"
 """Who works on it, as JSON (see `tasks/experiments/ownership.py`); versions before wrote a sentence."""
 

@@ -3,10 +3,11 @@
 import json
 import os
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from importlib.util import find_spec
 
 READY_FD = "TRIALFLOW_READY_FD"
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LOGIN = re.compile(r"(?<=://)[^\s/@'\"]*:[^\s/'\"]*@|(?<=://)[^\s/:@'\"]+@")
 PASSWORD = re.compile(r"((?:password|passwd|pwd|token|secret)=)[^\s&;,'\"]+", re.IGNORECASE)
@@ -21,14 +22,19 @@ def bypass_proxies_on_loopback(environment: MutableMapping[str, str]) -> None:
     environment["NO_PROXY"] = environment["no_proxy"] = ",".join(hosts)
 
 
-def drop_unusable(environment: MutableMapping[str, str]) -> None:
-    """Remove what keeps HTTP clients from being made at all: certificates that are not there, and SOCKS proxies without the library for them."""
-    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
-        if name in environment and not os.path.exists(environment[name]):
-            del environment[name]
+def unusable(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that keep HTTP clients from being made at all, and why: certificates that are not there, SOCKS without the library for it."""
+    found = {name: f"{environment[name]} does not exist" for name in CERTIFICATES if environment.get(name) and not os.path.exists(environment[name])}
     if find_spec("socksio") is None:
-        for name in [name for name, value in environment.items() if name.lower().endswith("_proxy") and value.lower().startswith("socks")]:
-            del environment[name]
+        socks = [name for name, value in environment.items() if name.lower().endswith("_proxy") and value.lower().startswith("socks")]
+        found |= {name: f"{without_logins(environment[name])} is a SOCKS proxy, and Python's `socksio` is not installed" for name in socks}
+    return found
+
+
+def drop_unusable(environment: MutableMapping[str, str]) -> None:
+    """Remove such variables, for a process that asks nobody but loopback."""
+    for name in unusable(environment):
+        del environment[name]
 
 
 def announce(url: str) -> None:

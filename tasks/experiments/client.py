@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from tasks.causes import cause_of
+from tasks.experiments.transport import reach_directly
 from trialflow.errors import TrialflowError
 
 # The client reads SIGOPT_PROJECT when it is imported, and refuses folders whose name has no usable letter (`/`, for one). It is set for the import
@@ -58,6 +59,7 @@ class ServiceClient:
     def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
         self._driver = RequestDriver(client_token=token, api_url=self.url)
+        reach_directly(self._driver.session, self.url)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="service")
         self._client_id: str | None = None
 

@@ -1,13 +1,14 @@
-"""Which experiment a command goes on with: the same file again goes on where it stopped."""
+"""Which experiment a command works on: the same file in the same folder resumes where it stopped."""
 
 import json
+import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
-from trialflow.metadata_keys import SAME
+from trialflow.metadata_keys import FOLDER, SAME
 
 FREE_FIELDS = ("budget", "parallel_bandwidth", "metadata")
 """Fields that may change between two invocations that mean the same experiment."""
@@ -36,13 +37,33 @@ class ResumePlan:
     update: Mapping[str, Any] | None = None
 
 
-def plan(body: Mapping[str, Any], existing: Sequence[Mapping[str, Any]], *, when_finished: WhenFinished, always_new: bool = False) -> ResumePlan:
+def is_of_another_folder(kept: object, folder: str | None, exists: Callable[[str], bool] = os.path.isdir) -> bool:
+    """Whether an experiment that was started in the folder `kept` is none of `folder`'s. Both are `HOST:PATH`.
+
+    A folder that is gone was moved, so its experiments follow; other machines, and experiments of earlier versions, are not told apart.
+    """
+    if not isinstance(kept, str) or folder is None or kept == folder:
+        return False
+    (host, _, path), (here, _, _) = kept.partition(":"), folder.partition(":")
+    return host == here and exists(path)
+
+
+def plan(
+    body: Mapping[str, Any],
+    existing: Sequence[Mapping[str, Any]],
+    *,
+    when_finished: WhenFinished,
+    always_new: bool = False,
+    folder: str | None = None,
+) -> ResumePlan:
     """Decide from the experiment asked for and the project's experiments, newest first.
 
-    The newest with the same key is gone on with if budget is left or the file gives it more. One that is finished is reported or made anew.
+    The newest with the same key that is not another folder's is resumed if budget is left or the file gives it more. A finished one is reported, or
+    a new one is created.
     """
     key = experiment_key(body)
-    found = next((one for one in existing if (one.get("metadata") or {}).get(SAME) == key), None)
+    known = [(one, one.get("metadata") or {}) for one in existing]
+    found = next((one for one, kept in known if kept.get(SAME) == key and not is_of_another_folder(kept.get(FOLDER), folder)), None)
     if always_new or found is None:
         return ResumePlan("create")
     progress = found.get("progress") or {}

@@ -14,13 +14,23 @@ from tasks.compute import Attempt, Exit, Report
 from tasks.local.folder import AttemptFolder, JournalTail, Tail
 from tasks.local.following import BellListener
 from tasks.local.orphans import kill_leftovers
+from trialflow.embedded import socket_of
 from trialflow.errors import TrialflowError
+from trialflow.home import Home
 
 LAUNCH = Path(trialflow.launcher.__file__).with_name("launch.py")
 START_SECONDS = 60.0
 ENDING_SECONDS = 3.0
 """What a launcher takes at most, after its model has been killed, to write down how it ended."""
-OURS = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME", "PREFECT__FLOW_RUN_ID", "PREFECT__FLOW_ENTRYPOINT")
+OURS = (
+    "PREFECT_API_URL",
+    "PREFECT_API_AUTH_STRING",
+    "PREFECT_API_SSL_CERT_FILE",
+    "PREFECT_HOME",
+    "PREFECT_PROFILES_PATH",
+    "PREFECT__FLOW_RUN_ID",
+    "PREFECT__FLOW_ENTRYPOINT",
+)
 """Variables that trialflow or Prefect set for themselves in the process that launches; they are no part of the user's environment."""
 
 
@@ -33,6 +43,8 @@ class LocalCompute:
     def __init__(self, root: Path, *, api_url: str, api_token: str) -> None:
         self.root = root.absolute()
         self._upstream = {"TRIALFLOW_UPSTREAM_URL": api_url, "TRIALFLOW_UPSTREAM_TOKEN": api_token}
+        if path := socket_of(Home.from_environment(), api_url):
+            self._upstream["TRIALFLOW_UPSTREAM_SOCKET"] = str(path)
         self._started: dict[Path, subprocess.Popen[bytes]] = {}
 
     def folder(self, attempt: Attempt) -> AttemptFolder:

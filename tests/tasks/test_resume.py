@@ -1,9 +1,12 @@
 """Which experiment a command goes on with."""
 
+from pathlib import Path
+
 import pytest
 
-from tasks.experiments.resume import ResumePlan, experiment_key, plan
-from trialflow.metadata_keys import SAME
+from tasks.experiments.resume import ResumePlan, experiment_key, is_of_another_folder, plan
+from tasks.projects import folder_id
+from trialflow.metadata_keys import FOLDER, SAME
 
 BODY = {"name": "x", "parameters": [{"name": "a"}], "metrics": [{"name": "m"}], "budget": 10, "parallel_bandwidth": 2}
 
@@ -38,3 +41,32 @@ def test_new_is_always_new() -> None:
 def test_budget_bandwidth_and_metadata_do_not_make_another_experiment() -> None:
     assert experiment_key(BODY) == experiment_key({**BODY, "budget": 99, "parallel_bandwidth": 1, "metadata": {"a": 1}, "type": None})
     assert experiment_key(BODY) != experiment_key({**BODY, "parameters": []})
+
+
+FOLDERS = [
+    ("me:/a/model", "me:/b/model", True),
+    ("me:/a/model", "me:/a/model", False),
+    ("me:/moved/model", "me:/b/model", False),
+    ("other:/a/model", "me:/b/model", False),
+    ("me:/a/model", None, False),
+    (None, "me:/b/model", False),
+    (7, "me:/b/model", False),
+]
+
+
+@pytest.mark.parametrize(("kept", "folder", "expected"), FOLDERS)
+def test_an_experiment_belongs_to_its_folder_as_long_as_that_is_there(kept: object, folder: str | None, expected: bool) -> None:
+    assert is_of_another_folder(kept, folder, exists=lambda path: path != "/moved/model") is expected
+
+
+def test_two_folders_of_one_name_with_the_same_files_are_two_experiments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SIGOPT_PROJECT", raising=False)
+    first, second = tmp_path / "a" / "model", tmp_path / "b" / "model"
+    first.mkdir(parents=True)
+    theirs = {**stored(3), "metadata": {**stored(3)["metadata"], FOLDER: folder_id(None, first)}}
+    assert plan(BODY, [theirs], when_finished="report", folder=folder_id(None, first)).experiment_id == "7"
+    assert plan(BODY, [theirs], when_finished="report", folder=folder_id(None, second)) == ResumePlan("create")
+    assert plan(BODY, [theirs], when_finished="report", folder=folder_id("chosen", second)).experiment_id == "7"
+    assert plan(BODY, [theirs, stored(4, identifier="6")], when_finished="report", folder=folder_id(None, second)).experiment_id == "6"
+    first.rename(tmp_path / "a" / "renamed")
+    assert plan(BODY, [theirs], when_finished="report", folder=folder_id(None, tmp_path / "a" / "renamed")).experiment_id == "7"

@@ -17,6 +17,7 @@ from trialflow.cli.terminal.messages import say
 from trialflow.cli.terminal.screen import screen
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
+from trialflow.network import unusable
 
 UNREACHABLE = "Failed to reach API"
 """What Prefect says, in an error of no kind of its own, of a server that does not answer."""
@@ -32,6 +33,8 @@ def import_flows(alone: Path | None = None) -> None:
     # Nothing that an import makes is garbage, and looking for it is a tenth of the work.
     gc.disable()
     before = os.getcwd() if alone else None
+    # Prefect makes HTTP clients while it is imported, and fails where a variable names a file that is not there.
+    hidden = {name: os.environ.pop(name) for name in unusable(os.environ)}
     try:
         if alone:
             os.chdir(alone)  # Prefect reads settings from the working folder when it is imported
@@ -43,6 +46,7 @@ def import_flows(alone: Path | None = None) -> None:
     finally:
         if before:
             os.chdir(before)
+        os.environ.update(hidden)
         gc.enable()
 
 

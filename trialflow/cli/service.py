@@ -6,8 +6,7 @@ import click
 
 from trialflow.cli.terminal.messages import say, warn
 from trialflow.home import Home
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+from trialflow.network import LOOPBACK
 
 
 def _refuse_database(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
@@ -30,9 +29,11 @@ def service(host: str, port: int, database: str | None) -> None:
 
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    os.umask(0o077)
     home = Home.from_environment()
     listener = listen(host, port)
-    url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{listener.getsockname()[1]}"
+    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    url = f"http://{reached}:{listener.getsockname()[1]}"
     with in_foreground(service_server(home), url) as others:
         opened = open_service(home, os.environ.get("TRIALFLOW_DATABASE_URL"))
         try:

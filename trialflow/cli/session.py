@@ -52,11 +52,15 @@ def flow_session() -> Iterator[Session]:
 
 def _prefect_variables(session: Session) -> Mapping[str, str]:
     """What points Prefect at the embedded server."""
+    import certifi
+
     return {
         "PREFECT_API_URL": session.prefect_url,
         "PREFECT_API_AUTH_STRING": prefect_auth(session.home),
         "PREFECT_HOME": str(session.home.prefect),
         "PREFECT_PROFILES_PATH": str(session.home.prefect / "profiles.toml"),
+        # Otherwise Prefect reads the file that SSL_CERT_FILE names, for an address that needs none, and fails if there is no such file.
+        "PREFECT_API_SSL_CERT_FILE": certifi.where(),
         # Whoever has a Prefect of their own has told it what they think of its telemetry; who has not was never asked.
         "DO_NOT_TRACK": os.environ.get("DO_NOT_TRACK", "1"),
     }

@@ -4,7 +4,20 @@ This room knows processes, locks, sockets and ports; it knows nothing of experim
 """
 
 from trialflow.embedded.foreground import in_foreground
+from trialflow.embedded.host import short_path
 from trialflow.embedded.lease import Lease, answers, lease, lease_async, running_url, socket_of
 from trialflow.embedded.servers import Server, prefect_server, service_server
 
-__all__ = ["Lease", "Server", "answers", "in_foreground", "lease", "lease_async", "prefect_server", "running_url", "service_server", "socket_of"]
+__all__ = [
+    "Lease",
+    "Server",
+    "answers",
+    "in_foreground",
+    "lease",
+    "lease_async",
+    "prefect_server",
+    "running_url",
+    "service_server",
+    "short_path",
+    "socket_of",
+]

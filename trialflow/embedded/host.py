@@ -34,7 +34,8 @@ from pathlib import Path
 RESTARTS = 5
 """A server that dies this often within `RESTART_WINDOW` seconds is given up."""
 RESTART_WINDOW = 30.0
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
+"""The first start makes the databases, which takes minutes on a slow or busy disk."""
 GRACE_SECONDS = 10.0
 LONGEST_SOCKET_PATH = 100
 """The kernel takes 107 bytes on Linux, 103 on macOS."""

@@ -22,7 +22,7 @@ from trialflow.locks import is_held
 from trialflow.network import LOOPBACK, without_logins
 
 LOG_LINES = 15
-START_SECONDS = 150.0
+START_SECONDS = 330.0
 
 
 @dataclass

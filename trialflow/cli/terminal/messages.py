@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from trialflow.network import without_logins
 from trialflow.results.text import clean
 
 
@@ -42,7 +43,7 @@ def next_commands(commands: Sequence[str]) -> None:
 
 def _say(label: str, text: str, colour: str) -> None:
     label = click.style(label, fg=colour, bold=True) if has_colour() else label
-    _print(f"{label} {clean(text)}")
+    _print(f"{label} {clean(without_logins(text))}")
 
 
 def _print(text: str) -> None:
