@@ -1,4 +1,4 @@
-"""A plain Prefect server, without anything of trialflow's but its deployments, and a worker."""
+"""A plain Prefect server that has nothing of trialflow but its deployments, and a worker."""
 
 import os
 import socket
@@ -71,8 +71,9 @@ def wait_for(address: str) -> None:
             time.sleep(0.2)
 
 
-def prefect(variables: dict[str, str], *arguments: str) -> str:
-    """Type a `prefect` command: what it prints."""
-    done = subprocess.run([PREFECT, *arguments], env=variables, cwd=ROOT, capture_output=True, text=True, check=False, timeout=150)
+def prefect(variables: dict[str, str], *arguments: str, stdin: str = "") -> str:
+    """Run a `prefect` command and return what it prints."""
+    command = [PREFECT, *arguments]
+    done = subprocess.run(command, env=variables, cwd=ROOT, input=stdin, capture_output=True, text=True, check=False, timeout=150)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
