@@ -60,7 +60,7 @@ def end(process: subprocess.Popen) -> None:
 
 def wait_for(address: str) -> None:
     """Wait until something answers there."""
-    until = time.monotonic() + 90
+    until = time.monotonic() + 240  # on a busy machine Prefect's server takes minutes to start
     while True:
         try:
             with urllib.request.urlopen(address, timeout=2):
