@@ -38,4 +38,4 @@ ci-tests:
 	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 clean:
-	rm -rf .venv .uv .ci-venvs dist build
+	rm -rf .venv .uv .client-tests dist build

@@ -35,7 +35,7 @@ def test_an_experiment_and_a_training_run_are_triggered_on_a_plain_prefect_serve
     where = ["-p", f"directory={model}", "-p", f"run={json.dumps(run)}", "--watch"]
     prefect(deployed, "deployment", "run", "training-run/training-run", "-p", 'assignments={"x": 0.5}', *where)
 
-    service = start(tmp_path / "home")
+    service = start(Path(deployed["TRIALFLOW_HOME"]))
     try:
         (experiment,) = service.call("GET", "clients/1/projects/model/aiexperiments")["data"]
         assert experiment["progress"]["finished_run_count"] == 4 and experiment["progress"]["active_run_count"] == 0
