@@ -1,10 +1,10 @@
-# On a fresh machine with Python, make and a package index: `make demo` and `make test` do all the set-up.
-# uv is used if it is there; otherwise it is installed into .uv, and nothing outside this folder is touched.
+# On a fresh machine with Python, make and a package index, `make demo` and `make test` do all the set-up.
+# uv is used if you have it. Otherwise it is installed into .uv; nothing outside this folder is touched.
 PYTHON ?= python3
 UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 
-.PHONY: demo test check ci-tests bench clean
+.PHONY: demo test check audit bench ci-tests clean
 
 demo: .venv/ready
 	@cd examples/sgd-classifier && PATH="$(CURDIR)/.venv/bin:$$PATH" trialflow optimize
@@ -17,9 +17,17 @@ check: .venv/ready
 	$(RUN) ruff format --check .
 	$(RUN) pyright
 	$(RUN) lint-imports
+	$(RUN) python .ci/file_sizes.py
+
+# Known vulnerabilities of what uv.lock pins, as https://osv.dev knows them. uv's exit code 2 means that it could not ask.
+audit: .venv/ready
+	@$(UV) audit --frozen --preview-features audit-command || { [ $$? = 2 ] && echo "skipped: the database of vulnerabilities could not be asked"; }
 
 bench: .venv/ready
 	$(RUN) python -m benchmarks
+
+ci-tests:
+	.ci/run
 
 .venv/ready: pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --frozen --compile-bytecode --quiet
@@ -30,4 +38,4 @@ bench: .venv/ready
 	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 clean:
-	rm -rf .venv .uv dist build
+	rm -rf .venv .uv .client-tests dist build

@@ -1,1 +1,1 @@
-"""The script behind every number in the README. Each compares with a peer or a physical limit in the same run."""
+"""The scripts behind every number in the docs. Each measures a peer or a physical limit in the same run."""

@@ -1,15 +1,14 @@
-"""A cluster: 100 training runs of one second as Jobs, 8 in flight, by a bare loop over the Kubernetes API and by trialflow, in one run.
+"""A cluster: 100 training runs of one second as Jobs, 8 at a time, by a bare loop over the Kubernetes API and by trialflow.
 
     python -m benchmarks.cluster --image python:3.11-slim [--kubeconfig PATH] [--jobs 100] [--in-flight 8] [--seconds 1]
 
-The bare loop does the least that has to be done: create a Job, hear of its pod's end by a watch, read its log, delete the Job. It does so with plain
-pods, of one container and nothing else, and with the very Jobs that trialflow makes, whose pods hold a launcher and its volumes. The difference
-between these two is what a launcher costs in a pod; that between the second and trialflow is the loop.
+The bare loop does the minimum: create a Job, watch for the end of its pod, read the log, delete the Job. It does this once with plain pods of a
+single container, and once with the same Jobs that trialflow creates, whose pods contain a launcher and its volumes. The difference between the two is
+what a launcher costs in a pod; the difference between the second and trialflow is the loop.
 
-All are timed by the same onlooker, a watch of its own over Jobs and pods: `seconds` are from the first Job to the last pod's end, `refill` is from a
-pod's end to the creation of the Job that takes its place (less than nothing where the launcher's last word came first). Requests are those of
-trialflow's process to the API server; memory is that process's peak. The image needs a shell, and Python for the launcher. Namespaces are made for it
-and deleted.
+A separate watch over Jobs and pods times them all: `seconds` go from the first Job to the end of the last pod, and `refill` from the end of a pod to
+the creation of the Job that replaces it (negative if the launcher's last line arrived first). Requests are those of trialflow's process to the API
+server; memory is the peak of that process. The image needs a shell, and Python for the launcher. It makes its namespaces and deletes them.
 """
 
 import argparse
@@ -48,7 +47,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=100)
     parser.add_argument("--in-flight", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--rounds", type=int, default=1, help="how often each is done, in turns; the figures are medians")
+    parser.add_argument("--rounds", type=int, default=1, help="how often to repeat each, in turns; the figures are medians")
     asked = parser.parse_args()
     if not asked.kubeconfig:
         parser.error("give --kubeconfig, or set KUBECONFIG")
@@ -112,12 +111,12 @@ class Onlooker:
 
 
 def has_ended(pod: Any) -> bool:
-    """Whether its container has: often half a second before its phase says so."""
+    """Whether its container has ended, which is often half a second before its phase says so."""
     return any(one.state and one.state.terminated for one in pod.status.container_statuses or [])
 
 
 async def heard(listed: Any, namespace: str) -> AsyncIterator[dict[str, Any]]:
-    """The library's watch, begun anew when the API server ends it."""
+    """The library's watch, started again when the API server ends it."""
     while True:
         with contextlib.suppress(ApiException):
             async for event in watch.Watch().stream(listed, namespace):
@@ -125,12 +124,12 @@ async def heard(listed: Any, namespace: str) -> AsyncIterator[dict[str, Any]]:
 
 
 async def plain(api: ApiClient, namespace: str, asked: argparse.Namespace) -> dict[str, Any]:
-    """The bare loop over pods of one container."""
+    """The bare loop with pods of one container."""
     return await bare(api, namespace, asked, lambda number: manifest(f"bare-{number}", asked))
 
 
 async def same_jobs(api: ApiClient, namespace: str, asked: argparse.Namespace) -> dict[str, Any]:
-    """The bare loop over the Jobs that trialflow makes."""
+    """The bare loop with the Jobs that trialflow creates."""
     from tasks.compute import Attempt
     from tasks.kubernetes.client.cluster import Cluster
     from tasks.kubernetes.client.connection import open_cluster
@@ -152,7 +151,7 @@ async def same_jobs(api: ApiClient, namespace: str, asked: argparse.Namespace) -
 
 
 async def bare(api: ApiClient, namespace: str, asked: argparse.Namespace, made: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
-    """The least that has to be done, with the Jobs that are `made`."""
+    """The minimum that has to be done, with the Jobs that `made` returns."""
     jobs, core = BatchV1Api(api), CoreV1Api(api)
     over: dict[str, asyncio.Future[str]] = {}
 
@@ -195,7 +194,7 @@ def manifest(name: str, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 async def trialflow(api: ApiClient, namespace: str, asked: argparse.Namespace) -> dict[str, Any]:
-    """The command `trialflow cluster optimize` in a home of its own."""
+    """The command `trialflow cluster optimize` with its own home."""
     with tempfile.TemporaryDirectory() as folder:
         files = {
             "experiment.yml": EXPERIMENT.format(runs=asked.jobs, bandwidth=asked.in_flight, kind="offline"),
@@ -223,7 +222,7 @@ async def typed(command: list[str], folder: str, environment: dict[str, str]) ->
 
 
 def counted() -> None:
-    """Be the command line, and print what it took as a last line: requests by kind, the peak of memory in MB."""
+    """Run the command line, and print as the last line what it took: requests by kind, and peak memory in MB."""
     from contextlib import redirect_stdout
     from io import StringIO
 

@@ -1,9 +1,9 @@
-"""The loop: 200 training runs of `sleep 1`, 8 in flight, against the ideal of 25 s; and what trialflow itself costs in CPU for each.
+"""The loop: 200 training runs of `sleep 1`, 8 at a time, against the ideal of 25 s; and the CPU that trialflow itself needs for each of them.
 
     python -m benchmarks.loop [--runs 200] [--bandwidth 8]
 
-The ideal is `runs * 1 s / bandwidth`. A second yardstick in the same run is GNU xargs with as many processes: what the machine itself adds.
-CPU is everything but the sleeping model: the command, the launchers, the service with the optimizer's process, and the Prefect server with its UI.
+The ideal is `runs * 1 s / bandwidth`. The second yardstick, GNU xargs with the same number of processes, shows what the machine adds. CPU counts
+everything except the sleeping model: the command, the launchers, the service with the optimizer's process, and the Prefect server with its UI.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def trialflow(folder: str, runs: int) -> tuple[float, float, dict[str, float]]:
-    """Seconds of the whole command, seconds from the first launch to the last end, own CPU seconds between them by part."""
+    """Seconds of the whole command, seconds from the first launch to the last end, and the CPU seconds in between by part."""
     home = Path(folder) / "home"
     environment = {**os.environ, "TRIALFLOW_HOME": str(home)}
     environment.pop("PREFECT_API_URL", None)
@@ -81,7 +81,7 @@ def trialflow(folder: str, runs: int) -> tuple[float, float, dict[str, float]]:
 
 
 def own_cpu(command: psutil.Process, home: Path) -> dict[str, float]:
-    """CPU seconds so far by part; the launchers are the children that the command has waited for."""
+    """CPU seconds so far by part. The launchers are those children that the command has waited for."""
     own, launchers = _split(command)
     parts = {"flow": own, "launchers": launchers}
     for server in ("prefect", "service"):

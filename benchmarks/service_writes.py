@@ -1,9 +1,9 @@
-"""Writes to the service: `log_metric` requests a second from 8 clients on SQLite, on an empty service and with 10,000 training runs in it.
+"""Writes to the service: `log_metric` requests per second from 8 clients over SQLite, with an empty service and with 10,000 training runs in it.
 
     python -m benchmarks.service_writes [--clients 8] [--seconds 10]
 
-Two yardsticks in the same run: the same clients against a route that does nothing (`GET /health`), and single commits of one row to a SQLite
-file in WAL mode, one after the other.
+The yardsticks are the same clients on a route that does nothing (`GET /health`), and commits of single rows to a SQLite file in WAL mode, one after
+the other.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main() -> None:
             fill(url, token, 10_000)
             rows.append(row("log_metric, 10,000 training runs", load(url, token, asked, "merge")))
             service.terminate()
-        rows.append(["SQLite, one row a commit", f"{bare_sqlite(home):.0f}", "", ""])
+        rows.append(["SQLite, one row per commit", f"{bare_sqlite(home):.0f}", "", ""])
     print(table([f"{asked.clients} clients", "per second", "refused", "p95 ms"], rows))
 
 
@@ -48,7 +48,7 @@ def row(name: str, result: tuple[float, int, float]) -> list[str]:
 
 
 def load(url: str, token: str, asked: argparse.Namespace, kind: str) -> tuple[float, int, float]:
-    """Requests a second, how many were refused, and the 95th percentile of their time in milliseconds."""
+    """Requests per second, the number that failed, and the 95th percentile of their time in milliseconds."""
     with multiprocessing.get_context("spawn").Pool(asked.clients) as pool:
         results = pool.starmap(client, [(url, token, asked.seconds, kind, number) for number in range(asked.clients)])
     times = sorted(moment for taken, _ in results for moment in taken)
@@ -56,7 +56,7 @@ def load(url: str, token: str, asked: argparse.Namespace, kind: str) -> tuple[fl
 
 
 def client(url: str, token: str, seconds: float, kind: str, number: int) -> tuple[list[float], int]:
-    """One process that asks for `seconds`: its request times, and how many were answered with an error."""
+    """One process that sends requests for `seconds`: their times, and how many of them failed."""
     os.environ["SIGOPT_PROJECT"] = "default"
     import requests
     from sigopt.request_driver import RequestDriver
@@ -80,7 +80,7 @@ def client(url: str, token: str, seconds: float, kind: str, number: int) -> tupl
 
 
 def fill(url: str, token: str, count: int) -> None:
-    """Have the service hold `count` training runs."""
+    """Create `count` training runs in the service."""
     import requests
 
     runs = [{"name": f"run {number}", "values": {"metric": {"value": number}}, "state": "completed"} for number in range(1000)]
@@ -90,7 +90,7 @@ def fill(url: str, token: str, count: int) -> None:
 
 
 def bare_sqlite(folder: str) -> float:
-    """Commits of one row a second."""
+    """Commits of one row per second."""
     connection = sqlite3.connect(Path(folder) / "bare.db", isolation_level=None)
     connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; CREATE TABLE t (id INTEGER PRIMARY KEY, data TEXT)")
     begin, count = time.monotonic(), 0

@@ -1,8 +1,8 @@
-"""Start-up: how long until `--help` is printed, and from `optimize` until the first training run is started, with nothing running and with a server.
+"""Start-up: seconds until `--help` is printed, and from `optimize` to the first training run, with and without a running Prefect server.
 
     python -m benchmarks.startup
 
-The yardsticks in the same run: a bare Python, and `import prefect`, which no flow can do without.
+The yardsticks are a bare Python and `import prefect`, which every flow needs.
 """
 
 import os
@@ -28,7 +28,7 @@ def main() -> None:
         ["trialflow --help", seconds([sys.executable, "-m", "trialflow", "--help"])],
     ]
     with tempfile.TemporaryDirectory() as home:
-        first_training_run(home)  # the very first one makes the databases
+        first_training_run(home)  # the very first one creates the databases
         rows.append(["optimize to first training run, nothing running", best(lambda: first_training_run(home))])
         holder = subprocess.Popen([sys.executable, "-c", HOLD], env={**os.environ, "TRIALFLOW_HOME": home}, stdout=subprocess.PIPE, text=True)
         assert holder.stdout
@@ -59,7 +59,7 @@ def seconds(command: list[str]) -> float:
 
 
 def first_training_run(home: str) -> float:
-    """Seconds from the command's start until the model's first line ran."""
+    """Seconds from the start of the command to the first line of the model."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "experiment.yml").write_text(EXPERIMENT.format(runs=1, bandwidth=1, kind="random"))
         (Path(folder) / "run.yml").write_text(RUN)

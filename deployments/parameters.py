@@ -15,11 +15,11 @@ def parameters(directory: Path) -> dict[str, object]:
     """What the flow `optimize` takes for the model in `directory`. Raises `InvalidInput` for AWS keys: Prefect's UI shows parameters."""
     run = load_run(directory / "run.yml")
     if run.aws is not None:
-        raise InvalidInput(
-            f"{directory / 'run.yml'} has AWS keys, and Prefect's UI shows the parameters of a flow", hint="remove `aws:` from the file"
-        )
+        message = f"{directory / 'run.yml'} has AWS keys, and Prefect's UI shows the parameters of a flow"
+        raise InvalidInput(message, hint="remove `aws:` from the file")
     files = {"experiment": load_experiment(directory / "experiment.yml"), "run": run}
-    return {"directory": str(directory), **{name: spec.model_dump(mode="json", exclude_defaults=True) for name, spec in files.items()}}
+    bodies = {name: spec.model_dump(mode="json", exclude_defaults=True) for name, spec in files.items()}
+    return {"directory": str(directory), **bodies}
 
 
 def main() -> None:

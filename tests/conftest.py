@@ -1,4 +1,4 @@
-"""What all tests share: one thread for linear algebra, as the service has it, nothing of the user's own settings, and fixtures of several suites."""
+"""Shared by all tests: one thread for linear algebra, as in the service; none of the user's own settings; fixtures of several suites."""
 
 import os
 

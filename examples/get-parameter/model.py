@@ -1,4 +1,4 @@
-"""A model in the style of SigOpt's older documents: every parameter is asked for by name, with a default for runs outside of an experiment."""
+"""A model in the style of SigOpt's older documentation: it asks for each parameter by name, with a default for runs outside an experiment."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A linear classifier of handwritten digits, trained by stochastic gradient descent; tuned are how it is regularised and how much."""
+"""A linear classifier of handwritten digits, trained by stochastic gradient descent. The kind and the strength of its regularization are tuned."""
 
 import sigopt
 from sklearn.datasets import load_digits

@@ -1,4 +1,4 @@
-"""A plain Prefect server, without anything of trialflow's but its deployments, and a worker."""
+"""A plain Prefect server that has nothing of trialflow but its deployments, and a worker."""
 
 import os
 import socket
@@ -15,22 +15,23 @@ ROOT = Path(__file__).parents[2]
 PREFECT = str(Path(sys.executable).with_name("prefect"))
 
 
-@pytest.fixture
-def deployed(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A Prefect server of its own, without anything of trialflow's, and a worker of the pool that prefect.yaml names."""
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A Prefect server for the tests of a module, and a worker of the pool that prefect.yaml names. Returns the variables that lead to them."""
+    folder = tmp_path_factory.mktemp("deployed")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SIGOPT_"))}
     variables |= {
-        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "TRIALFLOW_HOME": str(tmp_path / "home"),
+        "TRIALFLOW_HOME": str(folder / "home"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
-    log = (tmp_path / "server.log").open("wb")
+    log = (folder / "server.log").open("wb")
     command = [PREFECT, "server", "start", "--port", str(port)]
     server = subprocess.Popen(command, env=variables, stdout=log, stderr=log, start_new_session=True)
     worker = None
@@ -38,9 +39,9 @@ def deployed(tmp_path: Path) -> Iterator[dict[str, str]]:
         wait_for(f"http://127.0.0.1:{port}/api/health")
         prefect(variables, "work-pool", "create", "trialflow", "--type", "process")
         prefect(variables, "--no-prompt", "deploy", "--all")
-        log = (tmp_path / "worker.log").open("wb")
+        log = (folder / "worker.log").open("wb")
         command = [PREFECT, "worker", "start", "--pool", "trialflow"]
-        worker = subprocess.Popen(command, env=variables, stdout=log, stderr=log, cwd=tmp_path)
+        worker = subprocess.Popen(command, env=variables, stdout=log, stderr=log, cwd=folder)
         yield variables
     finally:
         for process in (worker, server):
@@ -49,7 +50,7 @@ def deployed(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def end(process: subprocess.Popen) -> None:
-    """End a process, by force if it takes its time: what was asked of it is done."""
+    """End a process; by force if it takes long, because its work is done."""
     process.terminate()
     try:
         process.wait(20)
@@ -60,7 +61,7 @@ def end(process: subprocess.Popen) -> None:
 
 def wait_for(address: str) -> None:
     """Wait until something answers there."""
-    until = time.monotonic() + 90
+    until = time.monotonic() + 240  # on a busy machine Prefect's server takes minutes to start
     while True:
         try:
             with urllib.request.urlopen(address, timeout=2):
@@ -71,8 +72,9 @@ def wait_for(address: str) -> None:
             time.sleep(0.2)
 
 
-def prefect(variables: dict[str, str], *arguments: str) -> str:
-    """Type a `prefect` command: what it prints."""
-    done = subprocess.run([PREFECT, *arguments], env=variables, cwd=ROOT, capture_output=True, text=True, check=False, timeout=150)
+def prefect(variables: dict[str, str], *arguments: str, stdin: str = "") -> str:
+    """Run a `prefect` command and return what it prints."""
+    command = [PREFECT, *arguments]
+    done = subprocess.run(command, env=variables, cwd=ROOT, input=stdin, capture_output=True, text=True, check=False, timeout=150)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,14 @@ def test_an_experiment_and_a_training_run_are_triggered_on_a_plain_prefect_serve
         (model / hidden / "__init__.py").write_text("")
     (model / "model.sh").write_text('echo "y=$TRIALFLOW_PARAM_X"\n')
     run = {"run": "sh model.sh", "metrics": {"y": "y=(.*)"}}
+    (model / "experiment.yml").write_text(json.dumps(EXPERIMENT))
+    (model / "run.yml").write_text(json.dumps(run))
+    parameters = subprocess.run([sys.executable, "-m", "deployments.parameters", model], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    prefect(deployed, "deployment", "run", "optimize/optimize", "--params", "-", "--watch", stdin=parameters)
     where = ["-p", f"directory={model}", "-p", f"run={json.dumps(run)}", "--watch"]
-    prefect(deployed, "deployment", "run", "optimize/optimize", "-p", f"experiment={json.dumps(EXPERIMENT)}", *where)
     prefect(deployed, "deployment", "run", "training-run/training-run", "-p", 'assignments={"x": 0.5}', *where)
 
-    service = start(tmp_path / "home")
+    service = start(Path(deployed["TRIALFLOW_HOME"]))
     try:
         (experiment,) = service.call("GET", "clients/1/projects/model/aiexperiments")["data"]
         assert experiment["progress"]["finished_run_count"] == 4 and experiment["progress"]["active_run_count"] == 0
