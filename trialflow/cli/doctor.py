@@ -7,28 +7,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import click
 
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
+from trialflow.results.checks import CHECK_COLUMNS, Check, check_rows, problems
 
 LEAST_FREE = 1 << 30
 CLUSTER_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class Check:
-    """What was looked at and found; `fix` says what to do about it."""
-
-    what: str
-    state: Literal["ok", "warn", "fail"]
-    found: str
-    fix: str | None = None
 
 
 @click.command()
@@ -54,9 +44,7 @@ def doctor(output: str) -> int:
     ]
     with ThreadPoolExecutor(len(checks)) as together:
         findings = [asked.result() for asked in [together.submit(check) for check in checks]]
-    rows = [[one.state, one.what, one.found + (f"; {one.fix}" if one.fix else "")] for one in findings]
-    names = [one.what for one in findings if one.state != "ok"]
-    show([asdict(one) for one in findings], output=output, names=names, columns=["", "WHAT", "FOUND"], rows=rows)
+    show([asdict(one) for one in findings], output=output, names=problems(findings), columns=CHECK_COLUMNS, rows=check_rows(findings))
     return 1 if any(one.state == "fail" for one in findings) else 0
 
 
@@ -111,8 +99,8 @@ def prefect() -> Check:
     """The Prefect server that flows will use."""
     from importlib.metadata import version
 
-    from trialflow.cli.session import prefect_api_url
     from trialflow.embedded import answers
+    from trialflow.prefect_api import prefect_api_url
 
     if (url := prefect_api_url()) is None:
         return Check("prefect", "ok", f"{version('prefect')}, its server is started when a command needs it")
@@ -193,7 +181,7 @@ def registry(home: Home) -> Check:
     import asyncio
 
     from tasks.images.registry import check_push
-    from tasks.images.repository import repository_of
+    from tasks.images.repository import image_name, repository_of
     from tasks.kubernetes.cluster.saved import Clusters
 
     known = Clusters(home)
@@ -203,7 +191,7 @@ def registry(home: Home) -> Check:
         named = known.load().registry
         if named is None:
             return Check("registry", "ok", "the cluster has none: images go to Docker Hub (not tried)")
-        repository = repository_of(Path.cwd().name, registry=named)
+        repository = repository_of(image_name(Path.cwd().name), registry=named)
         asyncio.run(check_push(repository))
     except TrialflowError as error:
         return _without_images("registry", error)

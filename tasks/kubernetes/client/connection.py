@@ -26,7 +26,7 @@ from trialflow import __version__
 from trialflow.errors import InvalidInput
 
 CONNECT_SECONDS = 10.0
-"""How long an address may take to be open_cluster to, TLS included."""
+"""How long a connection may take, TLS included."""
 ANSWER_SECONDS = 60.0
 """How long an answer may take that is not a stream. Kubernetes itself gives a request 60 s."""
 BUSY_DELAYS = (0.5, 1.0, 2.0, 4.0)
@@ -117,7 +117,7 @@ class Authenticator:
         self._loaded: str | None = None
 
     async def apply(self, headers: dict[str, str]) -> Credential:
-        """Set `authorization` in `headers`; return what was used. Raises `Refused` if a certificate cannot be used."""
+        """Set `authorization` in `headers`; return what was used. Raises `ClusterRefused` if a certificate cannot be used."""
         credential = await self._credentials.current()
         if credential.header:
             headers["authorization"] = credential.header
@@ -139,7 +139,7 @@ async def open_cluster(
 ) -> AsyncIterator[Connection]:
     """A connection with room for `pool` requests and streams at once, closed at the end. No request is made yet.
 
-    Raises `InvalidInput` or `Refused` for a cluster that cannot be connected to as it is described.
+    Raises `InvalidInput` or `ClusterRefused` for a cluster that cannot be connected to as it is described.
     """
     facts: Mapping[str, Any]
     if cluster.kubeconfig:

@@ -77,7 +77,7 @@ def line_of(event: ImageEvent) -> str | None:
         return f"image: step {event.number}/{event.steps}: {event.text}"
     if event.kind == "found":
         return f"image: unchanged, {event.text}"
-    if event.kind in ("pushing", "pushed"):
+    if event.kind in ("pushing", "pushed", "tagged"):
         return f"image: {event.kind} {event.text}"
     return None
 
