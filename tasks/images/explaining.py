@@ -5,7 +5,7 @@ import re
 from tasks.images.context import SECRET, SPECS
 from tasks.images.errors import BuildFailed, EngineUnavailable, PushFailed, RegistryRefused, RegistryUnavailable
 from tasks.images.login import how_to_log_in
-from tasks.images.references import parse
+from tasks.images.references import ANOTHER_REGISTRY, parse
 from trialflow.errors import InvalidInput, TrialflowError
 
 LAST_LINES = 20
@@ -70,9 +70,7 @@ def push_error(said: str, reference: str) -> TrialflowError:
     said = " ".join(said.split())
     tried = f"the image could not be pushed to {name.name}"
     if NO_REPOSITORY.search(said):
-        return RegistryRefused(
-            f"{tried}: the registry has no such repository: {said}", hint="make the repository first, or name another one with `--registry`"
-        )
+        return RegistryRefused(f"{tried}: the registry has no such repository: {said}", hint=f"make the repository first, or {ANOTHER_REGISTRY}")
     if PLAIN.search(said):
         return RegistryUnavailable(
             f"{tried}: the registry speaks plain http and Docker expects TLS",
