@@ -1,7 +1,7 @@
 """GPUs of a cluster: which nodes offer theirs, which have some that nobody offers, and NVIDIA's device plugin, which does."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +9,12 @@ from tasks.kubernetes.client.labels import MANAGED_BY, TRIALFLOW
 from tasks.kubernetes.cluster.nodes import Node
 from trialflow.specs.resources import GPU
 
-PLUGIN = "trialflow-nvidia-device-plugin"
-PLUGIN_IMAGE = "nvcr.io/nvidia/k8s-device-plugin:v0.17.4"
+PLUGIN = "nvidia-device-plugin"
+PLUGIN_IMAGE = "nvcr.io/nvidia/k8s-device-plugin:v0.20.0"
 """The version that has been chosen; another is a change of this line."""
 SOCKETS = "/var/lib/kubelet/device-plugins"
 """Where the kubelet of a node listens for device plugins: https://kubernetes.io/docs/concepts/extend-kubernetes/compute-storage-net/device-plugins/"""
+LINUX = {"kubernetes.io/os": "linux"}
 MARKS = ("nvidia.com/gpu.present", "feature.node.kubernetes.io/pci-10de.present", "cloud.google.com/gke-accelerator", "k8s.amazonaws.com/accelerator")
 """Labels of nodes with NVIDIA GPUs: NVIDIA's own, that of node feature discovery (0x10de is NVIDIA's PCI id), those of Google and Amazon."""
 INSTANCE_TYPE = "node.kubernetes.io/instance-type"
@@ -60,32 +61,34 @@ def seems_to_have_gpu(node: Node) -> bool:
     )
 
 
-def device_plugin() -> dict[str, Any]:
-    """The manifest of a DaemonSet that offers the GPUs of every node that has some. On other nodes it waits and does nothing.
+def device_plugin(nodes: Mapping[str, str] = LINUX) -> dict[str, Any]:
+    """The manifest of a DaemonSet that offers the GPUs of every node that has some, of those with the labels `nodes`. Elsewhere it does nothing.
 
     The nodes need NVIDIA's driver, and a container runtime that is set up for it: cloud images for GPUs come with both.
     """
-    labels = {MANAGED_BY: TRIALFLOW, "app.kubernetes.io/name": PLUGIN}
     container = {
-        "name": "device-plugin",
+        "name": PLUGIN,
         "image": PLUGIN_IMAGE,
         "env": [{"name": "FAIL_ON_INIT_ERROR", "value": "false"}],
-        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [{"name": "sockets", "mountPath": SOCKETS}],
     }
     spec = {
         "priorityClassName": "system-node-critical",
         "automountServiceAccountToken": False,
-        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "nodeSelector": dict(nodes),
         "tolerations": [{"operator": "Exists", "effect": "NoSchedule"}],
         "containers": [container],
         "volumes": [{"name": "sockets", "hostPath": {"path": SOCKETS, "type": "DirectoryOrCreate"}}],
     }
-    selected = {"app.kubernetes.io/name": PLUGIN}
+    labels = {"app": PLUGIN}
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
-        "metadata": {"name": PLUGIN, "namespace": "kube-system", "labels": labels},
-        "spec": {"selector": {"matchLabels": selected}, "template": {"metadata": {"labels": selected}, "spec": spec}},
+        "metadata": {"name": PLUGIN, "namespace": "kube-system", "labels": {MANAGED_BY: TRIALFLOW}},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "updateStrategy": {"type": "RollingUpdate"},
+            "template": {"metadata": {"labels": labels}, "spec": spec},
+        },
     }
