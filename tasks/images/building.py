@@ -61,6 +61,8 @@ async def plan(order: BuildRequest, *, home: Home | None = None, on_event: OnEve
     context = await asyncio.to_thread(read_context, order.directory, order.dockerfile, leave_out=leave_out)
     digest = await asyncio.to_thread(context.digest, order.platform, order.target)
     on_event(ImageEvent("context", f"{len(context.sizes)} files", total=context.size))
+    for path in context.withheld:
+        on_event(ImageEvent("withheld", path))
     for size, path, line in advice(context):
         on_event(ImageEvent("heavy", path, total=size, layer=line))
     return BuildPlan(order, context, digest, repository.tagged(f"trialflow-{digest[:20]}"))

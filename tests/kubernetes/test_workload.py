@@ -166,3 +166,35 @@ async def test_what_is_on_a_cluster_is_read_with_its_reasons_and_goes_until_no_p
         await remove_work(connection, uid)
         assert await read_workload(connection) == []
         await remove_work(connection, uid)
+
+
+@pytest.mark.cluster
+async def test_what_somebody_else_made_is_neither_overwritten_nor_deleted(cluster: Cluster) -> None:
+    from tasks.kubernetes.client.connection import open_cluster
+    from tasks.kubernetes.client.errors import ClusterRefused
+    from tasks.kubernetes.client.objects import ask
+    from tasks.kubernetes.jobs.experiment_objects import delete_belongings, ensure_belongings
+    from trialflow.errors import InvalidInput
+
+    theirs = f"experiment-{secrets.token_hex(5)}"
+    path = f"/api/v1/namespaces/{cluster.namespace}/secrets"
+    async with open_cluster(cluster) as connection:
+        for name in ("wandb-key", theirs):
+            body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"key": "theirs"}}
+            await ask(connection, "POST", path, what="make a Secret", body=body)
+        for name in ("wandb-key", "wandb-key,a=b"):
+            with pytest.raises(InvalidInput, match="nothing of that name is touched"):
+                await delete_belongings(connection, name)
+        with pytest.raises(InvalidInput):
+            await ensure_belongings(connection, "wandb-key", owner={}, keys={"key": "ours"})
+        with pytest.raises(ClusterRefused, match="was not made by trialflow"):
+            await ensure_belongings(connection, theirs, owner={}, keys={"key": "ours"})
+        await delete_belongings(connection, theirs)
+        kept = [await ask(connection, "GET", f"{path}/{name}", what="read it") for name in ("wandb-key", theirs)]
+        assert {one["data"]["key"] for one in kept} == {"dGhlaXJz"}
+        ours = f"experiment-{secrets.token_hex(5)}"
+        for _ in range(2):
+            await ensure_belongings(connection, ours, owner={}, keys={"key": "ours"})
+        await delete_belongings(connection, ours)
+        left = (await ask(connection, "GET", path, what="list them"))["items"]
+        assert sorted(one["metadata"]["name"] for one in left) == sorted(["wandb-key", theirs])

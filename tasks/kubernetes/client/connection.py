@@ -24,6 +24,7 @@ from tasks.kubernetes.client.kubeconfig_files import SERVICE_ACCOUNT, is_in_clus
 from tasks.kubernetes.client.tls import check_dates, load_certificate, tls_context
 from trialflow import __version__
 from trialflow.errors import InvalidInput
+from trialflow.network import without_logins
 
 CONNECT_SECONDS = 10.0
 """How long a connection may take, TLS included."""
@@ -38,7 +39,7 @@ READ_BUFFER = 1 << 21
 
 
 class Connection:
-    """An open connection; made by `open_cluster`. `api` is for the generated clients, as in `BatchV1Api(connection.api)`."""
+    """An open connection; made by `open_cluster`. `api` is for the generated clients, as in `BatchV1Api(connection.api)`; `server` is for people."""
 
     def __init__(self, cluster: Cluster, api: ApiClient, server: str, requests: "Requests") -> None:
         self.cluster = cluster
@@ -161,7 +162,7 @@ async def open_cluster(
         await api.rest_client.close()
         api.rest_client = requests
         api.user_agent = f"trialflow/{__version__}"
-        yield Connection(cluster, api, server, requests)
+        yield Connection(cluster, api, without_logins(server), requests)
 
 
 def _sign_in(

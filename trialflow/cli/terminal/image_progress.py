@@ -71,6 +71,8 @@ def line_of(event: ImageEvent) -> str | None:
     """One line for an event, None if it is not worth one."""
     if event.kind == "context":
         return f"image: {event.text}, {size(event.total)}"
+    if event.kind == "withheld":
+        return f"image: left out, because it may hold a key: {event.text}; the line `!{event.text}` in .dockerignore takes it in"
     if event.kind == "heavy":
         return f"image: large: {event.text} has {size(event.total)}; the line `{event.layer}` in .dockerignore would leave it out"
     if event.kind == "step":
