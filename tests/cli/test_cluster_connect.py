@@ -171,7 +171,7 @@ def echoing_kubectl(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         Clusters(Home(home)).save(Cluster(name, kubeconfig={**entry, "current-context": name}))
     program = tmp_path / "bin" / "kubectl"
     program.parent.mkdir()
-    program.write_text('#!/bin/sh\necho "$@"\ngrep -o \'current-context": "[a-z]*\' "$KUBECONFIG"\n')
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$*"\ngrep -o \'current-context": "[a-z]*\' "$KUBECONFIG"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
 
