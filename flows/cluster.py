@@ -11,8 +11,9 @@ from prefect.runtime import flow_run
 from pydantic import BaseModel, Field
 
 from blocks.aws import load_aws
-from flows.image import ImageSource, make_image
+from flows.image import ImageSource, dockerfile_in, make_image
 from tasks.experiments.client import ServiceUnavailable
+from tasks.images.choice import choose_image
 from tasks.images.errors import RegistryRefused, RegistryUnavailable
 from tasks.images.registry import look_up
 from tasks.kubernetes.client.cluster import Cluster
@@ -23,7 +24,7 @@ from tasks.kubernetes.cluster.capacity import check_capacity
 from tasks.kubernetes.cluster.installation import MODEL, has_model_account
 from tasks.kubernetes.cluster.saved import cluster_of_block
 from tasks.kubernetes.jobs.compute import KubernetesCompute
-from tasks.kubernetes.jobs.dry_run import rehearse
+from tasks.kubernetes.jobs.dry_run import pod_spec, rehearse
 from tasks.kubernetes.jobs.experiment_objects import require_secret
 from tasks.kubernetes.jobs.pod_template import PodTemplate
 from trialflow.errors import InvalidInput
@@ -38,7 +39,8 @@ class OnCluster(BaseModel):
     """Execute training runs on a Kubernetes cluster instead of here."""
 
     name: str = Field(title="Cluster", description="Name of a `trialflow cluster` block, as `trialflow cluster connect` makes it.")
-    build: ImageSource | None = Field(default=None, title="Build", description="How the image is made, if run.yml names none.")
+    build: ImageSource | None = Field(default=None, title="Build", description="How the image is made, if run.yml names none that exists.")
+    no_build: bool = Field(default=False, title="Do not build", description="Use the image of run.yml as it is, even if there is a Dockerfile.")
     aws: str | None = Field(default=None, title="AWS credentials", description="Name of an AWS credentials block whose keys the model gets.")
 
 
@@ -89,20 +91,23 @@ async def ground(on: OnCluster, run: RunSpec, directory: Path) -> AsyncIterator[
             )
         for name in run.secrets:
             await require_secret(connection, name)
-        if note := await check_capacity(connection, run.resources):
+        recipe = await _recipe(on, run, cluster, directory)
+        if note := await check_capacity(connection, pod_spec(recipe)):
             get_run_logger().warning(note)
             tell(Event("waiting", text=note))
-        recipe = await _recipe(on, run, cluster, directory)
         await rehearse(connection, recipe, command=run.run or (), environment=run.env, timeout=run.timeout)
         yield Ground(connection, recipe, await _keys(on))
 
 
 async def _recipe(on: OnCluster, run: RunSpec, cluster: Cluster, directory: Path) -> PodTemplate:
-    reference = run.image
+    source = on.build or ImageSource()
+    source = source.model_copy(update={"directory": source.directory or str(directory)})
+    choice = choose_image(run.image, registry=cluster.registry, dockerfile=dockerfile_in(source), build=not on.no_build)
+    get_run_logger().info("image: %s: %s", "built" if choice.builds else "used as it is", choice.why)
+    reference = choice.image
     if reference is None:
-        source = on.build or ImageSource()
-        source = source.model_copy(update={"directory": source.directory or str(directory)})
-        reference = await make_image(source, registry=cluster.registry)
+        names = {"name": choice.name or source.name, "tag": choice.tag or source.tag}
+        reference = await make_image(source.model_copy(update=names), registry=cluster.registry)
     resources = run.resources
     recipe = PodTemplate(
         uid="",

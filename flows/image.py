@@ -15,7 +15,7 @@ from tasks.images.errors import RegistryUnavailable
 from tasks.images.events import ImageEvent, tell
 from tasks.images.login import Login, docker_login
 from tasks.images.references import DOCKER_HUB, HUB_ALIASES
-from tasks.images.repository import repository_of
+from tasks.images.repository import image_name, repository_of
 from tasks.steps import step
 from trialflow.errors import InvalidInput
 
@@ -28,6 +28,12 @@ class ImageSource(BaseModel):
     directory: str | None = Field(default=None, title="Directory", description="The model's folder; by default the one that the flow runs in.")
     dockerfile: str | None = Field(default=None, title="Dockerfile", description="Relative to the directory, or absolute; by default `Dockerfile`.")
     name: str | None = Field(default=None, title="Name", description="Name of the image below the registry; by default the directory's name.")
+    tag: str | None = Field(
+        default=None,
+        title="Tag",
+        description="A tag that the image gets besides the one derived from its contents.",
+        pattern="^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+    )
     repository: str | None = Field(default=None, title="Repository", description="The whole repository, instead of registry and name.")
     platform: str | None = Field(
         default=None,
@@ -81,22 +87,25 @@ async def make_image(source: ImageSource, *, registry: str | None = None, login:
     directory = Path(source.directory or os.getcwd()).expanduser().absolute()
     order = BuildRequest(
         directory=directory,
-        repository=source.repository or _repository(source.name or directory.name, registry, login),
+        repository=source.repository or _repository(source.name or image_name(directory.name), registry, login),
         dockerfile=source.dockerfile,
         platform=source.platform,
         target=source.target,
         leave_out=tuple(directory / path for path in source.leave_out),
         fresh=source.fresh,
         insecure=insecure,
+        tag=source.tag,
     )
     planned = await building.plan(order)
     logger = get_run_logger()
     if found := await building.find_image(planned, login=login):
         logger.info("unchanged: %s", found)
+        await building.tag_image(planned, found, login=login)
         return found
     work = Work(planned, login)
     await build(str(planned.name), work)
     reference = await push(str(planned.name), work)
+    await building.tag_image(planned, reference, login=login)
     logger.info("pushed %s", reference)
     return reference
 
@@ -118,6 +127,12 @@ async def build(name: str, work: Work) -> str:
 async def push(name: str, work: Work) -> str:
     """Push the image; what an earlier try has sent is not sent again. Returns `repository@sha256:...`."""
     return await building.push_image(work.planned, login=work.login)
+
+
+def dockerfile_in(source: ImageSource) -> str | None:
+    """The Dockerfile that the image would be made with, None if there is none."""
+    name = source.dockerfile or "Dockerfile"
+    return name if (Path(source.directory or os.getcwd()).expanduser() / name).is_file() else None
 
 
 def _repository(name: str, registry: str | None, login: Login | None) -> str:

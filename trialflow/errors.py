@@ -3,6 +3,8 @@
 The command line prints them as `error:` and `hint:`; the service answers them as `{"message", "status"}`.
 """
 
+from trialflow.network import without_logins
+
 
 class TrialflowError(Exception):
     """Something outside trialflow went wrong, or something in it; `exit_code` is what a command ends with.
@@ -13,9 +15,9 @@ class TrialflowError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = without_logins(message)
+        self.hint = without_logins(hint) if hint else None
+        super().__init__(self.message)
 
 
 class InvalidInput(TrialflowError):

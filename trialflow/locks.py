@@ -36,12 +36,3 @@ def hold(file: IO[str] | IO[bytes]) -> bool:
             if time.monotonic() >= deadline:
                 return False
             time.sleep(0.01)
-
-
-def wait_until_free(path: Path) -> None:
-    """Return when nobody holds the lock of this file."""
-    try:
-        with open(path) as file:
-            fcntl.flock(file, fcntl.LOCK_SH)
-    except FileNotFoundError:
-        return

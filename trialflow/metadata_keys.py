@@ -3,6 +3,10 @@
 An update over HTTP that does not name keys that begin with `PREFIX` leaves them as they are.
 """
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 PREFIX = "trialflow_"
 
 # of an experiment
@@ -31,3 +35,12 @@ REASON = "trialflow_reason"
 """Why it ended, or was lost, if not simply by itself."""
 STOPPED_BY_USER = "stopped by the user"
 """The reason of one which somebody ended for good."""
+
+WORK_NAME = re.compile(r"(experiment|run)-[0-9a-z]{8,40}")
+"""The form of the names that trialflow gives to an experiment, or to a training run by itself, on a cluster."""
+
+
+def uid_of(experiment: Mapping[str, Any]) -> str | None:
+    """The experiment's unique name, None if it has none yet. Anybody can write metadata: a text of another form is no name of ours."""
+    found = (experiment.get("metadata") or {}).get(UID)
+    return found if isinstance(found, str) and WORK_NAME.fullmatch(found) else None

@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from tasks.aws.design import GPU_TAINT, POOL_LABELS
+from tasks.aws.design import POOL_LABELS
 from tasks.aws.pod_identity import AUTOSCALER
 from tasks.kubernetes.client.labels import MANAGED_BY, TRIALFLOW
+from tasks.kubernetes.cluster.gpus import device_plugin
 
 Json = dict[str, Any]
 SYSTEM, NAME = AUTOSCALER
-PLUGIN = "nvidia-device-plugin"
 AUTOSCALERS = {"1.32": "v1.32.7", "1.33": "v1.33.6", "1.34": "v1.34.5", "1.35": "v1.35.2", "1.36": "v1.36.1"}
 """The release of the autoscaler for each version of Kubernetes. It is built from the scheduler's own code, so they must match."""
 AUTOSCALER_IMAGE = "registry.k8s.io/autoscaling/cluster-autoscaler"
-PLUGIN_IMAGE = "nvcr.io/nvidia/k8s-device-plugin:v0.20.0"
 RBAC = "rbac.authorization.k8s.io"
 TOLERATES_SYSTEM = {"key": "CriticalAddonsOnly", "operator": "Exists"}
 LOOK = ["get", "list", "watch"]
@@ -34,7 +33,7 @@ def manifests(cluster: str, region: str, version: str, *, has_gpus: bool) -> lis
         _binding("ClusterRoleBinding", "ClusterRole", {"name": NAME}),
         _binding("RoleBinding", "Role", {"name": NAME, "namespace": SYSTEM}),
         _autoscaler(cluster, region, autoscaler_release(version)),
-        *([_device_plugin()] if has_gpus else []),
+        *([device_plugin({POOL_LABELS[0]: "gpu"})] if has_gpus else []),
     ]
     for manifest in made:
         manifest["metadata"]["labels"] = {MANAGED_BY: TRIALFLOW}
@@ -123,36 +122,6 @@ def _autoscaler(cluster: str, region: str, release: str) -> Json:
                     "tolerations": [TOLERATES_SYSTEM],
                     "securityContext": {"runAsNonRoot": True, "runAsUser": 65534, "fsGroup": 65534, "seccompProfile": {"type": "RuntimeDefault"}},
                     "containers": [container],
-                },
-            },
-        },
-    }
-
-
-def _device_plugin() -> Json:
-    folder = "/var/lib/kubelet/device-plugins"
-    container = {
-        "name": PLUGIN,
-        "image": PLUGIN_IMAGE,
-        "env": [{"name": "FAIL_ON_INIT_ERROR", "value": "false"}],
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-        "volumeMounts": [{"name": "device-plugin", "mountPath": folder}],
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": {"name": PLUGIN, "namespace": SYSTEM},
-        "spec": {
-            "selector": {"matchLabels": {"app": PLUGIN}},
-            "updateStrategy": {"type": "RollingUpdate"},
-            "template": {
-                "metadata": {"labels": {"app": PLUGIN}},
-                "spec": {
-                    "priorityClassName": "system-node-critical",
-                    "nodeSelector": {POOL_LABELS[0]: "gpu"},
-                    "tolerations": [{"key": GPU_TAINT, "operator": "Exists", "effect": "NoSchedule"}],
-                    "containers": [container],
-                    "volumes": [{"name": "device-plugin", "hostPath": {"path": folder}}],
                 },
             },
         },

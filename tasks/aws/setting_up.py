@@ -6,7 +6,7 @@ from typing import Any
 from tasks.aws.control_plane import read_cluster
 from tasks.aws.design import Design
 from tasks.aws.errors import AwsMissing, AwsRefused
-from tasks.aws.manifests import NAME, PLUGIN, SYSTEM, manifests
+from tasks.aws.manifests import NAME, SYSTEM, manifests
 from tasks.aws.session import Aws
 from tasks.kubernetes.client.cluster import DEFAULT_NAMESPACE, Cluster
 from tasks.kubernetes.client.connection import Connection, open_cluster
@@ -14,6 +14,7 @@ from tasks.kubernetes.client.eks_token import EksSignIn
 from tasks.kubernetes.client.errors import ClusterRefused, Exists, Missing
 from tasks.kubernetes.client.objects import ask, listed
 from tasks.kubernetes.cluster.checks import api_server
+from tasks.kubernetes.cluster.gpus import PLUGIN
 from tasks.kubernetes.cluster.installation import install
 
 PATHS = {

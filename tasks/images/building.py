@@ -1,6 +1,7 @@
 """From a directory to an image in a registry, in steps that each look first for what an earlier try has done. No Prefect here."""
 
 import asyncio
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from tasks.images.errors import ImageMissing
 from tasks.images.events import ImageEvent, OnEvent, tell
 from tasks.images.login import Login
 from tasks.images.references import Reference, parse
-from tasks.images.registry import look_up
+from tasks.images.registry import add_tag, find, look_up
 from trialflow.errors import InvalidInput
 from trialflow.home import Home
 
 LABEL = "trialflow.dev/context"
 """The label of an image that holds the digest of what it was made of."""
+OWN_TAG = re.compile(r"trialflow-[0-9a-f]{20}")
+"""The form of the tags that are derived from that digest."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class BuildRequest:
 
     It is for a `platform` (by default the engine's), up to a stage `target` of the Dockerfile. `leave_out` are paths that do not belong into it.
     `fresh` builds even if the image is there, with the newest base image and no cache. `insecure` says that the registry has no TLS worth the name;
-    None asks Docker.
+    None asks Docker. `tag` is one that the image gets in the registry besides the one that is derived from its contents.
     """
 
     directory: Path
@@ -36,6 +39,7 @@ class BuildRequest:
     leave_out: tuple[Path, ...] = ()
     fresh: bool = False
     insecure: bool | None = None
+    tag: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ async def plan(order: BuildRequest, *, home: Home | None = None, on_event: OnEve
     context = await asyncio.to_thread(read_context, order.directory, order.dockerfile, leave_out=leave_out)
     digest = await asyncio.to_thread(context.digest, order.platform, order.target)
     on_event(ImageEvent("context", f"{len(context.sizes)} files", total=context.size))
+    for path in context.withheld:
+        on_event(ImageEvent("withheld", path))
     for size, path, line in advice(context):
         on_event(ImageEvent("heavy", path, total=size, layer=line))
     return BuildPlan(order, context, digest, repository.tagged(f"trialflow-{digest[:20]}"))
@@ -113,11 +119,24 @@ async def push_image(planned: BuildPlan, *, login: Login | None = None, engine: 
     return reference
 
 
+async def tag_image(planned: BuildPlan, reference: str, *, login: Login | None = None, on_event: OnEvent = tell) -> None:
+    """Have the registry call the image at `reference` by the tag that was asked for as well. Nothing to do if it does, or none was."""
+    order = planned.order
+    if order.tag is None:
+        return
+    named = planned.name.tagged(order.tag)
+    if await find(str(named), login=login, insecure=order.insecure) != parse(reference).digest:
+        await add_tag(reference, order.tag, login=login, insecure=order.insecure)
+    on_event(ImageEvent("tagged", str(named)))
+
+
 async def build_and_push(order: BuildRequest, *, login: Login | None = None, home: Home | None = None, on_event: OnEvent = tell) -> str:
     """All steps one after the other. Returns `repository@sha256:...`; nothing is built and nothing pushed if the registry has it."""
     planned = await plan(order, home=home, on_event=on_event)
-    if found := await find_image(planned, login=login, on_event=on_event):
-        return found
-    engine = open_engine()
-    await build_image(planned, engine=engine, on_event=on_event)
-    return await push_image(planned, login=login, engine=engine, on_event=on_event)
+    reference = await find_image(planned, login=login, on_event=on_event)
+    if reference is None:
+        engine = open_engine()
+        await build_image(planned, engine=engine, on_event=on_event)
+        reference = await push_image(planned, login=login, engine=engine, on_event=on_event)
+    await tag_image(planned, reference, login=login, on_event=on_event)
+    return reference

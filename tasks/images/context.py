@@ -7,6 +7,7 @@ import fnmatch
 import hashlib
 import io
 import os
+import re
 import stat
 import tarfile
 import tempfile
@@ -19,8 +20,20 @@ from docker.utils.build import exclude_paths
 
 from trialflow.errors import InvalidInput, TrialflowError
 
-SECRET = (".git", ".env", ".env.*", ".aws", ".ssh", ".kube", ".docker", ".netrc", ".trialflow")
+SECRET = (
+    ".git", ".env", ".env.*", ".envrc", ".netrc", ".git-credentials", ".npmrc", ".pypirc", ".pgpass", ".my.cnf", ".boto", ".s3cfg", ".htpasswd",
+    ".aws", ".azure", ".gcloud", ".config/gcloud", ".ssh", ".kube", ".docker", ".huggingface", ".cache/huggingface", ".kaggle", ".trialflow",
+    ".*_history",
+)  # fmt: skip
 """Files and folders that hold keys and tokens, or a history that may; left out in every folder of the context."""
+SUSPECT = (
+    "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.tfvars", "*.tfstate", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519",
+    "kubeconfig", "*.kubeconfig", "kaggle.json", "application_default_credentials.json",
+)  # fmt: skip
+"""Files that may hold keys, and may be something that the model needs: left out as well, and each is told."""
+PRIVATE_KEY = re.compile(rb'^-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|"private_key"\s*:\s*"-----BEGIN', re.MULTILINE)
+LARGEST_KEY = 64 * 1024
+"""Bytes of a file up to which it is looked into for a private key."""
 HARMLESS = (".env.example", ".env.sample", ".env.template")
 SPECS = ("run.yml", "experiment.yml", "cluster.yml")
 """Left out because they may hold AWS keys, and because another budget does not make another image."""
@@ -34,7 +47,8 @@ class Context:
     """The files of a build, found but not yet read.
 
     `paths` are relative to `root`, sorted, folders among them; `dockerfile` is its name inside the context, `text` what is in it, and `outside` says
-    that it comes from elsewhere. `sizes` are those of the files in bytes. `ignore` are the lines that were heeded.
+    that it comes from elsewhere. `sizes` are those of the files in bytes. `ignore` are the lines that were heeded. `withheld` are files that
+    were left out because they look like keys.
     """
 
     root: Path
@@ -44,6 +58,7 @@ class Context:
     outside: bool
     sizes: dict[str, int]
     ignore: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -100,30 +115,52 @@ def read_context(directory: Path, dockerfile: str | None = None, *, leave_out: S
     text = _dockerfile(path, root)
     inside = _inside(path, root)
     name = inside or f".dockerfile.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    ours, theirs = left_out(root, leave_out), _ignored(root, path)
-    # Ours come last, since `!src` must not take src/.env in; but what names one of these itself has the last word.
-    ignore = (*theirs, *ours, *(line for line in theirs if _names(line, ours)))
+    theirs = _ignored(root, path)
+    certain, suspect = left_out(root, leave_out), _everywhere(SUSPECT)
     try:
-        # Docker's function keeps the list it is given and adds to it.
-        paths = tuple(sorted(exclude_paths(str(root), list(ignore), dockerfile=inside or name)))
+        paths, ignore = _chosen(root, inside or name, theirs, [*certain, *suspect])
+        withheld = sorted({*_chosen(root, inside or name, theirs, certain)[0]} - {*paths})
+        keys = [one for one in paths if _is_private_key(root / one) and not _is_taken_in(one, theirs)]
+        paths = tuple(one for one in paths if one not in set(keys))
         sizes = {one: seen.st_size for one in paths if stat.S_ISREG((seen := (root / one).lstat()).st_mode)}
     except OSError as error:
         raise _unreadable(Path(error.filename or root), error) from error
-    return Context(root, paths, name, text, inside is None, sizes, ignore)
+    return Context(root, paths, name, text, inside is None, sizes, (*ignore, *keys), tuple(sorted({*withheld, *keys})))
+
+
+def _chosen(root: Path, dockerfile: str, theirs: Sequence[str], ours: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The paths that are sent by the user's lines and ours, and all lines in the order in which they count."""
+    # Ours come last, since `!src` must not take src/.env in; but what names one of these itself has the last word.
+    ignore = (*theirs, *ours, *(line for line in theirs if _names(line, ours)))
+    # Docker's function keeps the list it is given and adds to it.
+    return tuple(sorted(exclude_paths(str(root), list(ignore), dockerfile=dockerfile))), ignore
+
+
+def _is_taken_in(path: str, theirs: Sequence[str]) -> bool:
+    """Whether a line of the user's takes in a file by its name or its kind (`!certs/tls.key`, `!*.key`), and not merely everything."""
+    names = [line.rstrip("/").rpartition("/")[2].removeprefix("!") for line in theirs if line.startswith("!")]
+    return any(name.strip("*") and fnmatch.fnmatchcase(path.rpartition("/")[2], name) for name in names)
+
+
+def _is_private_key(path: Path) -> bool:
+    seen = path.lstat()
+    return stat.S_ISREG(seen.st_mode) and seen.st_size <= LARGEST_KEY and PRIVATE_KEY.search(path.read_bytes()) is not None
 
 
 def left_out(root: Path, further: Sequence[Path] = ()) -> list[str]:
-    """The lines for what trialflow leaves out."""
-    lines = []
-    for name in SECRET:
-        # The second line is for Docker's SDK: where any `!` line begins like a folder's name it looks inside and takes only whole paths for matches.
-        lines += [f"**/{name}", f"**/{name}/**"]
+    """The lines for what trialflow leaves out without a word."""
+    lines = _everywhere(SECRET)
     lines += [f"!**/{name}" for name in HARMLESS]
     lines += list(SPECS)
     for path in further:
         if (inside := _inside(path.expanduser().absolute(), root)) and inside != ".":
             lines += [inside, f"{inside}/**"]
     return lines
+
+
+def _everywhere(names: Sequence[str]) -> list[str]:
+    # The second line is for Docker's SDK: where any `!` line begins like a folder's name it looks inside and takes only whole paths for matches.
+    return [line for name in names for line in (f"**/{name}", f"**/{name}/**")]
 
 
 def _names(line: str, ours: Sequence[str]) -> bool:

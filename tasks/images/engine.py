@@ -39,6 +39,15 @@ class EngineFacts:
     insecure: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class LocalImage:
+    """An image of the engine: its id, its names, and its size in bytes."""
+
+    id: str
+    names: tuple[str, ...]
+    size: int
+
+
 class Engine:
     """A Docker engine. Made by `open_engine`; close it. Its methods are for one event loop; several may be under way at once."""
 
@@ -110,12 +119,25 @@ class Engine:
             raise EngineUnavailable(f"the Docker engine at {self.address} ended the build without a word", hint="start the same command again")
         return built
 
-    async def tag(self, image: str, name: Reference) -> None:
-        """Give a local image another name. Raises `EngineUnavailable`."""
+    async def images_labelled(self, label: str) -> tuple[LocalImage, ...]:
+        """The local images that have a label, newest first. Raises `EngineUnavailable`."""
+
+        def ask() -> tuple[LocalImage, ...]:
+            with contextlib.closing(self._make_client()) as client:
+                found = sorted(client.images(filters={"label": label}), key=lambda one: -int(one.get("Created") or 0))
+            return tuple(LocalImage(one["Id"], tuple(one.get("RepoTags") or ()), int(one.get("Size") or 0)) for one in found)
+
+        return await self._ask(ask)
+
+    async def remove(self, name: str) -> None:
+        """Take a name (or, by its id, the whole image) off the engine. Raises `EngineUnavailable`, `TrialflowError` if a container uses it."""
 
         def ask() -> None:
-            with contextlib.closing(self._make_client()) as client:
-                client.tag(image, name.name, name.tag)
+            with contextlib.closing(self._make_client()) as client, contextlib.suppress(docker.errors.NotFound):
+                try:
+                    client.remove_image(name)
+                except docker.errors.APIError as error:
+                    raise TrialflowError(f"the image {name} could not be removed: {error.explanation or error}") from error
 
         await self._ask(ask)
 

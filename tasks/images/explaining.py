@@ -1,11 +1,12 @@
 """What the Docker engine's words mean, and what to do about them. Pure: words in, an error for people out."""
 
+import fnmatch
 import re
 
-from tasks.images.context import SECRET, SPECS
+from tasks.images.context import SECRET, SPECS, SUSPECT
 from tasks.images.errors import BuildFailed, EngineUnavailable, PushFailed, RegistryRefused, RegistryUnavailable
 from tasks.images.login import how_to_log_in
-from tasks.images.references import parse
+from tasks.images.references import ANOTHER_REGISTRY, parse
 from trialflow.errors import InvalidInput, TrialflowError
 
 LAST_LINES = 20
@@ -70,9 +71,7 @@ def push_error(said: str, reference: str) -> TrialflowError:
     said = " ".join(said.split())
     tried = f"the image could not be pushed to {name.name}"
     if NO_REPOSITORY.search(said):
-        return RegistryRefused(
-            f"{tried}: the registry has no such repository: {said}", hint="make the repository first, or name another one with `--registry`"
-        )
+        return RegistryRefused(f"{tried}: the registry has no such repository: {said}", hint=f"make the repository first, or {ANOTHER_REGISTRY}")
     if PLAIN.search(said):
         return RegistryUnavailable(
             f"{tried}: the registry speaks plain http and Docker expects TLS",
@@ -113,6 +112,6 @@ def engine_error(error: BaseException, address: str) -> EngineUnavailable:
 
 def _copy_hint(path: str) -> str:
     name = path.strip("/").rpartition("/")[2]
-    if name in SPECS or name in SECRET or name.startswith(".env"):
+    if name in SPECS or any(fnmatch.fnmatchcase(name, one) for one in (*SECRET, *SUSPECT)):
         return f"trialflow leaves {name} out, because it may hold secrets; the line `!{name}` in .dockerignore takes it in"
     return "check the path, and .dockerignore"

@@ -8,6 +8,8 @@ from trialflow.errors import InvalidInput
 from trialflow.specs.image import check_image
 
 DOCKER_HUB = "docker.io"
+ANOTHER_REGISTRY = "connect the cluster again with another `--registry HOST[:PORT][/PATH]`: `trialflow cluster connect --help`"
+"""What to do where the cluster's registry is not the right one."""
 HUB_ALIASES = ("docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
 
 

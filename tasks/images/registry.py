@@ -8,10 +8,11 @@ from typing import Any
 
 from tasks.images.engine import listed_insecure
 from tasks.images.errors import ImageMissing, RegistryRefused, RegistryUnavailable
+from tasks.images.exchange import as_json, what_it_said
 from tasks.images.facts import ImageFacts
 from tasks.images.login import Login
-from tasks.images.references import Reference, parse
-from tasks.images.session import RegistrySession, as_json, what_it_said
+from tasks.images.references import ANOTHER_REGISTRY, Reference, parse
+from tasks.images.session import RegistrySession
 from tasks.images.transport import is_listed
 from trialflow.errors import InvalidInput
 
@@ -53,7 +54,7 @@ async def check_push(repository: str, *, login: Login | None = None, insecure: b
         if begun.status_code == 404:
             raise RegistryRefused(
                 f"the registry {name.registry} has no repository {name.repository} and does not make one: {what_it_said(begun)}",
-                hint="make the repository first, or name another one with `--registry`",
+                hint=f"make the repository first, or {ANOTHER_REGISTRY}",
             )
         if place := begun.headers.get("location"):
             # Registries that cannot take an upload back forget it by themselves.
@@ -61,6 +62,24 @@ async def check_push(repository: str, *, login: Login | None = None, insecure: b
                 await session.request("DELETE", str(begun.url.join(place)))
             except (RegistryRefused, RegistryUnavailable):
                 return
+
+
+async def check_registry(registry: str) -> str:
+    """The address at which a registry, host[:port][/path], answers from here. Raises `RegistryUnavailable`."""
+    async with _session(parse(f"{registry.rstrip('/')}/any"), None, None) as session:
+        return await session.greet()
+
+
+async def add_tag(reference: str, tag: str, *, login: Login | None = None, insecure: bool | None = None) -> None:
+    """Have the registry call an image by another tag as well; nothing is sent but its manifest. Raises as `look_up` does."""
+    name = parse(reference)
+    async with _session(name, login, insecure, actions="pull,push") as session:
+        found = await session.request("GET", f"manifests/{name.version}", accept=ACCEPT)
+        if found.status_code == 404:
+            raise await _missing(session, name, what_it_said(found))
+        manifest = _checked(name, found.content, name.digest)
+        kind = str(manifest.get("mediaType") or found.headers.get("content-type", ""))
+        await session.request("PUT", f"manifests/{tag}", headers={"Content-Type": kind}, content=found.content)
 
 
 async def _facts(session: RegistrySession, name: Reference, platform: str | None) -> ImageFacts:
@@ -172,7 +191,7 @@ def _checked(name: Reference, body: bytes, digest: str | None) -> dict[str, Any]
         raise RegistryUnavailable(f"the registry {name.registry} answered something else than {name.repository}@{digest}", hint="try again")
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise RegistryUnavailable(f"{name.registry} answers, but not as an image registry does", hint="check the registry's name and port")

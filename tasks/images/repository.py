@@ -3,16 +3,16 @@
 import re
 
 from tasks.images.login import Login, how_to_log_in
-from tasks.images.references import DOCKER_HUB, HUB_ALIASES, parse
+from tasks.images.references import ANOTHER_REGISTRY, DOCKER_HUB, HUB_ALIASES, parse
 from trialflow.errors import InvalidInput
 
 NOT_ALLOWED = re.compile(r"[^a-z0-9]+")
 
 
 def repository_of(name: str, *, registry: str | None, hub_login: Login | None = None) -> str:
-    """The repository for a project or model called `name`: below `registry` (host[:port][/path]), else below the user's name on Docker Hub.
+    """The repository `name` below `registry` (host[:port][/path]), else below the user's name on Docker Hub.
 
-    `hub_login` is what `docker login` has kept for Docker Hub. Raises `InvalidInput` if neither says where images may go.
+    `hub_login` is what `docker login` has kept for Docker Hub. Raises `InvalidInput` if neither says where images may go, or the name is none.
     """
     registry = (registry or "").strip().rstrip("/") or None
     if registry and "://" in registry:
@@ -21,13 +21,13 @@ def repository_of(name: str, *, registry: str | None, hub_login: Login | None = 
         if hub_login is None or not hub_login.username:
             why = "Docker has no login for Docker Hub" if hub_login is None else "Docker's login for Docker Hub does not tell the user name"
             raise InvalidInput(
-                f"there is no registry to push the image to: {'the cluster has none, none was named, and ' if registry is None else ''}{why}",
-                hint=f"name one with `--registry HOST[:PORT][/PATH]`, as {DOCKER_HUB}/USER; or {how_to_log_in(DOCKER_HUB)}",
+                f"there is no registry to push the image to: {'the cluster has none, and ' if registry is None else ''}{why}",
+                hint=f"{ANOTHER_REGISTRY}; or {how_to_log_in(DOCKER_HUB)}",
             )
         registry = f"{DOCKER_HUB}/{hub_login.username.lower()}"
-    return parse(f"{registry}/{image_name(name)}").name
+    return parse(f"{registry}/{name}").name
 
 
 def image_name(name: str) -> str:
-    """`name` as a part of an image's name: lower-case letters, digits and single dashes; `model` if nothing is left."""
+    """A folder's name as a part of an image's name: lower-case letters, digits and single dashes; `model` if nothing is left."""
     return NOT_ALLOWED.sub("-", name.lower()).strip("-")[:100].rstrip("-") or "model"

@@ -8,19 +8,20 @@ import base64
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import httpx
 
 from tasks.causes import cause_of
 from tasks.images.errors import RegistryRefused, RegistryUnavailable
+from tasks.images.exchange import UnsafeAnswer, as_json, exchange, is_own_realm, is_same_origin, shown, what_it_said
 from tasks.images.login import Login, docker_login, how_to_log_in
 from tasks.images.references import DOCKER_HUB, Reference
-from tasks.images.transport import Way, is_tls_trouble, tls, ways
+from tasks.images.transport import Way, is_loopback, is_tls_trouble, tls, ways
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 CLIENT_ID = "trialflow"
+TROUBLE = (httpx.HTTPError, httpx.InvalidURL, UnsafeAnswer)
 
 
 class RegistrySession:
@@ -58,7 +59,19 @@ class RegistrySession:
         if self._client:
             await self._client.aclose()
 
-    async def request(self, method: str, path: str, *, accept: str | None = None, headers: Mapping[str, str] | None = None) -> httpx.Response:
+    async def greet(self) -> str:
+        """The address at which the registry answers, as one does. A registry that asks for a login answers as well."""
+        client = await self._connected()
+        answer = await self._send(client, "GET", "/v2/", {})
+        if answer.status_code not in (200, 401):
+            raise RegistryUnavailable(
+                f"{self.reference.registry} answered {answer.status_code}, as no registry does", hint="check the registry's name and port"
+            )
+        return str(client.base_url).rstrip("/")
+
+    async def request(
+        self, method: str, path: str, *, accept: str | None = None, headers: Mapping[str, str] | None = None, content: bytes | None = None
+    ) -> httpx.Response:
         """The answer to a request below `/v2/REPOSITORY/` (or to an absolute address), logged in if need be.
 
         Answers of 400 and above other than 404 are raised as errors; 404 is for the caller to explain.
@@ -66,10 +79,10 @@ class RegistrySession:
         client = await self._connected()
         url = path if "://" in path else f"/v2/{self.reference.repository}/{path}"
         sent = {**({"Accept": accept} if accept else {}), **(headers or {})}
-        answer = await self._send(client, method, url, sent)
-        if answer.status_code == 401:
+        answer = await self._send(client, method, url, sent, content)
+        if answer.status_code == 401 and is_same_origin(answer.url, client.base_url):
             self._authorization = await self._authorize(client, answer)
-            answer = await self._send(client, method, url, sent)
+            answer = await self._send(client, method, url, sent, content)
         if answer.status_code >= 400 and answer.status_code != 404:
             raise self._explained(answer)
         return answer
@@ -82,9 +95,13 @@ class RegistrySession:
         trouble: Exception | None = None
         while tries:
             way = tries.pop(0)
-            client = httpx.AsyncClient(base_url=f"{way.scheme}://{host}", verify=tls(host, way), timeout=TIMEOUT, follow_redirects=True)
+            # Loopback is this machine: a proxy would ask another one.
+            client = httpx.AsyncClient(base_url=f"{way.scheme}://{host}", verify=tls(host, way), timeout=TIMEOUT, trust_env=not is_loopback(host))
             try:
-                await client.get("/v2/")
+                await exchange(client, "GET", "/v2/", follow=False)
+            except UnsafeAnswer as error:
+                await client.aclose()
+                raise self._unreachable(error) from error
             except httpx.HTTPError as error:
                 await client.aclose()
                 # What was wrong with https says more than what is wrong with http after it, unless nothing listens at all.
@@ -101,12 +118,18 @@ class RegistrySession:
         assert trouble is not None
         raise self._unreachable(trouble) from trouble
 
-    async def _send(self, client: httpx.AsyncClient, method: str, url: str, headers: Mapping[str, str]) -> httpx.Response:
-        # httpx drops this header when a registry sends us on to another host, as those do that keep their layers elsewhere.
-        authorized = {**headers, "Authorization": self._authorization} if self._authorization else dict(headers)
+    async def _send(
+        self, client: httpx.AsyncClient, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None
+    ) -> httpx.Response:
         try:
-            return await client.request(method, url, headers=authorized)
-        except httpx.HTTPError as error:
+            # A registry may name an address at which to go on: what is elsewhere gets no login.
+            target = client.base_url.join(url)
+            is_own = self._authorization and is_same_origin(target, client.base_url)
+            authorized = {**headers, "Authorization": self._authorization} if is_own else dict(headers)
+            if client.base_url.scheme == "https" and target.scheme != "https":
+                raise UnsafeAnswer(f"it sends us on from https to {shown(target)}, which is not followed")
+            return await exchange(client, method, target, headers=authorized, content=content)  # type: ignore[arg-type]
+        except TROUBLE as error:
             raise self._unreachable(error) from error
 
     async def _authorize(self, client: httpx.AsyncClient, refused: httpx.Response) -> str:
@@ -123,30 +146,33 @@ class RegistrySession:
         if kind == "bearer" and "realm" in asked:
             return f"Bearer {await self._token(client, asked, login)}"
         if kind == "basic" and login and login.password:
-            return "Basic " + base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
+            return _basic(login)["Authorization"]
         raise self._explained(refused, known=login)
 
     async def _token(self, client: httpx.AsyncClient, asked: Mapping[str, str], login: Login | None) -> str:
-        realm = asked["realm"]
-        if login and self._way and self._way.verified and not realm.startswith("https://"):
-            raise RegistryRefused(f"the registry {self.reference.registry} asks for its login to be sent to {realm}, without TLS")
+        registry = self.reference.registry
         scope = asked.get("scope") or f"repository:{self.reference.repository}:{self.actions}"
         query = {"scope": scope, **({"service": asked["service"]} if "service" in asked else {})}
         try:
+            realm = httpx.URL(asked["realm"])
+            if login and not is_own_realm(client.base_url, realm):
+                raise RegistryRefused(
+                    f"the registry {registry} asks for its login to be sent to {shown(realm)}, which is not its own address",
+                    hint="a login goes only to the registry's own host or domain, and never from https to http",
+                )
             if login and login.identity_token:
                 form = {**query, "grant_type": "refresh_token", "refresh_token": login.identity_token, "client_id": CLIENT_ID}
-                answer = await client.post(realm, data=form)
+                answer = await exchange(client, "POST", realm, form=form, follow=False)
             else:
-                known = httpx.BasicAuth(login.username, login.password) if login else None
-                answer = await client.get(realm, params=query, auth=known)  # type: ignore[arg-type]
-        except httpx.HTTPError as error:
+                answer = await exchange(client, "GET", realm.copy_merge_params(query), headers=_basic(login), follow=False)
+        except TROUBLE as error:
             raise self._unreachable(error) from error
         if answer.status_code >= 400:
             raise self._explained(answer, known=login)
         said = as_json(answer)
         token = said.get("token") or said.get("access_token")
-        if not token:
-            raise RegistryUnavailable(f"the registry {self.reference.registry} sent us to {realm} for a token, and got us none")
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+            raise RegistryUnavailable(f"the registry {registry} sent us to {shown(realm)} for a token, and that gave us none ({answer.status_code})")
         return token
 
     def _unreachable(self, error: Exception) -> RegistryUnavailable:
@@ -181,19 +207,8 @@ class RegistrySession:
         return RegistryUnavailable(f"the registry {registry} answered {status}: {said}")
 
 
-def what_it_said(answer: httpx.Response) -> str:
-    """The words in a registry's answer, shortened to a line."""
-    said = as_json(answer)
-    errors = said.get("errors")
-    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    words = first.get("message") or first.get("code") or said.get("details") or said.get("message") or said.get("error") or answer.reason_phrase
-    return " ".join(str(words).split())[:200]
-
-
-def as_json(answer: httpx.Response) -> dict[str, Any]:
-    """The answer's body if it is a JSON object, else an empty one."""
-    try:
-        said = answer.json()
-    except ValueError:
+def _basic(login: Login | None) -> dict[str, str]:
+    """The header with a name and a password; none without a login."""
+    if login is None:
         return {}
-    return said if isinstance(said, dict) else {}
+    return {"Authorization": "Basic " + base64.b64encode(f"{login.username}:{login.password}".encode()).decode()}

@@ -27,7 +27,7 @@ def ways(host: str, *, told_insecure: bool = False) -> tuple[Way, ...]:
     Loopback and registries that Docker is told are insecure: https without verifying, then http. Other private addresses: https, then http without
     a password, since anybody on that network could pretend to be one without TLS. All others: https.
     """
-    if told_insecure or _is(host, "is_loopback"):
+    if told_insecure or is_loopback(host):
         return Way("https", False, True), Way("http", False, True)
     if _is(host, "is_private"):
         return Way("https", True, True), Way("http", False, False)
@@ -83,6 +83,11 @@ def is_tls_trouble(error: BaseException) -> ssl.SSLError | None:
             return seen
         seen = seen.__cause__ or seen.__context__
     return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host[:port]` is this machine."""
+    return _is(host, "is_loopback")
 
 
 def _is(host: str, fact: str) -> bool:

@@ -132,11 +132,9 @@ def test_a_user_without_rights_is_told_what_to_ask_for(kubeconfig: Path, tmp_pat
     assert not (home / "clusters").exists()
 
 
-def test_aws_is_told_to_be_unsupported(tmp_path: Path, capsys: Capture) -> None:
-    (tmp_path / "cluster.yml").write_text("provider: aws\ncluster_name: mine\ncpu: {instance_type: m7i.large, min_nodes: 0, max_nodes: 2}\n")
-    for options in (["--provider", "aws", "-n", "mine"], ["-f", "cluster.yml"]):
-        code, _, told = said(capsys, "connect", *options)
-        assert code == 2 and "error: clusters on AWS are not supported yet" in told and "update-kubeconfig" in told
+def test_for_a_cluster_on_aws_a_kubeconfig_is_refused(capsys: Capture) -> None:
+    code, _, told = said(capsys, "connect", "--provider", "aws", "-n", "mine", "--kubeconfig", "x", "--context", "y")
+    assert code == 2 and "--kubeconfig and --context cannot be used with provider aws" in told
 
 
 def test_names_are_suggested_and_missing_ones_asked_for(capsys: Capture) -> None:
@@ -159,3 +157,58 @@ def test_without_kubectl_it_is_said(home: Path, monkeypatch: pytest.MonkeyPatch,
         1,
         "error: there is no kubectl in PATH\nhint: https://kubernetes.io/docs/tasks/tools/ says how to get it\n",
     )
+
+
+@pytest.fixture
+def echoing_kubectl(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
+    """A kubectl that prints its arguments and whether it was given a kubeconfig; two clusters are connected."""
+    from tasks.kubernetes.client.cluster import Cluster
+    from tasks.kubernetes.cluster.saved import Clusters
+    from trialflow.home import Home
+
+    entry = {"contexts": [{"name": "c", "context": {"cluster": "c"}}], "clusters": [{"name": "c", "cluster": {"server": "https://u:p4ss@h"}}]}
+    for name in ("other", "mine"):
+        Clusters(Home(home)).save(Cluster(name, kubeconfig={**entry, "current-context": name}))
+    program = tmp_path / "bin" / "kubectl"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$*"\ngrep -o \'current-context": "[a-z]*\' "$KUBECONFIG"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+    def run(*arguments: str) -> tuple[int, list[str]]:
+        capfd.readouterr()
+        code = call(["cluster", "kubectl", *arguments])
+        return code, capfd.readouterr().out.splitlines()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "passed", "context"),
+    [
+        (("-n", "kube-system", "get", "pods"), "-n kube-system get pods", "mine"),
+        (("--", "get", "pods", "-o", "name"), "get pods -o name", "mine"),
+        (("get", "pods", "--help"), "get pods --help", "mine"),
+        (("--cluster-name", "other", "get", "pods", "-n", "x"), "get pods -n x", "other"),
+        (("--cluster-name=other", "--", "version"), "version", "other"),
+        (("exec", "p", "--", "sh", "-c", "x"), "exec p -- sh -c x", "mine"),
+    ],
+)
+def test_kubectl_gets_its_arguments_as_they_were_typed(echoing_kubectl: Any, arguments: tuple[str, ...], passed: str, context: str) -> None:
+    assert echoing_kubectl(*arguments) == (0, [passed, f'current-context": "{context}'])
+
+
+def test_kubectls_own_help_is_shown(echoing_kubectl: Any) -> None:
+    assert echoing_kubectl("--help")[1][0] == "--help"
+
+
+def test_stopping_nothing_is_nothing_to_do(capsys: Capture) -> None:
+    code, out, told = said(capsys, "stop")
+    assert code == 0 and out == "" and "nothing to stop" in told and "trialflow cluster stop experiment/12" in told
+
+
+def test_an_address_is_listed_without_its_login(echoing_kubectl: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    capfd.readouterr()
+    assert call(["cluster", "list", "-o", "json"]) == 0
+    out = capfd.readouterr().out
+    assert "p4ss" not in out and "https://***@h" in out

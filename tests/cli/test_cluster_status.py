@@ -13,15 +13,12 @@ from typing import Any
 import pytest
 
 from tasks.compute import Attempt
+from tasks.experiments.identifiers import Identifier, identifier
 from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.jobs.workload import AttemptStatus
 from tests import given
 from trialflow.cli.cluster import tables
-from trialflow.cli.cluster.known import Known
-from trialflow.cli.cluster.stop import targets_of
-from trialflow.cli.identifiers import Identifier, identifier
 from trialflow.cli.main import call
-from trialflow.cli.working import worker_of
 from trialflow.errors import InvalidInput
 from trialflow.home import Home
 from trialflow.metadata_keys import REASON, STOPPED_BY_USER, UID
@@ -230,6 +227,7 @@ def test_clean_keeps_results_that_wait_and_takes_the_rest(place: Place, capsys: 
         ("aiexperiment/12", Identifier("experiment", "12")),
         ("run/34", Identifier("run", "34")),
         ("training_run/34", Identifier("run", "34")),
+        ("suggestion/56", Identifier("suggestion", "56")),
         ("run-abcd1234", Identifier("name", "run-abcd1234")),
     ],
 )
@@ -241,37 +239,6 @@ def test_an_identifier_says_what_it_means(typed: str, meant: Identifier) -> None
 def test_what_is_no_identifier_is_refused(typed: str) -> None:
     with pytest.raises(InvalidInput, match="neither an experiment nor a training run"):
         identifier(typed)
-
-
-SAID = "process 7 on there since 2026-01-01 10:00, flow run 5ad4a4d5-2c7c-4a55-9d9b-0d1a2a3b4c5d"
-
-
-@pytest.mark.parametrize(
-    ("said", "facts", "worker"),
-    [
-        ("", {}, None),
-        (SAID, {"here": "process 1 on here"}, "process 1 on here"),
-        (SAID, {"flow_run_is_over": False}, SAID),
-        (SAID, {"flow_run_is_over": True}, None),
-        (SAID, {}, f"perhaps {SAID}"),
-        (SAID, {"is_finished": True}, None),
-        (SAID.replace("there", "here"), {}, None),
-        (SAID.replace("there", "here"), {"flow_run_is_over": False}, None),
-    ],
-)
-def test_who_works_on_an_experiment(said: str, facts: dict[str, Any], worker: str | None) -> None:
-    known = {"here": None, "flow_run_is_over": None, "is_finished": False, **facts}
-    assert worker_of(said, hostname="here", **known) == worker
-
-
-def test_what_is_on_a_cluster_becomes_targets_and_strangers() -> None:
-    experiment = {"id": "12", "name": "e", "metadata": {UID: "experiment-a"}}
-    lone = {"id": "3", "name": "run-lone", "experiment": None, "state": "active"}
-    works = ("experiment-a", "experiment-a", "run-lone", "experiment-b")
-    attempts = [AttemptStatus(f"job-{number}", "Running", work=work) for number, work in enumerate(works)]
-    targets, strangers = targets_of(attempts, Known({"experiment-a": experiment}, {"run-lone": lone}))
-    assert [(one.name, one.work, len(one.attempts)) for one in targets] == [("experiment/12", "experiment-a", 2), ("run/3", "run-lone", 1)]
-    assert list(strangers) == ["experiment-b"]
 
 
 def test_a_long_reason_is_folded_to_the_terminal_and_whole_for_programs() -> None:

@@ -44,6 +44,43 @@ def test_what_may_hold_secrets_is_left_out_whatever_else_dockerignore_takes_in(f
     assert "model.py" in files(folder)
 
 
+KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n"
+LOOKS_LIKE_A_KEY = [
+    ("certs/tls.pem", "x"),
+    ("tls.key", "x"),
+    ("deploy/id_ed25519", "x"),
+    ("prod.tfvars", "x"),
+    ("kubeconfig", "x"),
+    ("notes.txt", KEY),
+    ("account.json", '{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----x"}'),
+]
+
+
+@pytest.mark.parametrize(("path", "text"), LOOKS_LIKE_A_KEY)
+def test_what_looks_like_a_key_is_left_out_and_told_unless_it_is_named(folder: Path, path: str, text: str) -> None:
+    write(folder, path, text)
+    context = read_context(folder)
+    assert path not in context.sizes and context.withheld == (path,)
+    write(folder, ".dockerignore", f"!{path}\n")
+    assert path in files(folder) and read_context(folder).withheld == ()
+
+
+def test_what_is_ignored_anyway_is_not_told_and_code_that_speaks_of_keys_is_no_key(folder: Path) -> None:
+    write(folder, "certs/tls.pem")
+    write(folder, ".dockerignore", "certs\n")
+    write(folder, "keys.py", 'MARK = "-----BEGIN PRIVATE KEY-----"\n')
+    context = read_context(folder)
+    assert context.withheld == () and "keys.py" in context.sizes
+
+
+@pytest.mark.parametrize(
+    "path", [".envrc", ".git-credentials", ".npmrc", ".pypirc", ".huggingface/token", ".bash_history", ".config/gcloud/x", ".azure/x"]
+)
+def test_logins_and_histories_are_left_out(folder: Path, path: str) -> None:
+    write(folder, path)
+    assert path not in files(folder)
+
+
 @pytest.mark.parametrize(
     ("path", "ignore", "is_in"),
     [

@@ -42,7 +42,7 @@ def test_what_is_no_image_is_refused_with_its_text(text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "registry", "login", "repository"),
     [
-        ("My Model_2", "10.0.0.1:5000", None, "10.0.0.1:5000/my-model-2"),
+        ("team/my_model", "10.0.0.1:5000", None, "10.0.0.1:5000/team/my_model"),
         ("m", "ghcr.io/team/", None, "ghcr.io/team/m"),
         ("m", None, Login("Ada", "x"), "docker.io/ada/m"),
         ("m", "docker.io", Login("ada", "x"), "docker.io/ada/m"),
@@ -66,5 +66,5 @@ def test_a_registry_with_a_scheme_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("name", "image"), [("Über Modell", "ber-modell"), ("___", "model"), ("a--b", "a-b"), ("x" * 200, "x" * 100)])
-def test_any_name_becomes_an_image_name(name: str, image: str) -> None:
+def test_any_folder_name_becomes_an_image_name(name: str, image: str) -> None:
     assert image_name(name) == image

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +11,21 @@ import pytest
 from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.client.connection import Connection, open_cluster
 from tasks.kubernetes.client.errors import ClusterRefused
+from tasks.kubernetes.client.objects import ask
 from tasks.kubernetes.cluster.access import RIGHTS, missing_rights
-from tasks.kubernetes.cluster.installation import Installed, difference, has_model_account, install, manifests, refuse_without
+from tasks.kubernetes.cluster.gpus import device_plugin
+from tasks.kubernetes.cluster.installation import (
+    PATHS,
+    Installed,
+    difference,
+    ensure,
+    has_model_account,
+    install,
+    manifests,
+    plan_installation,
+    plan_object,
+    refuse_without,
+)
 
 ROLE = next(one for one in manifests("ns") if one["kind"] == "Role")
 
@@ -50,9 +64,11 @@ async def forget_binding(connection: Connection) -> None:
 async def test_twice_and_at_once_is_the_same_as_once_and_gives_flows_their_rights(cluster: Cluster) -> None:
     async with open_cluster(cluster) as connection:
         try:
+            assert {one.action for one in await plan_installation(connection) if one.kind not in ("Namespace", "ClusterRole")} == {"make"}
             at_once = await asyncio.gather(*(install(connection) for _ in range(3)))
             assert {one.outcome for installed in at_once for one in installed} <= {"made", "was there"}
             assert {one.outcome for one in await install(connection)} == {"was there"} and await has_model_account(connection)
+            assert {one.action for one in await plan_installation(connection)} == {"keep"}
             account = impersonating(cluster, f"system:serviceaccount:{cluster.namespace}:trialflow-flows")
             async with open_cluster(account) as flows:
                 assert await missing_rights(flows) == []
@@ -89,3 +105,34 @@ def test_the_rest_may_be_lacking() -> None:
     refuse_without([right for right in RIGHTS if not right.is_needed], [Installed("Role", "trialflow-flows", "not allowed", False)], "ns")
     with pytest.raises(ClusterRefused, match="service account trialflow-model"):
         refuse_without([], [Installed("ServiceAccount", "trialflow-model", "not allowed", True)], "ns")
+
+
+@pytest.mark.cluster
+async def test_a_namespace_that_is_made_is_restricted_and_keeps_models_from_the_metadata_address(cluster: Cluster) -> None:
+    own = replace(cluster, namespace=f"trialflow-made-{secrets.token_hex(4)}")
+    async with open_cluster(own) as connection:
+        try:
+            await install(connection)
+            path = f"/api/v1/namespaces/{own.namespace}"
+            made = await ask(connection, "GET", path, what="read it")
+            assert made["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+            policy = await ask(connection, "GET", f"{PATHS['NetworkPolicy'].format(namespace=own.namespace)}/trialflow-egress", what="read it")
+            assert "169.254.169.254/32" in policy["spec"]["egress"][0]["to"][0]["ipBlock"]["except"]
+            root = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+            with pytest.raises(ClusterRefused, match="violates PodSecurity"):
+                await ask(connection, "POST", f"{path}/pods", what="make a pod that may be root", query={"dryRun": "All"}, body=root)
+        finally:
+            await forget_binding(connection)
+            await ask(connection, "DELETE", f"/api/v1/namespaces/{own.namespace}", what="delete it")
+
+
+@pytest.mark.cluster
+async def test_the_device_plugin_is_valid_and_compared_as_it_is_kept(cluster: Cluster) -> None:
+    manifest = device_plugin()
+    async with open_cluster(cluster) as connection:
+        assert (await plan_object(connection, manifest)).action == "make"
+        query = {"dryRun": "All", "fieldValidation": "Strict"}
+        checked = await ask(connection, "POST", PATHS["DaemonSet"], what="have it checked", query=query, body=manifest)
+        assert difference(checked, manifest) == {}
+        policy = next(one for one in manifests(cluster.namespace) if one["kind"] == "NetworkPolicy")
+        assert (await ensure(connection, policy)).outcome == "made" and (await plan_object(connection, policy)).action == "keep"

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.client.labels import MANAGED_BY, TRAINING_RUN, TRAINING_RUN_NAME, TRIALFLOW, WORK
-from tasks.kubernetes.jobs.orphans import Decision, Facts, Thing, plan, thing_of
+from tasks.kubernetes.jobs.orphans import ClusterObject, ServiceFacts, judge, object_of
 from tasks.kubernetes.jobs.workload import attempts_of, read_workload
 
 LABELS = {MANAGED_BY: TRIALFLOW, WORK: "experiment-a", TRAINING_RUN: "34", TRAINING_RUN_NAME: "run-a", "trialflow.dev/experiment": "12"}
@@ -79,50 +79,50 @@ def test_events_are_told_to_what_they_are_about() -> None:
 
 def thing(
     kind: Any = "Job", work: str | None = "experiment-a", *, run: str | None = None, ended: bool = True, experiment: str | None = "12"
-) -> Thing:
-    return Thing(kind, "it", work=work, experiment=experiment, training_run_name=run or ("run-a" if kind == "Job" else None), has_ended=ended)
+) -> ClusterObject:
+    return ClusterObject(kind, "it", work=work, experiment=experiment, training_run_name=run or ("run-a" if kind == "Job" else None), has_ended=ended)
 
 
 KNOWN = frozenset({"experiment-a", "run-lone"})
 LEFTOVERS = [
-    ("a result that was taken", thing(), Facts(KNOWN), True),
-    ("a result that waits", thing(), Facts(KNOWN, active=frozenset({"run-a"})), False),
-    ("a Job that runs", thing(ended=False), Facts(KNOWN, active=frozenset({"run-a"})), False),
-    ("a Job that runs for a training run that has ended", thing(ended=False), Facts(KNOWN), True),
-    ("a Job of what is worked on", thing(), Facts(KNOWN, worked_on=frozenset({"experiment-a"})), False),
-    ("a lone Job that runs", thing(work="run-lone", experiment=None, run="run-lone", ended=False), Facts(KNOWN), False),
-    ("a lone Job that has ended", thing(work="run-lone", experiment=None, run="run-lone"), Facts(KNOWN), True),
-    ("another service's", thing(work="experiment-b"), Facts(KNOWN), False),
-    ("without a label of work", thing(work=None), Facts(KNOWN), False),
-    ("a ConfigMap that nothing needs", thing("ConfigMap"), Facts(KNOWN), True),
-    ("a Secret of what is worked on", thing("Secret"), Facts(KNOWN, worked_on=frozenset({"experiment-a"})), False),
-    ("another service's ConfigMap", thing("ConfigMap", work="experiment-b"), Facts(KNOWN), False),
-    ("a ConfigMap of a lone active one", thing("ConfigMap", "run-lone", experiment=None), Facts(KNOWN, active=frozenset({"run-lone"})), False),
+    ("a result that was taken", thing(), ServiceFacts(KNOWN), True),
+    ("a result that waits", thing(), ServiceFacts(KNOWN, active=frozenset({"run-a"})), False),
+    ("a Job that runs", thing(ended=False), ServiceFacts(KNOWN, active=frozenset({"run-a"})), False),
+    ("a Job that runs for a training run that has ended", thing(ended=False), ServiceFacts(KNOWN), True),
+    ("a Job of what is worked on", thing(), ServiceFacts(KNOWN, worked_on=frozenset({"experiment-a"})), False),
+    ("a lone Job that runs", thing(work="run-lone", experiment=None, run="run-lone", ended=False), ServiceFacts(KNOWN), False),
+    ("a lone Job that has ended", thing(work="run-lone", experiment=None, run="run-lone"), ServiceFacts(KNOWN), True),
+    ("another service's", thing(work="experiment-b"), ServiceFacts(KNOWN), False),
+    ("without a label of work", thing(work=None), ServiceFacts(KNOWN), False),
+    ("a ConfigMap that nothing needs", thing("ConfigMap"), ServiceFacts(KNOWN), True),
+    ("a Secret of what is worked on", thing("Secret"), ServiceFacts(KNOWN, worked_on=frozenset({"experiment-a"})), False),
+    ("another service's ConfigMap", thing("ConfigMap", work="experiment-b"), ServiceFacts(KNOWN), False),
+    ("a ConfigMap of a lone active one", thing("ConfigMap", "run-lone", experiment=None), ServiceFacts(KNOWN, active=frozenset({"run-lone"})), False),
 ]
 
 
 @pytest.mark.parametrize(("one", "facts", "goes"), [case[1:] for case in LEFTOVERS], ids=[case[0] for case in LEFTOVERS])
-def test_only_what_nobody_needs_is_left_over(one: Thing, facts: Facts, goes: bool) -> None:
-    (decision,) = plan([one], facts)
+def test_only_what_nobody_needs_is_left_over(one: ClusterObject, facts: ServiceFacts, goes: bool) -> None:
+    (decision,) = judge([one], facts)
     assert decision.goes == goes and decision.why
 
 
 def test_a_configmap_stays_with_a_job_that_stays() -> None:
-    waits = Facts(KNOWN, active=frozenset({"run-a"}))
-    assert [one.goes for one in plan([thing("ConfigMap"), thing("Secret"), thing()], waits)] == [False, False, False]
-    assert [one.goes for one in plan([thing("ConfigMap"), thing("Secret"), thing()], Facts(KNOWN))] == [True, True, True]
+    waits = ServiceFacts(KNOWN, active=frozenset({"run-a"}))
+    assert [one.goes for one in judge([thing("ConfigMap"), thing("Secret"), thing()], waits)] == [False, False, False]
+    assert [one.goes for one in judge([thing("ConfigMap"), thing("Secret"), thing()], ServiceFacts(KNOWN))] == [True, True, True]
 
 
 def test_of_another_service_only_what_has_ended_goes_and_only_if_it_is_asked() -> None:
     ended, runs = thing(work="experiment-b"), thing(work="experiment-c", ended=False)
     things = [ended, runs, thing("ConfigMap", "experiment-b"), thing("ConfigMap", "experiment-c"), thing(work=None)]
-    assert [one.goes for one in plan(things, Facts(KNOWN), everyones=True)] == [True, False, False, True, False]
-    assert not any(one.goes for one in plan(things, Facts(KNOWN)))
+    assert [one.goes for one in judge(things, ServiceFacts(KNOWN), everyones=True)] == [True, False, False, True, False]
+    assert not any(one.goes for one in judge(things, ServiceFacts(KNOWN)))
 
 
 def test_a_job_has_ended_when_its_condition_says_so() -> None:
-    assert thing_of("Job", job(condition="Failed")).has_ended and not thing_of("Job", job()).has_ended
-    assert plan([], Facts()) == [] and Decision(thing(), True, "x").goes
+    assert object_of("Job", job(condition="Failed")).has_ended and not object_of("Job", job()).has_ended
+    assert judge([], ServiceFacts()) == []
 
 
 @pytest.mark.cluster
@@ -166,3 +166,35 @@ async def test_what_is_on_a_cluster_is_read_with_its_reasons_and_goes_until_no_p
         await remove_work(connection, uid)
         assert await read_workload(connection) == []
         await remove_work(connection, uid)
+
+
+@pytest.mark.cluster
+async def test_what_somebody_else_made_is_neither_overwritten_nor_deleted(cluster: Cluster) -> None:
+    from tasks.kubernetes.client.connection import open_cluster
+    from tasks.kubernetes.client.errors import ClusterRefused
+    from tasks.kubernetes.client.objects import ask
+    from tasks.kubernetes.jobs.experiment_objects import delete_belongings, ensure_belongings
+    from trialflow.errors import InvalidInput
+
+    theirs = f"experiment-{secrets.token_hex(5)}"
+    path = f"/api/v1/namespaces/{cluster.namespace}/secrets"
+    async with open_cluster(cluster) as connection:
+        for name in ("wandb-key", theirs):
+            body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"key": "theirs"}}
+            await ask(connection, "POST", path, what="make a Secret", body=body)
+        for name in ("wandb-key", "wandb-key,a=b"):
+            with pytest.raises(InvalidInput, match="nothing of that name is touched"):
+                await delete_belongings(connection, name)
+        with pytest.raises(InvalidInput):
+            await ensure_belongings(connection, "wandb-key", owner={}, keys={"key": "ours"})
+        with pytest.raises(ClusterRefused, match="was not made by trialflow"):
+            await ensure_belongings(connection, theirs, owner={}, keys={"key": "ours"})
+        await delete_belongings(connection, theirs)
+        kept = [await ask(connection, "GET", f"{path}/{name}", what="read it") for name in ("wandb-key", theirs)]
+        assert {one["data"]["key"] for one in kept} == {"dGhlaXJz"}
+        ours = f"experiment-{secrets.token_hex(5)}"
+        for _ in range(2):
+            await ensure_belongings(connection, ours, owner={}, keys={"key": "ours"})
+        await delete_belongings(connection, ours)
+        left = (await ask(connection, "GET", path, what="list them"))["items"]
+        assert sorted(one["metadata"]["name"] for one in left) == sorted(["wandb-key", theirs])

@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from trialflow.cli.identifiers import experiment_id, find_experiment, find_run
+from tasks.experiments.identifiers import experiment_id, find_experiment, find_run
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import say

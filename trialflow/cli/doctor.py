@@ -19,6 +19,7 @@ from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 from trialflow.network import unusable
+from trialflow.results.checks import CHECK_COLUMNS, Check, check_rows, problems
 
 LEAST_FREE = 1 << 30
 CLUSTER_SECONDS = 10.0
@@ -50,9 +51,7 @@ def doctor(output: str) -> int:
     ]
     with ThreadPoolExecutor(len(checks)) as together:
         findings = [asked.result() for asked in [together.submit(check) for check in checks]]
-    rows = [[one.state, one.what, one.found + (f"; {one.fix}" if one.fix else "")] for one in findings]
-    names = [one.what for one in findings if one.state != "ok"]
-    show([asdict(one) for one in findings], output=output, names=names, columns=["", "WHAT", "FOUND"], rows=rows)
+    show([asdict(one) for one in findings], output=output, names=problems(findings), columns=CHECK_COLUMNS, rows=check_rows(findings))
     return 1 if any(one.state == "fail" for one in findings) else 0
 
 
@@ -117,8 +116,8 @@ def service(home: Home) -> Check:
 
 def prefect() -> Check:
     """The Prefect server that flows will use."""
-    from trialflow.cli.session import prefect_api_url
     from trialflow.embedded import answers
+    from trialflow.prefect_api import prefect_api_url
 
     if (url := prefect_api_url()) is None:
         return Check("prefect", "ok", f"{version('prefect')}; commands start a server when they need one")
@@ -199,7 +198,7 @@ def registry(home: Home) -> Check:
     import asyncio
 
     from tasks.images.registry import check_push
-    from tasks.images.repository import repository_of
+    from tasks.images.repository import image_name, repository_of
     from tasks.kubernetes.cluster.saved import Clusters
 
     known = Clusters(home)
@@ -209,7 +208,7 @@ def registry(home: Home) -> Check:
         named = known.load().registry
         if named is None:
             return Check("registry", "ok", "the cluster has none: images go to Docker Hub (not tried)")
-        repository = repository_of(Path.cwd().name, registry=named)
+        repository = repository_of(image_name(Path.cwd().name), registry=named)
         asyncio.run(check_push(repository))
     except TrialflowError as error:
         return _without_images("registry", error)

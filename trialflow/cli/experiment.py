@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
+from tasks.experiments.identifiers import find_experiment
 from trialflow.cli.files import write_file
-from trialflow.cli.identifiers import find_experiment
 from trialflow.cli.init import FILES
 from trialflow.cli.options import file_option, project_here, project_option, read_run
 from trialflow.cli.session import service_session
@@ -181,10 +181,17 @@ def stop(identifier: str | None, project: str | None) -> int:
 
 async def _stop(identifier: str | None, project: str | None) -> int:
     async with service_session() as (home, client):
-        from trialflow.cli.stopping import stop_work
+        from tasks.operations.workers import apply_work_stop, plan_work_stop
 
         one = await find_experiment(client, identifier, project_here(project))
-        return await stop_work(home, client.url, one)
+        stop = await plan_work_stop(home, client.url, one)
+        if stop.how == "nothing":
+            say(f"nobody works on experiment {one['id']}")
+            return 0
+        say(f"stopping the work on experiment {one['id']} by {stop.owner}")
+        await apply_work_stop(stop, home, client.url)
+        say("stopped; the same command goes on with it" if stop.how == "signal" else "Prefect was asked to cancel its flow run")
+        return 0
 
 
 @experiment.command()

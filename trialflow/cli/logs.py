@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from trialflow.cli.identifiers import find_run
+from tasks.experiments.identifiers import find_run
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import say

@@ -27,7 +27,7 @@ from trialflow.errors import ExperimentFailed, TrialflowError
 from trialflow.results.text import progress
 
 if TYPE_CHECKING:
-    from trialflow.cli.cluster.place import Place
+    from trialflow.cli.cluster.launch import ClusterPlace
     from trialflow.results.board import Board
     from trialflow.specs import RunSpec
 
@@ -89,7 +89,7 @@ def optimize(command: tuple[str, ...], **options: Any) -> int:
     return work_on(asked, read_run(asked.run_file, command, directory=Path.cwd()), command)
 
 
-def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "Place | None" = None) -> int:
+def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "ClusterPlace | None" = None) -> int:
     """Work on an experiment, here or on the cluster of `place`, and show its result. Returns the exit code."""
     from trialflow.specs import load_experiment
 

@@ -11,7 +11,7 @@ from trialflow.cli.terminal.messages import next_commands, say, warn
 from trialflow.cli.terminal.output import output_option, show
 
 if TYPE_CHECKING:
-    from trialflow.cli.cluster.place import Place
+    from trialflow.cli.cluster.launch import ClusterPlace
     from trialflow.specs import RunSpec
 
 
@@ -30,7 +30,7 @@ def run(run_file: str, source_file: str | None, project: str | None, output: str
     return execute(spec, read_source(source_file, Path.cwd()), project, output)
 
 
-def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None, output: str, place: "Place | None" = None) -> int:
+def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None, output: str, place: "ClusterPlace | None" = None) -> int:
     """Execute one training run, here or on the cluster of `place`, and show its result. Returns the exit code."""
     directory = Path.cwd()
     from trialflow.cli.session import flow_session

@@ -1,18 +1,17 @@
 """What a command needs: the service, and for a flow a Prefect server. Both are started if needed, and given back at the end."""
 
 import os
-import tomllib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trialflow.cli.running import import_flows
 from trialflow.embedded import lease, lease_async, prefect_server, service_server
 from trialflow.embedded.servers import prefect_auth
 from trialflow.home import Home
+from trialflow.prefect_api import prefect_api_url
 
 if TYPE_CHECKING:
     from tasks.experiments.client import ServiceClient
@@ -99,16 +98,3 @@ async def service_session() -> "AsyncIterator[tuple[Home, ServiceClient]]":
 
 def _names_a_service() -> bool:
     return bool(os.environ.get("SIGOPT_API_URL") and os.environ.get("SIGOPT_API_TOKEN"))
-
-
-def prefect_api_url() -> str | None:
-    """The Prefect server that the user has set, by variable or by the active profile; None for the embedded one."""
-    if url := os.environ.get("PREFECT_API_URL"):
-        return url
-    folder = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
-    try:
-        profiles = tomllib.loads((folder / "profiles.toml").read_text())
-    except (OSError, tomllib.TOMLDecodeError):
-        return None
-    active = os.environ.get("PREFECT_PROFILE") or profiles.get("active", "")
-    return profiles.get("profiles", {}).get(active, {}).get("PREFECT_API_URL")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, cast
 
 from trialflow.errors import InvalidInput
+from trialflow.network import without_logins
 
 DEFAULT_NAMESPACE = "orchestrate"
 """SigOpt's, so that clusters that were set up for it go on as they are."""
@@ -47,9 +48,9 @@ class Cluster:
 
     @property
     def server(self) -> str:
-        """The address of the API server, for people; empty inside a pod of the cluster."""
+        """The address of the API server, for people: without a login in it; empty inside a pod of the cluster."""
         listed = self.kubeconfig.get("clusters") or [{}]
-        return str(listed[0].get("cluster", {}).get("server", ""))
+        return without_logins(str(listed[0].get("cluster", {}).get("server", "")))
 
     def to_json(self) -> dict[str, Any]:
         """All of it as a JSON object, secrets too."""

@@ -24,9 +24,10 @@ from tasks.kubernetes.client.kubeconfig_files import SERVICE_ACCOUNT, is_in_clus
 from tasks.kubernetes.client.tls import check_dates, load_certificate, tls_context
 from trialflow import __version__
 from trialflow.errors import InvalidInput
+from trialflow.network import without_logins
 
 CONNECT_SECONDS = 10.0
-"""How long an address may take to be open_cluster to, TLS included."""
+"""How long a connection may take, TLS included."""
 ANSWER_SECONDS = 60.0
 """How long an answer may take that is not a stream. Kubernetes itself gives a request 60 s."""
 BUSY_DELAYS = (0.5, 1.0, 2.0, 4.0)
@@ -38,7 +39,7 @@ READ_BUFFER = 1 << 21
 
 
 class Connection:
-    """An open connection; made by `open_cluster`. `api` is for the generated clients, as in `BatchV1Api(connection.api)`."""
+    """An open connection; made by `open_cluster`. `api` is for the generated clients, as in `BatchV1Api(connection.api)`; `server` is for people."""
 
     def __init__(self, cluster: Cluster, api: ApiClient, server: str, requests: "Requests") -> None:
         self.cluster = cluster
@@ -117,7 +118,7 @@ class Authenticator:
         self._loaded: str | None = None
 
     async def apply(self, headers: dict[str, str]) -> Credential:
-        """Set `authorization` in `headers`; return what was used. Raises `Refused` if a certificate cannot be used."""
+        """Set `authorization` in `headers`; return what was used. Raises `ClusterRefused` if a certificate cannot be used."""
         credential = await self._credentials.current()
         if credential.header:
             headers["authorization"] = credential.header
@@ -139,7 +140,7 @@ async def open_cluster(
 ) -> AsyncIterator[Connection]:
     """A connection with room for `pool` requests and streams at once, closed at the end. No request is made yet.
 
-    Raises `InvalidInput` or `Refused` for a cluster that cannot be connected to as it is described.
+    Raises `InvalidInput` or `ClusterRefused` for a cluster that cannot be connected to as it is described.
     """
     facts: Mapping[str, Any]
     if cluster.kubeconfig:
@@ -161,7 +162,7 @@ async def open_cluster(
         await api.rest_client.close()
         api.rest_client = requests
         api.user_agent = f"trialflow/{__version__}"
-        yield Connection(cluster, api, server, requests)
+        yield Connection(cluster, api, without_logins(server), requests)
 
 
 def _sign_in(

@@ -39,3 +39,9 @@ async def listed(connection: Connection, path: str, *, what: str, labels: str | 
         if not (more := (page.get("metadata") or {}).get("continue")):
             return found
         query["continue"] = more
+
+
+def has_condition(thing: Mapping[str, Any], *types: str) -> bool:
+    """Whether one of these conditions of a node, a Job or a pod is true."""
+    conditions = (thing.get("status") or {}).get("conditions") or []
+    return any(one.get("status") == "True" and one.get("type") in types for one in conditions)

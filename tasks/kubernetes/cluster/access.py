@@ -54,10 +54,7 @@ async def require_rights(connection: Connection) -> None:
     One request where the API server can tell all rights at once; where it cannot, or one seems to be missing, each is asked for by itself.
     """
     needed = [right for right in RIGHTS if right.is_needed]
-    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": connection.namespace}}
-    path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
-    review = await ask(connection, "POST", path, what="ask which rights there are", body=body)
-    granted = (review.get("status") or {}).get("resourceRules") or []
+    granted = await own_rules(connection, what="ask which rights there are")
     if all(is_covered(right, granted) for right in needed):
         return
     if missing := await missing_rights(connection, needed):
@@ -65,6 +62,13 @@ async def require_rights(connection: Connection) -> None:
             f"training runs cannot be executed in namespace {connection.namespace}: these rights are missing: {', '.join(map(str, missing))}",
             hint=f"ask an administrator for this Role, bound to you:\n{role_for(missing, connection.namespace)}",
         )
+
+
+async def own_rules(connection: Connection, *, what: str) -> list[Mapping[str, Any]]:
+    """The rules that give us rights in the connection's namespace, as far as the API server can tell them. `what` completes "could not ..."."""
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": connection.namespace}}
+    review = await ask(connection, "POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", what=what, body=body)
+    return (review.get("status") or {}).get("resourceRules") or []
 
 
 def is_covered(right: Right, granted: Iterable[Mapping[str, Any]]) -> bool:

@@ -1,8 +1,9 @@
-"""What trialflow needs on a cluster before anything runs there: a namespace, two service accounts, and the rights of one of them.
+"""What trialflow needs on a cluster before anything runs there: a namespace, two service accounts, the rights of one, and a network policy.
 
 Each thing is looked for first, then made or put right; so it can be done again at any time, by several at once, and goes on after a crash.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,15 +16,35 @@ from tasks.kubernetes.cluster.access import FLOWS, RIGHTS, Right, role, role_for
 
 MODEL = "trialflow-model"
 """The service account of training runs. It has no rights, and its token is not mounted."""
+POLICY = "trialflow-egress"
+METADATA_ADDRESSES = ("169.254.169.254/32", "100.100.100.200/32"), ("fd00:ec2::254/128",)
+"""Where machines of clouds ask for the credentials of the machine (Amazon, Google, Microsoft and others; Alibaba): by IPv4, and by IPv6."""
+POD_SECURITY = {"pod-security.kubernetes.io/enforce": "restricted"}
+"""The label of namespaces that trialflow makes: https://kubernetes.io/docs/concepts/security/pod-security-standards/"""
+Action = Literal["make", "keep", "change", "unknown"]
 Outcome = Literal["made", "was there", "put right", "not allowed"]
 PATHS = {
     "Namespace": "/api/v1/namespaces",
     "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies",
+    "DaemonSet": "/apis/apps/v1/namespaces/kube-system/daemonsets",
     "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
 }
+
+
+@dataclass(frozen=True)
+class PlannedObject:
+    """What would be done about one thing. `unknown`: this user may not look at it, so it is tried."""
+
+    kind: str
+    name: str
+    action: Action
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}: {self.action}"
 
 
 @dataclass(frozen=True)
@@ -38,6 +59,25 @@ class Installed:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}: {self.outcome}" + (f" ({self.why})" if self.why else "")
+
+
+async def plan_installation(connection: Connection) -> list[PlannedObject]:
+    """What `install` would do. Nothing is changed. Raises `ClusterError`."""
+    return list(await asyncio.gather(*(plan_object(connection, one) for one in manifests(connection.namespace))))
+
+
+async def plan_object(connection: Connection, manifest: Mapping[str, Any]) -> PlannedObject:
+    """What `ensure` would do about one thing."""
+    kind, name = manifest["kind"], manifest["metadata"]["name"]
+    try:
+        found = await ask(connection, "GET", f"{PATHS[kind].format(namespace=connection.namespace)}/{name}", what=f"read {kind} {name}")
+    except Missing:
+        return PlannedObject(kind, name, "make")
+    except ClusterRefused as error:
+        if error.status != 403:
+            raise
+        return PlannedObject(kind, name, "unknown")
+    return PlannedObject(kind, name, "change" if difference(found, manifest) else "keep")
 
 
 async def install(connection: Connection) -> list[Installed]:
@@ -92,13 +132,14 @@ def manifests(namespace: str) -> list[dict[str, Any]]:
     # Two namespaces of one cluster may have flows: the binding of the one must not take the other's place.
     across = f"{FLOWS}-{namespace}"
     made: list[dict[str, Any]] = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": POD_SECURITY}},
         {
             "apiVersion": "v1",
             "kind": "ServiceAccount",
             "metadata": {"name": MODEL, "namespace": namespace},
             "automountServiceAccountToken": False,
         },
+        network_policy(namespace),
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": FLOWS, "namespace": namespace}},
         role([right for right in RIGHTS if right.in_namespace], namespace),
         {
@@ -118,8 +159,28 @@ def manifests(namespace: str) -> list[dict[str, Any]]:
         },
     ]
     for manifest in made:
-        manifest["metadata"]["labels"] = {MANAGED_BY: TRIALFLOW}
+        manifest["metadata"]["labels"] = {MANAGED_BY: TRIALFLOW, **manifest["metadata"].get("labels", {})}
     return made
+
+
+def network_policy(namespace: str) -> dict[str, Any]:
+    """The manifest that keeps models from the metadata address of the machine that they run on, where a node's own credentials are to be had.
+
+    Anything else stays open to them. It has an effect only where the cluster's network enforces policies.
+    """
+    four, six = METADATA_ADDRESSES
+    # Some networks do not count pods as addresses, so pods are named as well: the cluster's DNS is one.
+    anywhere = [
+        {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(four)}},
+        {"ipBlock": {"cidr": "::/0", "except": list(six)}},
+        {"namespaceSelector": {}},
+    ]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": POLICY, "namespace": namespace},
+        "spec": {"podSelector": {"matchLabels": {MANAGED_BY: TRIALFLOW}}, "policyTypes": ["Egress"], "egress": [{"to": anywhere}]},
+    }
 
 
 async def ensure(connection: Connection, manifest: Mapping[str, Any]) -> Installed:
@@ -146,7 +207,7 @@ def difference(found: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[st
     """
     if manifest["kind"] == "Namespace":
         return {}
-    fields = ("rules", "subjects", "automountServiceAccountToken")
+    fields = ("rules", "subjects", "automountServiceAccountToken", "spec")
     return {name: manifest[name] for name in fields if name in manifest and not _is_same(found.get(name), manifest[name])}
 
 
@@ -162,8 +223,8 @@ async def _ensure(connection: Connection, manifest: Mapping[str, Any]) -> Outcom
             return "was there"  # another was quicker, with the same
         return "made"
     patch = difference(found, manifest)
-    if not patch:
-        return "was there"
+    if not patch or (kind == "DaemonSet" and (found["metadata"].get("labels") or {}).get(MANAGED_BY) != TRIALFLOW):
+        return "was there"  # as it should be, or somebody else's, who knows why it differs
     await ask(connection, "PATCH", f"{path}/{name}", what=f"change {kind} {name}", body=patch)
     return "put right"
 

@@ -9,7 +9,7 @@ from typing import Any
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused
 from tasks.kubernetes.client.labels import MANAGED_BY, NODE_GROUPS, TRIALFLOW
-from tasks.kubernetes.client.objects import listed
+from tasks.kubernetes.client.objects import has_condition, listed
 from tasks.kubernetes.cluster.quantities import exact
 
 Json = Mapping[str, Any]
@@ -19,7 +19,7 @@ NO_LONGER = ("Succeeded", "Failed")
 
 @dataclass(frozen=True)
 class Node:
-    """One node. Amounts are resource -> CPUs, bytes or pieces; `taints` are `{key, value, effect}` as in the API.
+    """One node. Amounts are resource -> CPUs, bytes or pieces; `taints` are `{key, value, effect}`, `labels` name -> value, as in the API.
 
     `requested` is what all pods on it ask that have not ended, `daemons` the part of it that DaemonSets ask, `ours` the part of training runs.
     """
@@ -30,6 +30,7 @@ class Node:
     group: str | None
     allocatable: Amounts
     taints: tuple[Json, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
     requested: Amounts = field(default_factory=dict)
     daemons: Amounts = field(default_factory=dict)
     ours: Amounts = field(default_factory=dict)
@@ -40,7 +41,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Nodes:
+class NodeReport:
     """What is known of a cluster's nodes. `note` says what could not be seen, and why; `known` is False if the nodes themselves could not."""
 
     nodes: tuple[Node, ...]
@@ -111,25 +112,31 @@ def _node(node: Json, everyone: Mapping[str, Amounts], daemons: Mapping[str, Amo
     name, labels = metadata["name"], metadata.get("labels") or {}
     return Node(
         name=name,
-        ready=any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or []),
+        ready=has_condition(node, "Ready"),
         cordoned=bool(spec.get("unschedulable")),
         group=next((labels[label] for label in NODE_GROUPS if label in labels), None),
         allocatable={resource: exact(amount) for resource, amount in (status.get("allocatable") or {}).items()},
         taints=tuple(spec.get("taints") or ()),
+        labels=labels,
         requested=dict(everyone.get(name, {})),
         daemons=dict(daemons.get(name, {})),
         ours=dict(ours.get(name, {})),
     )
 
 
-async def read_nodes(connection: Connection) -> Nodes:
+async def list_nodes(connection: Connection) -> list[Node]:
+    """The cluster's nodes without what is asked of them: one request. Raises `ClusterError`, `ClusterRefused` without the right to list nodes."""
+    return nodes_of(await listed(connection, "/api/v1/nodes", what="list the nodes"), ())
+
+
+async def read_nodes(connection: Connection) -> NodeReport:
     """The cluster's nodes. What we may not see is left out and said in the note. Raises `ClusterError` if the cluster does not answer."""
     try:
         nodes = await listed(connection, "/api/v1/nodes", what="list the nodes")
     except ClusterRefused as refused:
         if refused.status != 403:
             raise
-        return Nodes((), known=False, note="the nodes cannot be shown: this user may not list nodes")
+        return NodeReport((), known=False, note="the nodes cannot be shown: this user may not list nodes")
     try:
         pods = await listed(connection, "/api/v1/pods", what="list the pods of all namespaces", fields="status.phase!=Succeeded,status.phase!=Failed")
     except ClusterRefused as refused:
@@ -137,5 +144,5 @@ async def read_nodes(connection: Connection) -> Nodes:
             raise
         pods = await listed(connection, f"/api/v1/namespaces/{connection.namespace}/pods", what="list the pods")
         note = f"what is requested is of namespace {connection.namespace} alone: this user may not list other pods"
-        return Nodes(tuple(nodes_of(nodes, pods)), note=note)
-    return Nodes(tuple(nodes_of(nodes, pods)))
+        return NodeReport(tuple(nodes_of(nodes, pods)), note=note)
+    return NodeReport(tuple(nodes_of(nodes, pods)))

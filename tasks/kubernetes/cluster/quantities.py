@@ -3,12 +3,13 @@
 import re
 from decimal import Decimal
 
+from trialflow.specs.resources import GPU
+
 BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 GRAMMAR = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))(?:(?P<suffix>[KMGTPE]i|[numkMGTPE]?)|[eE](?P<exponent>[+-]?\d+))")
 """https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/"""
 
-GPU = "nvidia.com/gpu"
 GIB = 1024**3
 
 

@@ -65,11 +65,15 @@ class Clusters:
                 hint=f"connect it again ({CONNECT}), or delete the file",
             ) from None
 
-    def check_new(self, name: str) -> None:
-        """Raise if a cluster of this name cannot be kept: another differs only in case (Prefect and some disks see no difference), or no folder."""
+    def check_name(self, name: str) -> None:
+        """Raise `InvalidInput` if another cluster's name differs only in case: Prefect and some disks see no difference."""
         for known in self.names():
             if known != name and known.lower() == name.lower():
                 raise InvalidInput(f"there is a cluster {known!r} already, which differs only in case", hint="choose another name")
+
+    def check_new(self, name: str) -> None:
+        """Raise if a cluster of this name cannot be kept: for `check_name`'s reason, or because there can be no folder for it."""
+        self.check_name(name)
         self.home.make(self.folder)
 
     def save(self, cluster: Cluster) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from tasks.compute import Attempt
 from tasks.kubernetes.client.connection import Connection
@@ -10,6 +11,7 @@ from tasks.kubernetes.client.objects import ask
 from tasks.kubernetes.jobs.pod_template import PodTemplate, job
 
 NAME = "trialflow-rehearsal"
+RUN = {"id": "0", "name": NAME, "assignments": {}, "state": "active"}
 WRONG = (400, 422)
 """The answers that speak of the manifest. A quota, say, may be used up by what runs already and is to be adopted."""
 
@@ -18,8 +20,7 @@ async def rehearse(
     connection: Connection, recipe: PodTemplate, *, command: Sequence[str], environment: Mapping[str, str], timeout: float | None
 ) -> None:
     """Raise `ClusterRefused` if a Job by this recipe is not valid, as with fields in `pod:` that there are none of. Nothing is made."""
-    run = {"id": "0", "name": NAME, "assignments": {}, "state": "active"}
-    attempt = Attempt(run, 1, tuple(command), NAME, environment=environment, timeout=timeout)
+    attempt = Attempt(RUN, 1, tuple(command), NAME, environment=environment, timeout=timeout)
     path = f"/apis/batch/v1/namespaces/{connection.namespace}/jobs"
     query = {"dryRun": "All", "fieldValidation": "Strict"}
     try:
@@ -31,3 +32,8 @@ async def rehearse(
             return
         error.hint = error.hint or "mend `pod`, `resources` or `env` in run.yml; `kubectl explain pod.spec` shows which fields there are"
         raise
+
+
+def pod_spec(recipe: PodTemplate) -> dict[str, Any]:
+    """The `spec` of pods by this recipe: what a node has to have room for."""
+    return job(Attempt(RUN, 1, (), NAME), replace(recipe, uid=NAME))["spec"]["template"]["spec"]

@@ -7,8 +7,18 @@ from typing import Any
 
 import trialflow.launcher
 from tasks.kubernetes.client.connection import Connection
-from tasks.kubernetes.client.errors import Exists, Missing
-from tasks.kubernetes.client.labels import EXPERIMENT, MANAGED_BY, TRAINING_RUN, TRAINING_RUN_NAME, TRIALFLOW, WORK, selector
+from tasks.kubernetes.client.errors import ClusterRefused, Exists, Missing
+from tasks.kubernetes.client.labels import (
+    EXPERIMENT,
+    MANAGED_BY,
+    TRAINING_RUN,
+    TRAINING_RUN_NAME,
+    TRIALFLOW,
+    WORK,
+    check_work_name,
+    is_ours,
+    selector,
+)
 from tasks.kubernetes.client.objects import ask
 from tasks.kubernetes.jobs.pod_template import LAUNCHER_FILES
 
@@ -21,7 +31,7 @@ async def ensure_belongings(connection: Connection, uid: str, *, owner: Mapping[
     `owner` are labels that say whose they are (see `owner_labels`). A Secret is never there without the ConfigMap: who looks for what is left over
     needs no right to list Secrets.
     """
-    labels = {MANAGED_BY: TRIALFLOW, WORK: uid, **owner}
+    labels = {MANAGED_BY: TRIALFLOW, WORK: check_work_name(uid), **owner}
     metadata = {"name": uid, "labels": labels}
     files = {path.replace("/", "."): (FOLDER / path).read_text() for path in LAUNCHER_FILES}
     await _ensure(connection, "configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": files})
@@ -51,15 +61,26 @@ async def require_secret(connection: Connection, name: str) -> None:
 
 
 async def delete_belongings(connection: Connection, uid: str) -> None:
-    """Delete everything that has the label of `uid`: Jobs with their pods, the ConfigMap, the Secret. No error if nothing is left."""
+    """Delete everything that has the label of `uid`: Jobs with their pods, the ConfigMap, the Secret. No error if nothing is left.
+
+    A ConfigMap or Secret of that name without our labels is somebody else's, and stays. Raises `InvalidInput` if `uid` is no name of ours.
+    """
     namespace = connection.namespace
-    query = {"labelSelector": selector({WORK: uid}), "propagationPolicy": "Background"}
+    query = {"labelSelector": selector({WORK: check_work_name(uid)}), "propagationPolicy": "Background"}
     await ask(connection, "DELETE", f"/apis/batch/v1/namespaces/{namespace}/jobs", what="delete Jobs", query=query)
     for kind in ("secrets", "configmaps"):
+        path = f"/api/v1/namespaces/{namespace}/{kind}/{uid}"
         try:
-            await ask(connection, "DELETE", f"/api/v1/namespaces/{namespace}/{kind}/{uid}", what=f"delete {kind} {uid}")
-        except Missing:
+            found = await ask(connection, "GET", path, what=f"look at {kind} {uid}")
+            if is_ours(found, uid):
+                await ask(connection, "DELETE", path, what=f"delete {kind} {uid}", body=_only(found))
+        except (Missing, Exists):  # gone, or replaced by another meanwhile
             pass
+
+
+def _only(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The condition that a deletion is of this very object, not of a later one with its name."""
+    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": found["metadata"]["uid"]}}
 
 
 async def _ensure(connection: Connection, kind: str, manifest: dict[str, Any]) -> None:
@@ -67,4 +88,10 @@ async def _ensure(connection: Connection, kind: str, manifest: dict[str, Any]) -
     try:
         await ask(connection, "POST", path, what=f"create {manifest['kind']} {name}", body=manifest)
     except Exists:
+        found = await ask(connection, "GET", f"{path}/{name}", what=f"look at {manifest['kind']} {name}")
+        if not is_ours(found, name):
+            raise ClusterRefused(
+                f"the {manifest['kind']} {name} in namespace {connection.namespace} was not made by trialflow, and is left as it is",
+                hint=f"rename it, or take `trialflow_uid` with {name} out of the experiment's metadata",
+            ) from None
         await ask(connection, "PUT", f"{path}/{name}", what=f"update {manifest['kind']} {name}", body=manifest)

@@ -1,14 +1,16 @@
 """What is left over on a cluster: a pure plan of what may be deleted, and the adapter that reads what there is."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from tasks.kubernetes.client.connection import Connection
-from tasks.kubernetes.client.errors import Missing
+from tasks.kubernetes.client.errors import Exists, Missing
 from tasks.kubernetes.client.labels import EXPERIMENT, MANAGED_BY, TRAINING_RUN, TRAINING_RUN_NAME, TRIALFLOW, WORK, selector
-from tasks.kubernetes.client.objects import ask, listed
+from tasks.kubernetes.client.objects import ask, has_condition, listed
+from trialflow.metadata_keys import WORK_NAME
 
 Kind = Literal["Job", "ConfigMap", "Secret"]
 PATHS: dict[Kind, str] = {
@@ -16,11 +18,15 @@ PATHS: dict[Kind, str] = {
     "ConfigMap": "/api/v1/namespaces/{}/configmaps",
     "Secret": "/api/v1/namespaces/{}/secrets",
 }
+STRANGE = "its name and labels are not as trialflow makes them"
 
 
 @dataclass(frozen=True)
-class Thing:
-    """One object that trialflow made. `has_ended` is for Jobs; the others are labels, None where there is none."""
+class ClusterObject:
+    """One object that trialflow made. `has_ended` is for Jobs; `work` and what follows are labels, None where there is none of ours.
+
+    `uid` is Kubernetes' own for this very object, which a later one of the same name does not have.
+    """
 
     kind: Kind
     name: str
@@ -29,10 +35,11 @@ class Thing:
     training_run: str | None = None
     training_run_name: str | None = None
     has_ended: bool = False
+    uid: str = ""
 
 
 @dataclass(frozen=True)
-class Facts:
+class ServiceFacts:
     """What the service says: the works that it knows, those that somebody works on, and the names of the training runs that are active."""
 
     known: frozenset[str] = frozenset()
@@ -41,15 +48,15 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Decision:
+class Verdict:
     """Whether a thing goes, and why."""
 
-    thing: Thing
+    thing: ClusterObject
     goes: bool
     why: str
 
 
-def plan(things: Iterable[Thing], facts: Facts, *, everyones: bool = False) -> list[Decision]:
+def judge(things: Iterable[ClusterObject], facts: ServiceFacts, *, everyones: bool = False) -> list[Verdict]:
     """Decide what goes: nothing that runs, holds a result that waits, or belongs to what somebody works on.
 
     What this service does not know may be another user's: it goes only with `everyones`, and then only what has ended.
@@ -61,37 +68,37 @@ def plan(things: Iterable[Thing], facts: Facts, *, everyones: bool = False) -> l
     return [*jobs, *others]
 
 
-def _job(thing: Thing, facts: Facts, everyones: bool) -> Decision:
+def _job(thing: ClusterObject, facts: ServiceFacts, everyones: bool) -> Verdict:
     if thing.work is None:
-        return Decision(thing, False, "it says of no experiment that it belongs to it")
+        return Verdict(thing, False, STRANGE)
     if thing.work not in facts.known:
         if not thing.has_ended:
-            return Decision(thing, False, "it runs, and this service does not know it")
-        return Decision(thing, everyones, "this service does not know it")
+            return Verdict(thing, False, "it runs, and this service does not know it")
+        return Verdict(thing, everyones, "this service does not know it")
     if thing.work in facts.worked_on:
-        return Decision(thing, False, "its experiment is being worked on")
+        return Verdict(thing, False, "its experiment is being worked on")
     if thing.training_run_name in facts.active:
-        return Decision(thing, False, "its result waits to be taken" if thing.has_ended else "its training run is active")
+        return Verdict(thing, False, "its result waits to be taken" if thing.has_ended else "its training run is active")
     if not thing.has_ended and thing.experiment is None:
-        return Decision(thing, False, "it runs")
-    return Decision(thing, True, "it has ended" if thing.has_ended else "its training run has ended")
+        return Verdict(thing, False, "it runs")
+    return Verdict(thing, True, "it has ended" if thing.has_ended else "its training run has ended")
 
 
-def _belonging(thing: Thing, facts: Facts, everyones: bool, needed: set[str | None]) -> Decision:
+def _belonging(thing: ClusterObject, facts: ServiceFacts, everyones: bool, needed: set[str | None]) -> Verdict:
     if thing.work is None:
-        return Decision(thing, False, "it says of no experiment that it belongs to it")
+        return Verdict(thing, False, STRANGE)
     if thing.work in needed:
-        return Decision(thing, False, "a Job that stays needs it")
+        return Verdict(thing, False, "a Job that stays needs it")
     if thing.work not in facts.known:
-        return Decision(thing, everyones, "this service does not know it")
+        return Verdict(thing, everyones, "this service does not know it")
     if thing.work in facts.worked_on:
-        return Decision(thing, False, "its experiment is being worked on")
+        return Verdict(thing, False, "its experiment is being worked on")
     if thing.experiment is None and thing.work in facts.active:
-        return Decision(thing, False, "its training run is active")
-    return Decision(thing, True, "no Job needs it")
+        return Verdict(thing, False, "its training run is active")
+    return Verdict(thing, True, "no Job needs it")
 
 
-async def read_things(connection: Connection) -> list[Thing]:
+async def read_objects(connection: Connection) -> list[ClusterObject]:
     """Everything in the namespace that trialflow made for experiments and training runs. Raises `ClusterError`."""
     kinds: Sequence[Kind] = ("Job", "ConfigMap")
     jobs, maps = await asyncio.gather(
@@ -102,7 +109,7 @@ async def read_things(connection: Connection) -> list[Thing]:
     found: list[tuple[Kind, Any]] = [
         *(("Job", one) for one in jobs), *(("Secret", one) for one in secrets if one), *(("ConfigMap", one) for one in maps)
     ]  # fmt: skip
-    return [thing_of(kind, item) for kind, item in found]
+    return [object_of(kind, item) for kind, item in found]
 
 
 async def _secret_beside(connection: Connection, name: str) -> Mapping[str, Any] | None:
@@ -114,25 +121,26 @@ async def _secret_beside(connection: Connection, name: str) -> Mapping[str, Any]
     return found if (found["metadata"].get("labels") or {}).get(MANAGED_BY) == TRIALFLOW else None
 
 
-def thing_of(kind: Kind, item: Mapping[str, Any]) -> Thing:
-    """The thing that an object's JSON describes."""
-    labels = item["metadata"].get("labels") or {}
-    conditions = (item.get("status") or {}).get("conditions") or []
-    return Thing(
+def object_of(kind: Kind, item: Mapping[str, Any]) -> ClusterObject:
+    """The thing that an object's JSON describes. A ConfigMap or Secret of ours is called like its work, a Job like a training run."""
+    name, labels = item["metadata"]["name"], item["metadata"].get("labels") or {}
+    work = labels.get(WORK)
+    is_as_made = work is not None and WORK_NAME.fullmatch(work) and (name.startswith("run-") if kind == "Job" else name == work)
+    return ClusterObject(
         kind,
-        item["metadata"]["name"],
-        work=labels.get(WORK),
+        name,
+        work=work if is_as_made else None,
         experiment=labels.get(EXPERIMENT),
         training_run=labels.get(TRAINING_RUN),
         training_run_name=labels.get(TRAINING_RUN_NAME),
-        has_ended=any(one.get("status") == "True" and one.get("type") in ("Complete", "Failed") for one in conditions),
+        has_ended=has_condition(item, "Complete", "Failed"),
+        uid=item["metadata"].get("uid") or "",
     )
 
 
-async def delete_thing(connection: Connection, thing: Thing) -> None:
-    """Delete it, a Job with its pods. No error if it is gone."""
+async def delete_object(connection: Connection, thing: ClusterObject) -> None:
+    """Delete this very object, a Job with its pods. No error if it is gone, or another has its name by now."""
     path = f"{PATHS[thing.kind].format(connection.namespace)}/{thing.name}"
-    try:
-        await ask(connection, "DELETE", path, what=f"delete {thing.kind} {thing.name}", query={"propagationPolicy": "Background"})
-    except Missing:
-        pass
+    body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": {"uid": thing.uid}}
+    with contextlib.suppress(Missing, Exists):
+        await ask(connection, "DELETE", path, what=f"delete {thing.kind} {thing.name}", body=body)

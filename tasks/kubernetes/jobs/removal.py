@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused, Missing
-from tasks.kubernetes.client.labels import TRAINING_RUN, TRAINING_RUN_NAME, WORK, selector
-from tasks.kubernetes.client.objects import ask
+from tasks.kubernetes.client.labels import TRAINING_RUN, TRAINING_RUN_NAME, WORK, check_work_name, selector
+from tasks.kubernetes.client.objects import ask, has_condition
 from tasks.kubernetes.jobs import ending
 from tasks.kubernetes.jobs.experiment_objects import delete_belongings
 from tasks.kubernetes.jobs.watching import PodWatch
@@ -23,9 +23,9 @@ LONGEST_SECONDS = 120.0
 async def remove_work(connection: Connection, uid: str, *, longest: float = LONGEST_SECONDS) -> int:
     """Delete all that an experiment, or a training run of none, has on the cluster. Returns how many pods there were.
 
-    Raises `ClusterError`, and `TrialflowError` if a pod is still there after `longest` seconds.
+    Raises `ClusterError`, `InvalidInput` if `uid` is no name of ours, and `TrialflowError` if a pod is still there after `longest` seconds.
     """
-    async with PodWatch(connection, {WORK: uid}) as watch:
+    async with PodWatch(connection, {WORK: check_work_name(uid)}) as watch:
         count = len(watch.present)
         await delete_belongings(connection, uid)
         await _until_none(connection, watch, longest)
@@ -78,7 +78,7 @@ async def _until_gone(connection: Connection, watch: PodWatch, job: str) -> None
 async def _has_node(connection: Connection, name: str) -> bool:
     """Whether Kubernetes hears from the node; True where that cannot be known."""
     try:
-        return bool(name) and ending.is_ready(await ask(connection, "GET", f"/api/v1/nodes/{name}", what=f"look at node {name}"))
+        return bool(name) and has_condition(await ask(connection, "GET", f"/api/v1/nodes/{name}", what=f"look at node {name}"), "Ready")
     except Missing:
         return False
     except ClusterRefused:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused
 from tasks.kubernetes.client.labels import ATTEMPT, EXPERIMENT, TRAINING_RUN, TRAINING_RUN_NAME, WORK, selector
-from tasks.kubernetes.client.objects import listed
+from tasks.kubernetes.client.objects import has_condition, listed
 from tasks.kubernetes.jobs import ending
 from tasks.kubernetes.jobs.pending import pending_reason
 from tasks.kubernetes.jobs.watching import JOB_NAME
@@ -127,9 +127,7 @@ def _in_words(ended: Any) -> str | None:
 
 def is_pending(job: Json, pods: Collection[str]) -> bool:
     """Whether a Job that is not over has none of `pods`, the names of Jobs that have one."""
-    conditions = (job.get("status") or {}).get("conditions") or []
-    is_over = any(one.get("status") == "True" and one.get("type") in ("Complete", "Failed") for one in conditions)
-    return not is_over and job["metadata"]["name"] not in pods
+    return not has_condition(job, "Complete", "Failed") and job["metadata"]["name"] not in pods
 
 
 async def read_workload(connection: Connection, labels: Mapping[str, str] | None = None, *, silent: Collection[str] = ()) -> list[AttemptStatus]:

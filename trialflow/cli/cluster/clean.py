@@ -1,86 +1,68 @@
 """`trialflow cluster clean`."""
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from trialflow.cli.cluster.asking import go_ahead
-from trialflow.cli.cluster.known import known_of
-from trialflow.cli.cluster.options import cluster_option, the_cluster
-from trialflow.cli.cluster.status import width
-from trialflow.cli.session import service_session
-from trialflow.cli.terminal.messages import error, hint, say
-from trialflow.errors import TrialflowError
+from trialflow.cli.cluster.options import cluster_option, cluster_session, go_ahead, tell, the_cluster, width, yes_option
+from trialflow.cli.terminal.messages import hint, say
 from trialflow.results.text import table
 
 if TYPE_CHECKING:
     from tasks.kubernetes.client.cluster import Cluster
-    from tasks.kubernetes.client.connection import Connection
-    from tasks.kubernetes.jobs.orphans import Decision, Facts, Thing
 
 
 @click.command()
 @cluster_option
 @click.option("--all", "everyones", is_flag=True, help="Also what has ended and this service does not know: it may be another user's.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def clean(cluster_name: str | None, everyones: bool, yes: bool) -> int:
+@click.option("--images/--no-images", default=None, help="Also remove images on this machine that trialflow built; asked by default.")
+@yes_option
+def clean(cluster_name: str | None, everyones: bool, images: bool | None, yes: bool) -> int:
     """Delete what is left over on the cluster: Jobs that have ended, and what experiments had that nobody works on.
 
-    Nothing is touched that runs, or that holds a result which has not been taken. What goes and what stays is shown first.
+    Nothing is touched that runs, or that holds a result which has not been taken. What goes and what stays is shown first. Images that trialflow
+    built and that the Docker engine here still has are offered afterwards: registries keep theirs.
     """
-    return asyncio.run(_clean(the_cluster(cluster_name), everyones, yes))
+    code = asyncio.run(_clean(the_cluster(cluster_name), everyones, yes))
+    return max(code, asyncio.run(_clean_images(images, yes)))
 
 
 async def _clean(cluster: "Cluster", everyones: bool, yes: bool) -> int:
-    from tasks.kubernetes.client.connection import open_cluster
-    from tasks.kubernetes.jobs.orphans import plan, read_things
+    from tasks.operations.cleaning import apply_clean, plan_clean
 
-    async with open_cluster(cluster) as connection:
-        things = await read_things(connection)
-        if not things:
+    async with cluster_session(cluster) as session:
+        plan = await plan_clean(session, everyones=everyones)
+        if not plan.verdicts:
             say("nothing of trialflow's is on the cluster")
             return 0
-        decisions = plan(things, await _facts(things), everyones=everyones)
-        going = [one for one in decisions if one.goes]
-        rows = [[one.thing.kind, one.thing.name, "deleted" if one.goes else "stays", one.why] for one in decisions]
+        rows = [[one.thing.kind, one.thing.name, "deleted" if one.goes else "stays", one.why] for one in plan.verdicts]
         say(table(("KIND", "NAME", "", "WHY"), rows, width=width()))
-        if not going:
+        if not plan.going:
             say("nothing is left over")
             return 0
         again = f"trialflow cluster clean --cluster-name {cluster.name}" + (" --all" if everyones else "") + " --yes"
-        if not go_ahead(f"delete {len(going)} of {len(decisions)}?", yes=yes, again=again):
+        if not go_ahead(f"delete {len(plan.going)} of {len(plan.verdicts)}?", yes=yes, again=again):
             return 1
-        # A flow may have begun while we asked: what it needs is in the facts of now.
-        things = await read_things(connection)
-        still = {one.thing for one in plan(things, await _facts(things), everyones=everyones) if one.goes}
-        return await _delete(connection, [one for one in going if one.thing in still])
+        return max([tell(result) async for result in apply_clean(plan, session)], default=0)
 
 
-async def _facts(things: "list[Thing]") -> "Facts":
-    from tasks.kubernetes.jobs.orphans import Facts
+async def _clean_images(wanted: bool | None, yes: bool) -> int:
+    """`--yes` alone is about the cluster: images on this machine go only if they were asked for."""
+    from tasks.operations.cleaning import apply_image_removal, plan_image_removal
 
-    async with service_session() as (home, client):
-        from trialflow.cli.working import who_works
-
-        known = await known_of(client, things)
-        workers = {work: await who_works(home, client.url, experiment) for work, experiment in known.experiments.items()}
-    return Facts(known.works, frozenset(work for work, worker in workers.items() if worker), known.active)
-
-
-async def _delete(connection: "Connection", going: "list[Decision]") -> int:
-    from tasks.kubernetes.jobs.orphans import delete_thing
-
-    code = 0
-    for one in going:
-        name = f"{one.thing.kind.lower()}/{one.thing.name}"
-        try:
-            await delete_thing(connection, one.thing)
-            click.echo(f"{name}: deleted")
-        except TrialflowError as problem:
-            click.echo(f"{name}: not deleted")
-            error(problem.message)
-            if problem.hint:
-                hint(problem.hint)
-            code = problem.exit_code
-    return code
+    if wanted is False or not (found := await plan_image_removal()):
+        return 0
+    names = [name for image in found for name in image.names or (image.id,)]
+    say(f"images that trialflow built on this machine: {len(names)}")
+    for name in names[:5]:
+        say(f"  {name}")
+    if len(names) > 5:
+        say(f"  and {len(names) - 5} more")
+    if wanted is None and (yes or not sys.stdin.isatty()):
+        hint("`trialflow cluster clean --images` removes them")
+        return 0
+    if not go_ahead("remove them from this machine?", yes=yes, again="trialflow cluster clean --images --yes"):
+        return 0
+    return max([tell(result) async for result in apply_image_removal(found)], default=0)

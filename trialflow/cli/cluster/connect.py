@@ -1,4 +1,4 @@
-"""`trialflow cluster connect`."""
+"""`trialflow cluster connect`, `list`, `disconnect` and `install-plugins`."""
 
 import asyncio
 import os
@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trialflow.cli.terminal.messages import next_commands, say, warn
-from trialflow.errors import InvalidInput
+from trialflow.cli.cluster.options import cluster_option, the_cluster
+from trialflow.cli.terminal.messages import hint, next_commands, say, warn
+from trialflow.cli.terminal.output import output_option, show
+from trialflow.errors import InvalidInput, TrialflowError
 from trialflow.home import Home
 
 if TYPE_CHECKING:
     from tasks.kubernetes.client.cluster import Cluster
+    from tasks.kubernetes.cluster.installation import Installed
+    from tasks.operations.connecting import Connected
 
 
 @click.command()
@@ -27,91 +31,119 @@ if TYPE_CHECKING:
 @click.option("-f", "--filename", metavar="FILE", help="A cluster.yml with all this; options come before what it says.")
 @click.option("--no-install", is_flag=True, help="Make nothing on the cluster.")
 def connect(filename: str | None, no_install: bool, **options: str | None) -> None:
-    """Get to know a cluster and make it the current one. Once more is the same as once.
+    """Connect a cluster and make it the current one. It can be done again at any time.
 
-    Makes a namespace, two service accounts and the rights of one of them, unless told not to; says what it may not make.
+    A namespace, two service accounts, the rights of one of them and a network policy are made, unless --no-install is given. What you are not
+    allowed to make is shown.
     """
-    wanted = _wanted(filename, options)
-    if not wanted["cluster_name"]:
-        raise InvalidInput("the cluster needs a name", hint="give it with `--cluster-name`, or a cluster.yml with `-f`")
-    cluster = _described_by_aws(wanted, filename) if wanted["provider"] == "aws" else _described(wanted)
-    asyncio.run(_set_up(cluster, install_too=not no_install))
-    _keep(cluster)
+    from tasks.operations.connecting import ConnectRequest, describe_cluster, keep_cluster
+    from trialflow.cli.session import flow_session
+
+    home = Home.from_environment()
+    cluster = asyncio.run(describe_cluster(ConnectRequest(**_wanted(filename, options)), environ=os.environ))
+    connected = asyncio.run(_set_up(cluster, home, install_too=not no_install))
+    if connected.missing:
+        warn(f"without the right to {', '.join(map(str, connected.missing))} less can be told about what is pending or lost")
+    with flow_session():
+        asyncio.run(keep_cluster(cluster, home))
     say(f"connected cluster {cluster.name}; it is the current one")
     next_commands(["trialflow cluster test", "trialflow cluster optimize"])
 
 
 def _wanted(filename: str | None, options: dict[str, str | None]) -> dict[str, Any]:
-    wanted: dict[str, Any] = dict(options)
     if filename is None:
-        return wanted | {"provider": wanted["provider"] or "custom"}
+        return options
     from trialflow.specs import load_cluster
 
     spec = load_cluster(filename)
-    if spec.provider == "local":
-        raise InvalidInput("the provider of this file is local: this machine needs no connection", hint="`trialflow optimize` works on it")
-    found = {name: wanted[name] or getattr(spec, name) for name in wanted}
+    found: dict[str, Any] = {name: given or getattr(spec, name) for name, given in options.items()}
+    if found["provider"] == "aws":
+        from tasks.aws.preparing import keys_of
+
+        found["keys"] = keys_of(spec)
     if not options["kubeconfig"] and spec.kubeconfig:
         found["kubeconfig"] = str(Path(filename).absolute().parent / Path(spec.kubeconfig).expanduser())
     return found
 
 
-def _described(wanted: dict[str, Any]) -> "Cluster":
-    from tasks.kubernetes.client.cluster import DEFAULT_NAMESPACE, Cluster
-    from tasks.kubernetes.client.kubeconfig_files import load_kubeconfig, own_namespace
+async def _set_up(cluster: "Cluster", home: Home, *, install_too: bool) -> "Connected":
+    from tasks.operations.connecting import apply_connect, plan_connect
 
-    document, context = load_kubeconfig(wanted["kubeconfig"], wanted["context"], environ=os.environ)
-    return Cluster(
-        name=wanted["cluster_name"],
-        provider="custom",
-        namespace=wanted["namespace"] or (None if document else own_namespace()) or DEFAULT_NAMESPACE,
-        kubeconfig=document,
-        context=context,
-        registry=wanted["registry"].rstrip("/") if wanted["registry"] else None,
-        api_url=wanted["api_url"],
-    )
+    plan = await plan_connect(cluster, home, install_too=install_too)
+    say(f"Kubernetes {plan.version} answers at {plan.server}")
+    return await apply_connect(plan, on_installed=_tell)
 
 
-def _described_by_aws(wanted: dict[str, Any], filename: str | None) -> "Cluster":
-    """A cluster of EKS, whoever made it. That it lets us in is asked here, where it is known who we are to AWS."""
-    from tasks.aws.preparing import keys_of
-    from tasks.aws.session import Aws
-    from tasks.aws.setting_up import check, connection_facts
-    from trialflow.specs import load_cluster
-
-    if unwanted := [f"--{name}" for name in ("kubeconfig", "context") if wanted[name]]:
-        raise InvalidInput(f"{' and '.join(unwanted)} cannot be used with provider aws: EKS tells where the cluster is", hint="leave it out")
-    aws = Aws(keys_of(load_cluster(filename)) if filename else None, region=wanted["region"])
-    cluster = connection_facts(aws, wanted["cluster_name"], namespace=wanted["namespace"], registry=wanted["registry"], api_url=wanted["api_url"])
-    asyncio.run(check(cluster, aws.principal))
-    return cluster
+def _tell(one: "Installed") -> None:
+    (say if one.outcome != "not allowed" else warn)(str(one))
 
 
-async def _set_up(cluster: "Cluster", *, install_too: bool) -> None:
-    from tasks.kubernetes.client.connection import open_cluster
-    from tasks.kubernetes.cluster.access import missing_rights
-    from tasks.kubernetes.cluster.checks import api_server
-    from tasks.kubernetes.cluster.installation import install, refuse_without
-
-    async with open_cluster(cluster) as connection:
-        version, _ = await api_server(connection)
-        say(f"Kubernetes {version} answers at {connection.server}")
-        installed = await install(connection) if install_too else []
-        for one in installed:
-            (say if one.outcome != "not allowed" else warn)(str(one))
-        missing = await missing_rights(connection)
-        refuse_without(missing, installed, cluster.namespace)
-        if missing:
-            warn(f"without the right to {', '.join(map(str, missing))} less can be told about what is pending or lost")
-
-
-def _keep(cluster: "Cluster") -> None:
-    """Keep it in Prefect first: if that fails nothing is kept. The file is written in one step."""
-    from tasks.kubernetes.cluster.saved import Clusters, save_block
-    from trialflow.cli.session import flow_session
+@click.command("list")
+@output_option
+def list_(output: str) -> None:
+    """List the clusters that are connected. The current one is marked."""
+    from tasks.kubernetes.cluster.saved import CONNECT, Clusters
 
     clusters = Clusters(Home.from_environment())
-    clusters.check_new(cluster.name)
+    found = []
+    for name in clusters.names():
+        try:
+            found.append(clusters.load(name))
+        except TrialflowError as error:
+            warn(error.message)
+    if not found and output == "table":
+        say("no cluster is connected")
+        hint(CONNECT)
+        return
+    current = clusters.current()
+    facts = ("name", "provider", "namespace", "server", "context", "registry", "api_url")
+    data = [{**{name: getattr(one, name) for name in facts}, "current": one.name == current} for one in found]
+    rows = [["*" if one.name == current else "", one.name, one.provider, one.namespace, one.server, one.registry] for one in found]
+    columns = ["CURRENT", "NAME", "PROVIDER", "NAMESPACE", "SERVER", "REGISTRY"]
+    show(data, output=output, names=[one.name for one in found], columns=columns, rows=rows)
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("-n", "--cluster-name", metavar="NAME", help="The cluster, as SigOpt has it.")
+def disconnect(name: str | None, cluster_name: str | None) -> None:
+    """Forget a cluster: by default the current one. Nothing on the cluster is touched, training runs go on."""
+    from tasks.operations.connecting import apply_disconnect, plan_disconnect
+    from trialflow.cli.session import flow_session
+
+    if name and cluster_name and name != cluster_name:
+        raise InvalidInput(f"two clusters are named, {name} and {cluster_name}", hint="name one")
+    home = Home.from_environment()
+    plan = plan_disconnect(home, name or cluster_name)
     with flow_session():
-        asyncio.run(save_block(cluster))
-        clusters.save(cluster)
+        asyncio.run(apply_disconnect(plan, home))
+    say(f"forgot cluster {plan.name}; nothing on it was touched")
+    if plan.next:
+        say(f"the current cluster is {plan.next}")
+
+
+@click.command()
+@cluster_option
+@click.option("--gpu", is_flag=True, help="Also NVIDIA's device plugin, which offers the GPUs of nodes to pods.")
+def install_plugins(cluster_name: str | None, gpu: bool) -> None:
+    """Set up what trialflow needs on a cluster: namespace, service accounts, rights. What is there stays, what differs is put right."""
+    asyncio.run(_install(the_cluster(cluster_name), gpu))
+
+
+async def _install(cluster: "Cluster", gpu: bool) -> None:
+    from tasks.kubernetes.client.connection import open_cluster
+    from tasks.operations.plugins import apply_plugins, plan_plugins
+
+    async with open_cluster(cluster) as connection:
+        plan = await plan_plugins(connection, gpu=gpu)
+        for one in await apply_plugins(plan, connection):
+            _tell(one)
+    if plan.note:
+        warn(plan.note)
+    if plan.gpus is None:
+        return
+    say(f"GPUs: {plan.gpus}")
+    if gpu and plan.gpus.is_offered:
+        say("a device plugin is at work already: none was installed")
+    elif not gpu and not plan.gpus.is_offered:
+        hint("nodes with NVIDIA GPUs and their driver need NVIDIA's device plugin: `trialflow cluster install-plugins --gpu`")

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trialflow.cli.cluster import tables
-from trialflow.cli.cluster.targets import Target
 from trialflow.home import Home
 from trialflow.results import facts
 from trialflow.results.text import duration, table, text_of
@@ -13,15 +12,16 @@ from trialflow.results.text import duration, table, text_of
 if TYPE_CHECKING:
     from tasks.experiments.client import ServiceClient
     from tasks.kubernetes.client.connection import Connection
+    from tasks.operations.targets import Target
 
 Details = tuple[dict[str, Any], str, list[str]]
 """Facts for programs, text for people, and names."""
 LAST_EVENTS = 8
 
 
-async def experiment_details(home: Home, client: "ServiceClient", target: Target, width: int | None) -> Details:
+async def experiment_details(home: Home, client: "ServiceClient", target: "Target", width: int | None) -> Details:
     """An experiment with its training runs that are on the cluster or active. What has ended is in the service alone."""
-    from trialflow.cli.working import who_works
+    from tasks.operations.workers import who_works
 
     experiment = target.experiment
     assert experiment is not None
@@ -43,7 +43,7 @@ async def experiment_details(home: Home, client: "ServiceClient", target: Target
     return data, "\n\n".join(parts), names
 
 
-async def run_details(client: "ServiceClient", connection: "Connection", target: Target, width: int | None) -> Details:
+async def run_details(client: "ServiceClient", connection: "Connection", target: "Target", width: int | None) -> Details:
     """A training run: what the service knows of it, its attempts on the cluster, and of the last one the pod's conditions and events."""
     from tasks.kubernetes.jobs.pending import moment
     from tasks.kubernetes.jobs.workload import read_events
@@ -85,7 +85,7 @@ def _state(data: Mapping[str, Any]) -> str:
     return data["state"] + (f": {data['reason']}" if data["reason"] and data["state"] == "failed" else "")
 
 
-def _run_text(data: Mapping[str, Any], target: Target, width: int | None) -> str:
+def _run_text(data: Mapping[str, Any], target: "Target", width: int | None) -> str:
     now = time.time()
     lines = [
         ("training run", f"{data['id']} {data['name']}"),

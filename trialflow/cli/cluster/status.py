@@ -1,8 +1,6 @@
 """`trialflow cluster status`."""
 
 import asyncio
-import shutil
-import sys
 import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
@@ -10,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trialflow.cli.cluster import tables
-from trialflow.cli.cluster.options import cluster_option, the_cluster
+from trialflow.cli.cluster.options import cluster_option, cluster_session, tell_failure, the_cluster, width
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.session import service_session
-from trialflow.cli.terminal.messages import error, hint, warn
+from trialflow.cli.terminal.messages import warn
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
 from trialflow.results.text import table
 
 if TYPE_CHECKING:
     from tasks.kubernetes.client.cluster import Cluster
-    from tasks.kubernetes.cluster.nodes import Nodes
+    from tasks.kubernetes.cluster.nodes import NodeReport
     from tasks.kubernetes.jobs.workload import AttemptStatus
 
 
@@ -32,17 +30,12 @@ if TYPE_CHECKING:
 def status(identifiers: tuple[str, ...], cluster_name: str | None, project: str | None, output: str) -> int:
     """Show what runs on the cluster, and what room there is.
 
-    ID is an experiment (12, experiment/12) or a training run (run/34, or its name): then that is shown, with every reason to wait.
+    ID is an experiment (12, experiment/12) or a training run (run/34, suggestion/34, or its name): that is shown then, with every reason to wait.
     """
     cluster = the_cluster(cluster_name)
     if identifiers:
         return asyncio.run(_some(cluster, identifiers, project_here(project), output))
     return asyncio.run(_all(cluster, output))
-
-
-def width() -> int | None:
-    """The width of the terminal; None where stdout is none, so that programs get whole lines."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 async def _all(cluster: "Cluster", output: str) -> int:
@@ -75,15 +68,15 @@ async def _experiments(
     works: "dict[str, list[AttemptStatus]]", lone: "list[AttemptStatus]"
 ) -> tuple[list[dict[str, Any]], list[list[Any]], dict[str, Any]]:
     """The experiments on the cluster for programs and as rows, and the training runs by name. Without the service only what the cluster says."""
-    from trialflow.cli.cluster.known import Known, known_of
+    from tasks.operations.targets import KnownWork, known_work
 
-    data, rows, known = [], [], Known()
+    data, rows, known = [], [], KnownWork()
     everything = [one for some in works.values() for one in some] + lone
     try:
         async with service_session() as (home, client):
-            from trialflow.cli.working import who_works
+            from tasks.operations.workers import who_works
 
-            known = await known_of(client, everything)
+            known = await known_work(client, everything)
             for work, experiment in sorted(known.experiments.items(), key=lambda one: -int(one[1]["id"])):
                 runs = [run for run in known.runs.values() if str(run.get("experiment")) == str(experiment["id"])]
                 best = await client.best_runs(experiment["id"])
@@ -100,7 +93,7 @@ async def _experiments(
     return data, rows, known.runs
 
 
-def _text(cluster: "Cluster", seen: "Nodes", experiments: list[list[Any]], lone: "list[AttemptStatus]", states: dict[str, Any]) -> str:
+def _text(cluster: "Cluster", seen: "NodeReport", experiments: list[list[Any]], lone: "list[AttemptStatus]", states: dict[str, Any]) -> str:
     parts = [f"cluster {cluster.name} at {cluster.server or 'this pod'}, namespace {cluster.namespace}"]
     if seen.nodes:
         nodes = table(tables.NODE_COLUMNS, [tables.node_row(node) for node in seen.nodes], width=None)
@@ -119,14 +112,15 @@ def _text(cluster: "Cluster", seen: "Nodes", experiments: list[list[Any]], lone:
 
 
 async def _some(cluster: "Cluster", identifiers: tuple[str, ...], project: str, output: str) -> int:
-    from tasks.kubernetes.client.connection import open_cluster
     from tasks.kubernetes.cluster.nodes import read_nodes
     from tasks.kubernetes.jobs.workload import read_workload
+    from tasks.operations.results import Failure
+    from tasks.operations.targets import find_target
     from trialflow.cli.cluster.details import experiment_details, run_details
-    from trialflow.cli.cluster.targets import find_target
 
     data, names, texts, code = [], [], [], 0
-    async with open_cluster(cluster) as connection, service_session() as (home, client):
+    async with cluster_session(cluster) as session:
+        home, client, connection = session.home, session.client, session.connection
         seen = await read_nodes(connection)
         attempts = await read_workload(connection, silent=[node.name for node in seen.nodes if not node.ready])
         for text in dict.fromkeys(identifiers):
@@ -137,10 +131,7 @@ async def _some(cluster: "Cluster", identifiers: tuple[str, ...], project: str, 
                 else:
                     facts, lines, found = await run_details(client, connection, target, width())
             except TrialflowError as problem:
-                error(problem.message)
-                if problem.hint:
-                    hint(problem.hint)
-                code = max(code, problem.exit_code)
+                code = max(code, tell_failure(Failure.of(problem)))
                 continue
             data.append(facts)
             texts.append(lines)

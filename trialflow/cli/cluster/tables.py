@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from trialflow.results import facts
 from trialflow.results.text import duration
+from trialflow.specs.resources import GPU
 
 if TYPE_CHECKING:
     from tasks.kubernetes.cluster.nodes import Node
     from tasks.kubernetes.jobs.workload import AttemptStatus
+    from tasks.operations.workers import Worker
 
 Json = Mapping[str, Any]
 NODE_COLUMNS = ("NODE", "STATE", "GROUP", "CPU", "MEMORY", "GPU", "PODS")
@@ -20,7 +22,7 @@ ATTEMPT_COLUMNS = ("RUN", "NAME", "STATE", "ATTEMPT", "POD", "NODE", "AGE", "REA
 def node_row(node: "Node") -> list[Any]:
     """NODE, STATE, GROUP, CPU, MEMORY, GPU, PODS."""
     state = ("ready" if node.ready else "not ready") + (", cordoned" if node.cordoned else "")
-    return [node.name, state, node.group, *(_amounts(node, resource) for resource in ("cpu", "memory", "nvidia.com/gpu", "pods"))]
+    return [node.name, state, node.group, *(_amounts(node, resource) for resource in ("cpu", "memory", GPU, "pods"))]
 
 
 def _amounts(node: "Node", resource: str) -> str | None:
@@ -41,10 +43,10 @@ def node_fact(node: "Node") -> dict[str, Any]:
 
 
 def experiment_row(
-    experiment: Json, *, runs: Sequence[Json], best: Sequence[Json], attempts: "Sequence[AttemptStatus]", worker: str | None
+    experiment: Json, *, runs: Sequence[Json], best: Sequence[Json], attempts: "Sequence[AttemptStatus]", worker: "Worker | None"
 ) -> list[Any]:
     """One row of `EXPERIMENT_COLUMNS`: RUNNING and PENDING are what the cluster says, the rest what the service does."""
-    row = facts.experiment_row(experiment, runs=runs, best=best, owner=worker)
+    row = facts.experiment_row(experiment, runs=runs, best=best, owner=str(worker) if worker else None)
     phases = [one.phase for one in attempts]
     return [*row[:3], phases.count("Running"), phases.count("Pending"), *row[4:]]
 

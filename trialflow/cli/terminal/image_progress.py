@@ -72,13 +72,15 @@ def line_of(event: ImageEvent) -> str | None:
     """One line for an event; None for events that need none."""
     if event.kind == "context":
         return f"image: {event.text}, {size(event.total)}"
+    if event.kind == "withheld":
+        return f"image: left out, because it may hold a key: {event.text}; the line `!{event.text}` in .dockerignore takes it in"
     if event.kind == "heavy":
         return f"image: {event.text} is large ({size(event.total)}); the line `{event.layer}` in .dockerignore would exclude it"
     if event.kind == "step":
         return f"image: step {event.number}/{event.steps}: {event.text}"
     if event.kind == "found":
         return f"image: unchanged, {event.text}"
-    if event.kind in ("pushing", "pushed"):
+    if event.kind in ("pushing", "pushed", "tagged"):
         return f"image: {event.kind} {event.text}"
     return None
 

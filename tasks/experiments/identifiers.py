@@ -1,4 +1,4 @@
-"""What a user types for an experiment or a training run: `12`, `experiment/12`, `run/34`, or a training run's name."""
+"""What a user types for an experiment or a training run: `12`, `experiment/12`, `run/34`, `suggestion/56`, or a training run's name."""
 
 import re
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 class Identifier:
     """What a user typed. `kind` is `either` for a bare number, which means an experiment if there is one; `value` is the number, or the name."""
 
-    kind: Literal["experiment", "run", "either", "name"]
+    kind: Literal["experiment", "run", "suggestion", "either", "name"]
     value: str
 
 
 def identifier(text: str) -> Identifier:
-    """What `12`, `experiment/12`, `run/34` or `run-abcd1234` stands for. Raises `InvalidInput`."""
-    match = re.fullmatch(r"(?:((?:ai)?experiment|(?:training_?)?run)/)?(\d{1,18})", text)
+    """What `12`, `experiment/12`, `run/34`, `suggestion/56` or `run-abcd1234` stands for. Raises `InvalidInput`."""
+    match = re.fullmatch(r"(?:((?:ai)?experiment|(?:training_?)?run|suggestion)/)?(\d{1,18})", text)
     if match is None:
         if not text.strip() or "/" in text:
             raise InvalidInput(
@@ -29,6 +29,8 @@ def identifier(text: str) -> Identifier:
         return Identifier("name", text)
     if match[1] is None:
         return Identifier("either", match[2])
+    if match[1] == "suggestion":
+        return Identifier("suggestion", match[2])
     return Identifier("experiment" if match[1].endswith("experiment") else "run", match[2])
 
 
@@ -55,16 +57,19 @@ async def find_experiment(client: "ServiceClient", text: str | None, project: st
 
 
 async def find_run(client: "ServiceClient", text: str, project: str) -> dict[str, Any]:
-    """The training run that `text` names, by its id or by its name in the project."""
+    """The training run that `text` names: by its id, or by its name or its suggestion in the project."""
     from tasks.experiments.client import ServiceNotFound
 
-    match = re.fullmatch(r"(?:run/)?(\d{1,18})", text)
+    wanted = identifier(text)
+    if wanted.kind == "experiment":
+        raise InvalidInput(f"{text!r} is an experiment, and a training run is expected", hint="as in run/34, or its name")
     try:
-        if match:
-            return await client.run(match[1])
-        found = await client.runs(project, filters=[{"field": "name", "operator": "==", "value": text}])
+        if wanted.kind in ("run", "either"):
+            return await client.run(wanted.value)
+        found = await client.runs(project, filters=[{"field": wanted.kind, "operator": "==", "value": wanted.value}])
     except ServiceNotFound:
         found = []
     if not found:
-        raise TrialflowError(f"there is no training run {text}", hint="`trialflow experiment show` lists an experiment's training runs")
+        where = f" in project {project}" if wanted.kind in ("name", "suggestion") else ""
+        raise TrialflowError(f"there is no training run {text}{where}", hint="`trialflow experiment show` lists an experiment's training runs")
     return found[0]
