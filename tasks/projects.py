@@ -1,4 +1,4 @@
-"""Which project a folder's experiments belong to."""
+"""The folder of a model, and the project that its experiments belong to."""
 
 import os
 import re
@@ -18,3 +18,16 @@ def project_id(project: str | None, folder: Path) -> str:
             raise InvalidInput(f"{given!r} cannot be a project id", hint="use 1 to 32 lower-case letters, digits, `-`, `_` and `.`")
         return given
     return re.sub(r"[^a-z0-9\-_.]", "", folder.name.lower())[:32] or "default"
+
+
+def model_folder(directory: str | None, *, is_deployed: bool) -> Path:
+    """The folder that the model runs in: `directory`, or the present one, which in a deployment is not the user's. Raises `InvalidInput`."""
+    if directory is None and is_deployed:
+        raise InvalidInput(
+            "the deployment was run without `directory`: the folder of the model is not known",
+            hint="give the parameter `directory`, an absolute path on the machine that executes the flow",
+        )
+    folder = Path(directory or os.getcwd()).expanduser().absolute()
+    if not folder.is_dir():
+        raise InvalidInput(f"the folder {folder} that the model should run in does not exist")
+    return folder

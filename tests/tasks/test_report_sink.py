@@ -4,8 +4,8 @@ from typing import Any
 
 from tasks.compute import Report
 from tasks.experiments.client import ServiceRefused, ServiceUnavailable
-from tasks.experiments.merging import folded
 from tasks.experiments.report_sink import ReportSink
+from trialflow.merging import folded
 
 
 class Service:

@@ -33,11 +33,12 @@ class Place:
 
     def prepared(self) -> "OnCluster":
         """The flow's parameter, once the session is up: Prefect knows the cluster, and the keys are where a flow of this process finds them."""
-        from flows.cluster import OnCluster, pod_keys
+        from flows.cluster import OnCluster
         from flows.image import ImageSource
+        from tasks.model_secrets import model_secrets
 
         block = asyncio.run(_known(self.cluster))
-        pod_keys.set(self.keys)
+        model_secrets.set(self.keys)
         build = None
         if self.run.image is None:
             build = ImageSource(directory=os.getcwd(), dockerfile=self.dockerfile, leave_out=list(self.leave_out))

@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from trialflow.merging import merged
 from trialflow.service import validation
 from trialflow.service.errors import BadRequest, Forbidden
-from trialflow.service.merging import merged
 from trialflow.service.store import experiments as experiment_store
 from trialflow.service.store.rows import Row, add, change, find, now
 from trialflow.service.store.schema import checkpoints, observations, suggestions, training_runs
