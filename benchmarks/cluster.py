@@ -131,21 +131,22 @@ async def plain(api: ApiClient, namespace: str, asked: argparse.Namespace) -> di
 async def same_jobs(api: ApiClient, namespace: str, asked: argparse.Namespace) -> dict[str, Any]:
     """The bare loop with the Jobs that trialflow creates."""
     from tasks.compute import Attempt
+    from tasks.images.facts import ImageFacts
     from tasks.kubernetes.client.cluster import Cluster
     from tasks.kubernetes.client.connection import open_cluster
     from tasks.kubernetes.client.kubeconfig_files import load_kubeconfig
-    from tasks.kubernetes.jobs.experiment_objects import ensure_belongings
+    from tasks.kubernetes.jobs.experiment_objects import ensure_objects
     from tasks.kubernetes.jobs.pod_template import PodTemplate, job
 
     document, context = load_kubeconfig(asked.kubeconfig, None, environ={})
     async with open_cluster(Cluster("bench", namespace=namespace, kubeconfig=document, context=context)) as connection:
-        await ensure_belongings(connection, "bench", owner={}, keys={})
+        await ensure_objects(connection, "bench", owner={}, keys={})
     command = ("sh", "-c", MODEL.format(seconds=asked.seconds))
 
     def made(number: int) -> dict[str, Any]:
         run = {"id": str(number), "name": f"bare-{number}", "assignments": {"x": 0.5}}
         attempt = Attempt(training_run=run, number=1, command=command, project="bench", directory=Path("/"), environment={}, patterns={"y": "y=(.*)"})
-        return job(attempt, PodTemplate(uid="bench", image=asked.image))
+        return job(attempt, PodTemplate(uid="bench", image=ImageFacts(asked.image, entrypoint=None)))
 
     return await bare(api, namespace, asked, made)
 

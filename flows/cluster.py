@@ -1,38 +1,30 @@
-"""What a flow needs of a cluster before the first training run: the connection, the image, nothing in the way. Then the compute on it."""
+"""What a flow needs of a cluster before the first training run: the connection, the image, nothing in the way."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
-from dataclasses import replace
 from pathlib import Path
 
-from prefect.logging import get_run_logger
-from prefect.runtime import flow_run
 from pydantic import BaseModel, Field
 
-from blocks.aws import load_aws
 from flows.image import ImageSource, dockerfile_in, make_image
-from tasks.experiments.client import ServiceUnavailable
 from tasks.images.choice import choose_image
 from tasks.images.errors import RegistryRefused, RegistryUnavailable
+from tasks.images.facts import ImageFacts
 from tasks.images.registry import look_up
-from tasks.kubernetes.client.cluster import Cluster
-from tasks.kubernetes.client.connection import Connection, open_cluster
-from tasks.kubernetes.client.errors import ClusterUnavailable
+from tasks.kubernetes.client.cluster import MODEL_ACCOUNT, Cluster
+from tasks.kubernetes.client.connection import open_cluster
 from tasks.kubernetes.cluster.access import require_rights
 from tasks.kubernetes.cluster.capacity import check_capacity
-from tasks.kubernetes.cluster.installation import MODEL, has_model_account
+from tasks.kubernetes.cluster.installation import has_model_account
 from tasks.kubernetes.cluster.saved import cluster_of_block
-from tasks.kubernetes.jobs.compute import KubernetesCompute
-from tasks.kubernetes.jobs.dry_run import pod_spec, rehearse
+from tasks.kubernetes.jobs.computes import KubernetesComputes
+from tasks.kubernetes.jobs.dry_run import dry_run, pod_spec
 from tasks.kubernetes.jobs.experiment_objects import require_secret
-from tasks.kubernetes.jobs.pod_template import PodTemplate
+from tasks.model_secrets import secrets_of_model
+from tasks.steps import run_logger
 from trialflow.errors import InvalidInput
 from trialflow.events import Event, tell
 from trialflow.specs import RunSpec
-
-pod_keys: ContextVar[Mapping[str, str] | None] = ContextVar("pod_keys", default=None)
-"""Secrets of the model that whoever calls a flow in this process has, such as the AWS keys of run.yml: flow parameters are shown and hold none."""
 
 
 class OnCluster(BaseModel):
@@ -44,113 +36,52 @@ class OnCluster(BaseModel):
     aws: str | None = Field(default=None, title="AWS credentials", description="Name of an AWS credentials block whose keys the model gets.")
 
 
-class Ground:
-    """A cluster that has been found fit: `connection` to it, and the `recipe` of its pods but for whom they belong to."""
-
-    def __init__(self, connection: Connection, recipe: PodTemplate, keys: Mapping[str, str]) -> None:
-        self.connection = connection
-        self.recipe = recipe
-        self.keys = keys
-
-    @asynccontextmanager
-    async def computing(
-        self, root: Path, *, uid: str, experiment_id: str | None, training_run_id: str | None, token: str
-    ) -> AsyncIterator[KubernetesCompute]:
-        """The compute for one experiment, or one training run by itself.
-
-        Whatever ends the work in order leaves nothing on the cluster; if the cluster or the service is away, what runs goes on and is adopted later.
-        """
-        recipe = replace(self.recipe, uid=uid, flow_run=str(flow_run.id) if flow_run.id else None)
-        keys = {**self.keys, **({"TRIALFLOW_UPSTREAM_TOKEN": token} if recipe.api_url else {})}
-
-        def trouble(text: str) -> None:
-            tell(Event("waiting", text=text))
-
-        owner = {"experiment_id": experiment_id, "training_run_id": training_run_id}
-        async with KubernetesCompute(self.connection, recipe, root, **owner, keys=keys, on_trouble=trouble) as compute:
-            try:
-                yield compute
-            except (ServiceUnavailable, ClusterUnavailable):
-                raise
-            except BaseException:
-                await compute.close()
-                raise
-            await compute.close()
-
-
 @asynccontextmanager
-async def ground(on: OnCluster, run: RunSpec, directory: Path) -> AsyncIterator[Ground]:
-    """Connect, make or look up the image, and check what can be checked before anything is launched. Raises errors for people."""
+async def cluster_computes(
+    on: OnCluster, run: RunSpec, directory: Path, *, root: Path, token: str, flow_run: str | None
+) -> AsyncIterator[KubernetesComputes]:
+    """Connect, make or look up the image, and check what can be checked before anything is launched. Raises errors for people.
+
+    `root` holds what is kept here of training runs; `token` is the service's.
+    """
     cluster = await cluster_of_block(on.name)
     async with open_cluster(cluster) as connection:
         await require_rights(connection)
         if not await has_model_account(connection):
             raise InvalidInput(
-                f"cluster {cluster.name} has no service account {MODEL} in namespace {cluster.namespace}",
+                f"cluster {cluster.name} has no service account {MODEL_ACCOUNT} in namespace {cluster.namespace}",
                 hint=f"`trialflow cluster install-plugins -n {cluster.name}` makes what is missing",
             )
         for name in run.secrets:
             await require_secret(connection, name)
-        recipe = await _recipe(on, run, cluster, directory)
-        if note := await check_capacity(connection, pod_spec(recipe)):
-            get_run_logger().warning(note)
+        image = await find_image(on, run, cluster, directory)
+        if note := await check_capacity(connection, pod_spec(run, image, cluster)):
+            run_logger().warning(note)
             tell(Event("waiting", text=note))
-        await rehearse(connection, recipe, command=run.run or (), environment=run.env, timeout=run.timeout)
-        yield Ground(connection, recipe, await _keys(on))
+        await dry_run(connection, run, image, cluster)
+        keys = await secrets_of_model(on.aws)
+        yield KubernetesComputes(
+            connection, cluster, run, image, root, token, keys, flow_run, on_trouble=lambda text: tell(Event("waiting", text=text))
+        )
 
 
-async def _recipe(on: OnCluster, run: RunSpec, cluster: Cluster, directory: Path) -> PodTemplate:
+async def find_image(on: OnCluster, run: RunSpec, cluster: Cluster, directory: Path) -> ImageFacts:
+    """The image of run.yml, or the one built from the directory, with what its registry knows. Raises `InvalidInput` if there is nothing to run."""
     source = on.build or ImageSource()
     source = source.model_copy(update={"directory": source.directory or str(directory)})
     choice = choose_image(run.image, registry=cluster.registry, dockerfile=dockerfile_in(source), build=not on.no_build)
-    get_run_logger().info("image: %s: %s", "built" if choice.builds else "used as it is", choice.why)
+    run_logger().info("image: %s: %s", "built" if choice.builds else "used as it is", choice.why)
     reference = choice.image
     if reference is None:
         names = {"name": choice.name or source.name, "tag": choice.tag or source.tag}
         reference = await make_image(source.model_copy(update=names), registry=cluster.registry)
-    resources = run.resources
-    recipe = PodTemplate(
-        uid="",
-        image=reference,
-        requests=resources.requests if resources else {},
-        limits=resources.limits if resources else {},
-        gpus=resources.gpus if resources else None,
-        secrets=tuple(run.secrets),
-        service_account=MODEL,
-        api_url=cluster.api_url,
-        pod=run.pod,
-    )
     try:
-        facts = await look_up(reference)
+        image = await look_up(reference)
     except (RegistryUnavailable, RegistryRefused) as error:
         # The nodes may be able to pull what we cannot look at; then the image's entrypoint has to execute what it is given.
-        get_run_logger().warning("the image was not looked up: %s", error.message)
-        return recipe
-    if not run.run and not facts.command and not facts.entrypoint:
+        run_logger().warning("the image was not looked up: %s", error.message)
+        return ImageFacts(reference, entrypoint=None)
+    if not run.run and not image.command and not image.entrypoint:
         hint = "give the command after `--`, or as `run:` in run.yml"
         raise InvalidInput("there is nothing to run: neither run.yml nor the image says what", hint=hint)
-    return replace(
-        recipe,
-        image=facts.reference,
-        entrypoint=facts.entrypoint,
-        command=facts.command,
-        user=facts.user,
-        environment_of_image=facts.environment,
-    )
-
-
-async def _keys(on: OnCluster) -> dict[str, str]:
-    keys = dict(pod_keys.get() or {})
-    if on.aws:
-        try:
-            found = await load_aws(on.aws)
-        except ValueError as error:
-            raise InvalidInput(f"there is no AWS credentials block called {on.aws!r} on this Prefect server", hint="`prefect block ls`") from error
-        pairs = {
-            "AWS_ACCESS_KEY_ID": found.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": found.secret_access_key,
-            "AWS_SESSION_TOKEN": found.session_token,
-            "AWS_DEFAULT_REGION": found.region,
-        }
-        keys.update({name: value for name, value in pairs.items() if value})
-    return keys
+    return image

@@ -14,9 +14,8 @@ from tasks.aws.preparing import keys_of, prepare_creation
 from tasks.aws.session import Aws
 from tasks.aws.setting_up import check, connection_facts, set_up
 from tasks.aws.steps import creation
-from tasks.kubernetes.client.cluster import Cluster
+from tasks.kubernetes.client.cluster import MODEL_ACCOUNT, Cluster
 from tasks.kubernetes.client.errors import ClusterRefused, ClusterUnavailable
-from tasks.kubernetes.cluster.installation import MODEL
 from tasks.kubernetes.cluster.saved import save_block
 from tasks.steps import step
 from trialflow.errors import InvalidInput
@@ -53,7 +52,7 @@ async def create(aws: Aws, config: ClusterSpec) -> Cluster:
     """The same inside of a flow, with credentials that are there already. Prefect keeps the cluster afterwards."""
     design, plan = prepare_creation(aws, config, today=datetime.now(UTC).date())
     get_run_logger().info("plan:\n%s", "\n".join(lines(plan)))
-    await do_all(creation(aws, design, MODEL))
+    await do_all(creation(aws, design, MODEL_ACCOUNT))
     cluster = connection_facts(aws, design.name, namespace=config.namespace, registry=config.registry, api_url=config.api_url)
     version = await answering(cluster.name, Installation(cluster, design), aws.principal)
     said(f"Kubernetes {version} answers at {cluster.server}")

@@ -1,47 +1,70 @@
 """The way of one training run: launch, collect, observe, and again if it was lost."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
-from tasks.compute import Attempt
+from tasks.compute import Attempt, label_of
+from tasks.context import RunContext
 from tasks.experiments.launch_history import LaunchHistory
-from tasks.outcome import Outcome
-from tasks.training_runs import Bench, collect, last_lines, launch, observe
+from tasks.steps import TaskChain
+from tasks.training_runs import Observed, collect, last_lines, launch, observe
 from trialflow.events import Event, tell
+
+T = TypeVar("T")
+
+
+class Chain(Protocol):
+    """Takes the steps of one training run, one after the other. See `TaskChain`, which makes each a Prefect task."""
+
+    async def __call__(self, step: str, label: str, call: Callable[[], Awaitable[T]], *, failure: Callable[[T], str | None] | None = None) -> T:
+        """Take one step; returns or raises what `call` does."""
+        ...
 
 
 class Execution:
-    """Executes training runs on one bench and knows which attempt of each is in flight, so that a stop can end them."""
+    """Executes training runs in one context, and knows which attempt of each is in flight, so that they can be stopped."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
+    def __init__(self, context: RunContext, new_chain: Callable[[], Chain] = TaskChain) -> None:
+        self.context = context
+        self.new_chain = new_chain
         self.in_flight: dict[str, Attempt] = {}
+        self.is_stopping = False
 
-    async def execute(self, run: Mapping[str, Any]) -> tuple[Outcome, dict[str, Any]]:
-        """Take a training run to its end, launching it again for as long as it is lost. Returns its outcome and its JSON."""
-        history = LaunchHistory.of(run)
-        name = str(run["name"])
-        while True:
-            attempt = self.bench.attempt(run, history.attempt)
+    async def execute(self, run: Mapping[str, Any], chain: Chain | None = None) -> Observed | None:
+        """Take a training run to its end, launching it again for as long as it is lost. None if it was stopped: then it stays active."""
+        take = chain or self.new_chain()
+        history, context, label = LaunchHistory.of(run), self.context, label_of(run)
+        while not self.is_stopping:
+            attempt = context.attempt(run, history.attempt)
             self.in_flight[attempt.training_run_id] = attempt
             if history.stopped_early is None:
-                await launch(name, self.bench, attempt)
-            ended = await collect(name, self.bench, attempt, history)
-            outcome, seen = await observe(name, self.bench, attempt, ended, history)
+                await take("launch", label, lambda attempt=attempt: launch(context, attempt))
+                if self.is_stopping:  # whoever stops what is in flight may have come too early for this one
+                    await context.compute.stop(attempt)
+            ended = await take("collect", label, lambda attempt=attempt, history=history: collect(context, attempt, history))
+            observed = await take(
+                "observe",
+                label,
+                lambda attempt=attempt, history=history, ended=ended: observe(context, attempt, ended, history),
+                failure=lambda observed: observed.failure,
+            )
             del self.in_flight[attempt.training_run_id]
-            await self.bench.compute.discard(attempt)
+            await context.compute.discard(attempt)
+            outcome, seen = observed.outcome, observed.training_run
             if outcome.kind != "lost":
-                text = outcome.reason and f"{outcome.reason}\n{last_lines(self.bench, attempt)}" if outcome.kind == "failed" else outcome.reason
+                text = outcome.reason and f"{outcome.reason}\n{last_lines(context, attempt)}" if outcome.kind == "failed" else outcome.reason
                 tell(Event(outcome.kind, seen, text, {"values": seen.get("values") or {}}))
-                return outcome, seen
+                return observed
             if not ended.stopped:
                 tell(Event("lost", seen, outcome.reason))
             reason = outcome.reason or "lost"
             history = history.after_loss(reason, counts=not ended.stopped, checkpoints=int(seen.get("checkpoint_count") or 0))
+        return None
 
     async def stop(self) -> int:
-        """End every attempt in flight; their training runs stay active and are launched again by the next flow. Returns how many."""
+        """Stop every attempt in flight; their training runs stay active and are launched again by the next flow. Returns how many there were."""
+        self.is_stopping = True
         attempts = list(self.in_flight.values())
-        await asyncio.gather(*(self.bench.compute.stop(attempt) for attempt in attempts))
+        await asyncio.gather(*(self.context.compute.stop(attempt) for attempt in attempts))
         return len(attempts)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prefect import flow
 from prefect.logging import get_run_logger
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 from pydantic import BaseModel, Field
 
 from blocks.registry import ImageRegistry
@@ -16,6 +16,7 @@ from tasks.images.events import ImageEvent, tell
 from tasks.images.login import Login, docker_login
 from tasks.images.references import DOCKER_HUB, HUB_ALIASES
 from tasks.images.repository import image_name, repository_of
+from tasks.projects import model_folder
 from tasks.steps import step
 from trialflow.errors import InvalidInput
 
@@ -84,7 +85,7 @@ async def make_image(source: ImageSource, *, registry: str | None = None, login:
 
     Returns `repository@sha256:...`. Raises the errors of `tasks.images.errors` and `InvalidInput`.
     """
-    directory = Path(source.directory or os.getcwd()).expanduser().absolute()
+    directory = model_folder(source.directory, is_deployed=bool(deployment.id))
     order = BuildRequest(
         directory=directory,
         repository=source.repository or _repository(source.name or image_name(directory.name), registry, login),

@@ -1,9 +1,12 @@
 """What every place that executes training runs can do: the interface between the flows and local processes or Kubernetes Jobs."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
+
+from trialflow.errors import TrialflowError
 
 Assignment = float | int | str
 
@@ -31,6 +34,27 @@ class Attempt:
     def training_run_id(self) -> str:
         """The id of the training run, decimal digits."""
         return str(self.training_run["id"])
+
+    @property
+    def label(self) -> str:
+        """The training run as people know it: `6 (run-ab12cd34)`."""
+        return label_of(self.training_run)
+
+    def launch_plan(self, training_run: Mapping[str, Any] | None) -> dict[str, Any]:
+        """What the launcher is told, whatever starts it. `training_run` is as much of the training run's JSON as it gets that way."""
+        return {
+            "training_run": training_run,
+            "attempt": self.number,
+            "project": self.project,
+            "patterns": dict(self.patterns),
+            "timeout": self.timeout,
+            "experiment_id": self.experiment_id,
+        }
+
+
+def label_of(training_run: Mapping[str, Any]) -> str:
+    """A training run as people know it: `6 (run-ab12cd34)`."""
+    return f"{training_run['id']} ({training_run['name']})" if training_run.get("name") else str(training_run["id"])
 
 
 @dataclass(frozen=True)
@@ -63,6 +87,22 @@ class Exit:
     problem: str | None = None
     started: float | None = None
     ended: float | None = None
+
+
+class ComputeUnavailable(TrialflowError):
+    """The place where training runs execute did not answer. The same request may work later, and what runs there goes on."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose training runs a compute executes: an experiment's, or one training run by itself.
+
+    `uid` is unique beyond one service: the experiment's unique name, or the training run's name.
+    """
+
+    uid: str
+    experiment_id: str | None = None
+    training_run_id: str | None = None
 
 
 class Compute(Protocol):
@@ -101,4 +141,19 @@ class Compute(Protocol):
 
     def read_log(self, attempt: Attempt, *, last: int | None = None) -> bytes:
         """What the attempt printed, the `last` bytes of it if given; empty if there is none."""
+        ...
+
+
+class Computes(Protocol):
+    """A place where training runs can be executed: it has been checked, and opens a compute for each scope."""
+
+    def open(self, scope: Scope) -> AbstractAsyncContextManager[Compute]:
+        """A compute for one scope, for as long as it is open.
+
+        An orderly end leaves nothing of the scope behind. If the service or the place itself is away, what runs is left running, to be adopted later.
+        """
+        ...
+
+    async def sweep(self, uid: str) -> None:
+        """Delete what a killed flow may have left behind of the scope `uid`, which is finished. No error if that is nothing."""
         ...

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 class EarlyStop:
-    """Watches the checkpoints of one attempt and ends it once it has no prospects. Without `prospects` it never does.
+    """Watches the checkpoints of one attempt and stops it once the early stopper gives a reason. Without `stopper` it never does.
 
     `decided` is the reason that was written to the service before, if one was. From the moment that it is there the training run will never be
     launched again, so whoever is killed in between leaves nothing undone: the next to come stops the attempt, if it still runs, and observes it.
     """
 
     def __init__(
-        self, client: ServiceClient, compute: Compute, attempt: Attempt, prospects: "EarlyStopper | None", *, decided: str | None = None
+        self, client: ServiceClient, compute: Compute, attempt: Attempt, stopper: "EarlyStopper | None", *, decided: str | None = None
     ) -> None:
         self.reason = decided
         self._client = client
         self._compute = compute
         self._attempt = attempt
-        self._prospects = prospects
+        self._stopper = stopper
         self._place = 0
         self._is_due = asyncio.Event()
         if decided is not None:
@@ -43,9 +43,9 @@ class EarlyStop:
         """Take in the next checkpoints, which the service has. Raises `ServiceUnavailable` if a decision could not be written down."""
         for checkpoint in checkpoints:
             self._place += 1
-            if self._prospects is None or self.reason is not None:
+            if self._stopper is None or self.reason is not None:
                 continue
-            reason = self._prospects.reached(self._attempt.training_run_id, self._attempt.number, self._place, checkpoint)
+            reason = self._stopper.reached(self._attempt.training_run_id, self._attempt.number, self._place, checkpoint)
             if reason is not None:
                 await self._client.merge_run(self._attempt.training_run_id, early_body(reason))
                 self.reason = reason

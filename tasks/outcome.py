@@ -60,6 +60,14 @@ def judge(
     return Outcome("failed", missing) if missing else Outcome("completed")
 
 
+def required_metrics(metrics: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the metrics that a training run has to log: all of an experiment's, and those that it needs even if it is stopped early.
+
+    A metric that is only stored may be logged at the very end, which one that is stopped early never reaches.
+    """
+    return tuple(one["name"] for one in metrics), tuple(one["name"] for one in metrics if one.get("strategy") != "store")
+
+
 def is_cut_short(ended: Exit) -> bool:
     """Whether the attempt ended because somebody ended it, or was lost: not by itself."""
     return ended.stopped or ended.lost is not None

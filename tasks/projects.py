@@ -1,4 +1,4 @@
-"""Which project a folder's experiments belong to."""
+"""The folder of a model, and the project that its experiments belong to."""
 
 import os
 import re
@@ -24,3 +24,16 @@ def project_id(project: str | None, folder: Path) -> str:
 def folder_id(project: str | None, folder: Path) -> str | None:
     """`HOST:PATH` of the folder, which tells it from others of its name. None if the user chose the project: then its folders belong together."""
     return None if project or os.environ.get("SIGOPT_PROJECT") else f"{socket.gethostname()}:{os.path.realpath(folder)}"
+
+
+def model_folder(directory: str | None, *, is_deployed: bool) -> Path:
+    """The folder that the model runs in: `directory`, or the present one, which in a deployment is not the user's. Raises `InvalidInput`."""
+    if directory is None and is_deployed:
+        raise InvalidInput(
+            "the deployment was run without `directory`: the folder of the model is not known",
+            hint="give the parameter `directory`, an absolute path on the machine that executes the flow",
+        )
+    folder = Path(directory or os.getcwd()).expanduser().absolute()
+    if not folder.is_dir():
+        raise InvalidInput(f"the folder {folder} that the model should run in does not exist")
+    return folder

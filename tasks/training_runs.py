@@ -1,115 +1,65 @@
-"""The steps of one training run as Prefect tasks: suggest, launch, collect, observe. Each finds what an earlier try of it has done.
-
-The tasks are thin: what they do is in functions and classes that need no Prefect. They take a `Bench`, what a flow works with, as it is: Prefect
-neither hashes nor searches it.
-"""
+"""The steps of one training run: suggest, launch, collect, observe. Each finds what an earlier try of it has done. They need no Prefect server."""
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from prefect.logging import get_run_logger
-from prefect.runtime import task_run
-
-from tasks.compute import Attempt, Compute, Exit, Report
+from tasks.compute import Attempt, Exit, Report
+from tasks.context import RunContext
 from tasks.early_stop import EarlyStop
-from tasks.experiments.checkpoints import last_values
-from tasks.experiments.client import ServiceClient, ServiceRefused, ServiceUnavailable
+from tasks.experiments.client import ServiceNotFound, ServiceRefused
 from tasks.experiments.launch_history import LONGEST_REASON, LaunchHistory, early_body
-from tasks.experiments.merging import merged
 from tasks.experiments.report_sink import ReportSink
-from tasks.kubernetes.client.errors import ClusterUnavailable
 from tasks.outcome import Outcome, is_cut_short, judge, log_excerpt
-from tasks.steps import step
+from tasks.steps import run_logger
 from trialflow.events import Event, log_sink, tell
+from trialflow.merging import combined
 from trialflow.metadata_keys import EXIT_CODE, REASON
-from trialflow.metrics import values_of
-from trialflow.specs import RunSpec
-
-if TYPE_CHECKING:
-    from tasks.experiments.early_stopper import EarlyStopper
+from trialflow.metrics import last_values, values_of
 
 OUR_NAME = re.compile(r"^run-[a-z0-9]{8}$")
 """Training runs with such a name were made by a flow, and a flow may launch them; others belong to whoever made them."""
-RETRY_DELAYS = [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0]
 LAST_LINES = 10
 
 
-class Bench:
-    """What a flow works with: the service, the compute, and how the model is run.
+@dataclass(frozen=True)
+class Observed:
+    """The verdict on an attempt, and its training run's JSON as it is now."""
 
-    `prospects` are there if the experiment wants training runs that promise nothing to be ended early.
-    """
+    outcome: Outcome
+    training_run: dict[str, Any]
 
-    def __init__(
-        self,
-        *,
-        client: ServiceClient,
-        compute: Compute,
-        project: str,
-        run: RunSpec,
-        directory: Path,
-        required: Sequence[str],
-        source: Mapping,
-    ) -> None:
-        self.client = client
-        self.compute = compute
-        self.project = project
-        self.run = run
-        self.directory = directory
-        self.required = required
-        self.source = source
-        self.prospects: EarlyStopper | None = None
-
-    def attempt(self, run: Mapping[str, Any], number: int) -> Attempt:
-        """One attempt of a training run, as the compute takes it."""
-        return Attempt(
-            training_run=run,
-            number=number,
-            command=tuple(self.run.run or ()),
-            project=self.project,
-            directory=self.directory,
-            environment={name: str(value) for name, value in (self.run.env or {}).items()},
-            patterns=dict(self.run.metrics or {}),
-            timeout=self.run.timeout,
-            experiment_id=str(run["experiment"]) if run.get("experiment") else None,
-        )
+    @property
+    def failure(self) -> str | None:
+        """Why the training run failed; None if it did not."""
+        return self.outcome.reason or "failed" if self.outcome.kind == "failed" else None
 
 
-def _wait(error: Exception) -> None:
-    tell(Event("waiting", text=str(getattr(error, "message", error))))
-
-
-_step = partial(step, delays=RETRY_DELAYS, retried=(ServiceUnavailable, ClusterUnavailable), on_retry=_wait)
-
-
-@_step("suggest")
-async def suggest(name: str, bench: Bench, experiment_id: str) -> dict[str, Any]:
+async def suggest(context: RunContext, experiment_id: str, name: str, *, is_retry: bool) -> dict[str, Any]:
     """Have the service suggest assignments: a new training run called `name`. A retry finds the one that an earlier try made."""
-    if (task_run.run_count or 1) > 1:
+    flow = context.flow
+    if is_retry:
         wanted = [{"field": "name", "operator": "==", "value": name}]
-        if found := await bench.client.runs(bench.project, experiment_id=experiment_id, filters=wanted):
+        if found := await flow.client.runs(flow.project, experiment_id=experiment_id, filters=wanted):
             return found[0]
-    run = await bench.client.suggest_run(experiment_id, name)
-    get_run_logger().info("training run %s: %s", run["id"], run.get("assignments"))
+    run = await flow.client.suggest_run(experiment_id, name)
+    run_logger().info("training run %s: %s", run["id"], run.get("assignments"))
     return run
 
 
-@_step("launch")
-async def launch(name: str, bench: Bench, attempt: Attempt) -> None:
-    """Start the training run, or adopt it if it was started before."""
-    await bench.compute.launch(attempt)
+async def launch(context: RunContext, attempt: Attempt) -> None:
+    """Start the attempt, or adopt it if it was started before."""
+    await context.compute.launch(attempt)
     tell(Event("launched", attempt.training_run))
 
 
-@_step("collect")
-async def collect(name: str, bench: Bench, attempt: Attempt, history: LaunchHistory) -> Exit:
-    """Wait until the attempt ends, and bring what the model logs to the service meanwhile; end it early if it has no prospects."""
-    logger = get_run_logger()
-    sink = ReportSink(bench.client, attempt.training_run_id, earlier_checkpoints=history.earlier_checkpoints, warn=logger.warning)
-    early = EarlyStop(bench.client, bench.compute, attempt, bench.prospects, decided=history.stopped_early)
+async def collect(context: RunContext, attempt: Attempt, history: LaunchHistory) -> Exit:
+    """Wait until the attempt ends, and bring what the model logs to the service meanwhile; stop it early if the early stopper says so."""
+    logger = run_logger()
+    client = context.flow.client
+    sink = ReportSink(client, attempt.training_run_id, earlier_checkpoints=history.earlier_checkpoints, warn=logger.warning)
+    early = EarlyStop(client, context.compute, attempt, context.early_stopper, decided=history.stopped_early)
 
     async def apply(reports: Sequence[Report]) -> None:
         await early.consider(await sink.apply(early.relieved(reports)))
@@ -118,47 +68,56 @@ async def collect(name: str, bench: Bench, attempt: Attempt, history: LaunchHist
         logger.info("pending: %s", reason)
         tell(Event("pending", attempt.training_run, reason))
 
-    return await early.beside(bench.compute.follow(attempt, on_reports=apply, on_log=log_sink.get(), on_pending=pending))
+    return await early.beside(context.compute.follow(attempt, on_reports=apply, on_log=log_sink.get(), on_pending=pending))
 
 
-@_step("observe")
-async def observe(name: str, bench: Bench, attempt: Attempt, ended: Exit, history: LaunchHistory) -> tuple[Outcome, dict[str, Any]]:
-    """Judge how the attempt ended and write it to the service. Returns the outcome and the training run as it is now.
+async def observe(context: RunContext, attempt: Attempt, ended: Exit, history: LaunchHistory) -> Observed:
+    """Judge how the attempt ended and write it to the service.
 
     A lost training run stays active, its history says why, and the flow launches it again.
     """
-    logger = get_run_logger()
-    run = await bench.client.run(attempt.training_run_id)
+    logger, client = run_logger(), context.flow.client
+    try:
+        run = await client.run(attempt.training_run_id)
+    except ServiceNotFound:
+        return Observed(Outcome("failed", "it was deleted from the service while it was executed"), dict(attempt.training_run))
     early = LaunchHistory.of(run).stopped_early
-    last = await _last_values(bench, run) if early and is_cut_short(ended) else {}
+    last = await _last_values(context, run) if early and is_cut_short(ended) else {}
     run = {**run, "values": {**(run.get("values") or {}), **last}}
-    outcome = judge(ended, state=run["state"], values=run["values"], required=bench.required, reason=history.reason_since(run), early=early)
+    required = context.required_if_stopped if early and is_cut_short(ended) else context.required
+    outcome = judge(ended, state=run["state"], values=run["values"], required=required, reason=history.reason_since(run), early=early)
     if outcome.kind == "lost":
         reason = outcome.reason or "lost"
-        if ended.stopped or history.lost < bench.run.max_relaunches:
+        if ended.stopped or history.lost < context.flow.run.max_relaunches:
             after = history.after_loss(reason, counts=not ended.stopped, checkpoints=int(run.get("checkpoint_count") or 0))
-            await bench.client.merge_run(attempt.training_run_id, after.merge_body())
+            await client.merge_run(attempt.training_run_id, after.merge_body())
             logger.warning("lost (%s); it is launched again and costs no budget", reason)
-            return outcome, run
+            return Observed(outcome, run)
         outcome = Outcome("failed", f"lost {history.lost + 1} times, the last time because: {reason}")
-    body = merged(_ending(bench, attempt, outcome, ended), {"values": last} if last else {})
+    body = combined(_ending(context, attempt, outcome, ended), {"values": last} if last else {})
     if early and not outcome.is_early:
-        body = merged(body, early_body(None))  # it came to an end of its own before it was stopped
-    await bench.client.merge_run(attempt.training_run_id, body)
+        body = combined(body, early_body(None))  # it came to an end of its own before it was stopped
+    try:
+        await client.merge_run(attempt.training_run_id, body)
+    except ServiceRefused as refused:
+        # What the service refuses it would refuse again: the training run must end all the same, or every flow to come would meet it.
+        reason = f"the service refused its result: {refused.message}"
+        outcome = Outcome("failed", reason)
+        await client.merge_run(attempt.training_run_id, {"state": "failed", "dev_metadata": {REASON: reason[:LONGEST_REASON]}})
     if outcome.kind == "failed":
-        logger.error("failed: %s\n%s", outcome.reason, last_lines(bench, attempt))
+        logger.error("failed: %s\n%s", outcome.reason, last_lines(context, attempt))
     else:
         how = f"stopped early ({outcome.reason})" if outcome.is_early else "completed"
         logger.info("%s: %s", how, values_of(run))
-    return outcome, run
+    return Observed(outcome, run)
 
 
-def _ending(bench: Bench, attempt: Attempt, outcome: Outcome, ended: Exit) -> dict[str, Any]:
+def _ending(context: RunContext, attempt: Attempt, outcome: Outcome, ended: Exit) -> dict[str, Any]:
     body: dict[str, Any] = {"state": outcome.kind}
-    if log := log_excerpt(bench.compute.read_log(attempt, last=100_000)):
+    if log := log_excerpt(context.compute.read_log(attempt, last=100_000)):
         body["logs"] = {"all": {"content": log}}
-    if bench.source:
-        body["source_code"] = dict(bench.source)
+    if context.flow.source:
+        body["source_code"] = dict(context.flow.source)
     if outcome.reason and not outcome.is_early:
         body["dev_metadata"] = {REASON: outcome.reason[:LONGEST_REASON]}
     if ended.code is not None:
@@ -166,23 +125,20 @@ def _ending(bench: Bench, attempt: Attempt, outcome: Outcome, ended: Exit) -> di
     return body
 
 
-async def _last_values(bench: Bench, run: Mapping[str, Any]) -> dict[str, Any]:
+async def _last_values(context: RunContext, run: Mapping[str, Any]) -> dict[str, Any]:
     """What the last checkpoints of the current attempt say of the metrics that the model has not logged by the time it was stopped."""
-    if not (missing := [name for name in bench.required if name not in (run.get("values") or {})]):
+    if not (missing := [name for name in context.required if name not in (run.get("values") or {})]):
         return {}
-    found = await bench.client.checkpoints(str(run["id"]))
+    found = await context.flow.client.checkpoints(str(run["id"]))
     return last_values(found[: len(found) - LaunchHistory.of(run).earlier_checkpoints], missing)
 
 
-def last_lines(bench: Bench, attempt: Attempt) -> str:
+def last_lines(context: RunContext, attempt: Attempt) -> str:
     """The end of what the attempt printed, for a message."""
-    lines = bench.compute.read_log(attempt, last=20_000).decode(errors="replace").rstrip().splitlines()
+    lines = context.compute.read_log(attempt, last=20_000).decode(errors="replace").rstrip().splitlines()
     return "\n".join("  | " + line[:300] for line in lines[-LAST_LINES:]) or "  (it printed nothing)"
 
 
 def is_ours(run: Mapping[str, Any]) -> bool:
     """Whether a flow made this training run, so that a flow may launch it."""
     return bool(OUR_NAME.match(run.get("name") or ""))
-
-
-__all__ = ["Bench", "ServiceRefused", "collect", "is_ours", "last_lines", "launch", "observe", "suggest"]

@@ -22,6 +22,10 @@ OWNER = "trialflow_owner"
 EARLY_STOPPING = "trialflow_early_stopping"
 """Its `early_stopping` as JSON: the API has no field for it, and a SigOpt server refuses unknown ones."""
 
+FLOW_RUNS = "trialflow_flow_runs"
+"""The ids of the Prefect flow runs that worked on it, latest first, with spaces between: a flow run that is retried goes on with its experiment.
+A training run that belongs to no experiment has it too."""
+
 # of a training run
 ATTEMPT = "trialflow_attempt"
 LOST = "trialflow_lost"

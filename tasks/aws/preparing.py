@@ -8,7 +8,7 @@ from tasks.aws.facts import read_facts
 from tasks.aws.inventory import read_inventory
 from tasks.aws.plan import Plan, plan_creation, plan_destruction
 from tasks.aws.session import Aws, Keys
-from tasks.kubernetes.cluster.installation import MODEL
+from tasks.kubernetes.client.cluster import MODEL_ACCOUNT
 from trialflow.errors import InvalidInput
 from trialflow.specs import ClusterSpec
 
@@ -24,7 +24,7 @@ def prepare_creation(aws: Aws, spec: ClusterSpec, *, today: date) -> tuple[Desig
     if found.cluster is not None:
         require_ours(found.cluster, "change")
     design = design_of(spec, read_facts(aws, spec), today=today)
-    return design, plan_creation(design, found, MODEL, limit=spec.max_cost_per_hour)
+    return design, plan_creation(design, found, MODEL_ACCOUNT, limit=spec.max_cost_per_hour)
 
 
 def prepare_destruction(aws: Aws, name: str) -> Plan:

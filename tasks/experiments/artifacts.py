@@ -5,14 +5,17 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
 
 from tasks.experiments.ledger import Ledger
-from tasks.outcome import Outcome
+from tasks.experiments.tally import Tally
+from trialflow.metadata_keys import REASON
 from trialflow.metrics import values_of
+from trialflow.results.facts import lost_of, state_of, stopped_early
 from trialflow.results.report import report
 
 EVERY_SECONDS = 2.0
@@ -29,11 +32,9 @@ class ArtifactReporter:
     def __init__(self, experiment: Mapping[str, Any], ledger: Ledger, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.experiment = experiment
         self.ledger = ledger
-        self.last_failure: str | None = None
         self._clock = clock
         self._progress: UUID | None = None
         self._updated = float("-inf")
-        self._rows: list[dict[str, Any]] = []
         self._showing: asyncio.Task[None] | None = None
 
     @property
@@ -41,27 +42,22 @@ class ArtifactReporter:
         """The stem of the artifacts' keys: lower-case letters, digits and dashes of the experiment's name."""
         return re.sub(r"[^a-z0-9]+", "-", self.experiment["name"].lower()).strip("-") or "experiment"
 
-    def observed(self, run: Mapping[str, Any], outcome: Outcome) -> None:
-        """Take in the outcome of one training run."""
-        if outcome.kind == "failed":
-            self.last_failure = outcome.reason
-        facts = {**values_of(run), **run["assignments"], "reason": outcome.reason or ""}
-        self._rows.append({"training run": run["id"], "outcome": outcome.word, **facts})
+    def observed(self) -> None:
+        """Another training run has ended: bring the progress up to date, if that was not done a moment ago."""
         if self._clock() - self._updated >= EVERY_SECONDS and (self._showing is None or self._showing.done()):
             self._showing = asyncio.create_task(_kept_going(self._show_progress()))
 
-    async def finish(self, best: Sequence[Mapping[str, Any]]) -> None:
-        """Write the table and the report."""
+    async def finish(self, runs: Sequence[Mapping[str, Any]], best: Sequence[Mapping[str, Any]]) -> None:
+        """Write the table and the report of all `runs` of the experiment, as the service has them, whichever flow executed them."""
         if self._showing is not None:
             await self._showing
-        await _kept_going(self._show_all(best))
+        await _kept_going(self._show_all(runs, best))
 
-    async def _show_all(self, best: Sequence[Mapping[str, Any]]) -> None:
+    async def _show_all(self, runs: Sequence[Mapping[str, Any]], best: Sequence[Mapping[str, Any]]) -> None:
         await self._show_progress()
-        if self._rows:
-            await acreate_table_artifact(table=self._rows, key=f"{self.key}-training-runs", description=f"Experiment {self.experiment['id']}")
-        books = self.ledger
-        text = report(self.experiment, best, done=books.spent, failed=books.failed, stopped=books.stopped, lost=books.lost)
+        if rows := table_rows(runs):
+            await acreate_table_artifact(table=rows, key=f"{self.key}-training-runs", description=f"Experiment {self.experiment['id']}")
+        text = report(self.experiment, best, **asdict(Tally.of(runs)))
         await acreate_markdown_artifact(markdown=text, key=f"{self.key}-report")
 
     async def _show_progress(self) -> None:
@@ -80,3 +76,19 @@ async def _kept_going(showing: Awaitable[None]) -> None:
         await showing
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost a training run
         logger.warning("Prefect's server did not take what it shows of the experiment: %s", error or type(error).__name__)
+
+
+def table_rows(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row for each training run that has ended, in the order of their ids."""
+    ended = sorted((run for run in runs if run["state"] != "active"), key=lambda run: int(run["id"]))
+    return [
+        {
+            "training run": run["id"],
+            "outcome": state_of(run),
+            **values_of(run),
+            **(run.get("assignments") or {}),
+            "lost": lost_of([run]),
+            "reason": stopped_early(run) or ((run.get("dev_metadata") or {}).get(REASON) if run["state"] == "failed" else None) or "",
+        }
+        for run in ended
+    ]

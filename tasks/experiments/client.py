@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from requests.exceptions import InvalidJSONError
+
 from tasks.causes import cause_of
 from tasks.experiments.transport import reach_directly
 from trialflow.errors import TrialflowError
@@ -16,6 +18,7 @@ _project = os.environ.get("SIGOPT_PROJECT")
 os.environ["SIGOPT_PROJECT"] = "default"
 try:
     from sigopt.exception import ApiException, ConnectionException  # noqa: E402
+    from sigopt.ratelimit import failed_status_rate_limit  # noqa: E402
     from sigopt.request_driver import RequestDriver  # noqa: E402
 finally:
     if _project is None:
@@ -29,16 +32,16 @@ PAGE = 1000
 THREADS = 16
 
 
+AWAY_OR_BUSY = (408, 429, 502, 503, 504)
+"""The statuses of answers that say to come again."""
+
+
 class ServiceUnavailable(TrialflowError):
     """The service did not answer, or was busy for longer than the client waits. The same request may work later."""
 
 
-class ServiceNotFound(TrialflowError):
-    """The service has no such object."""
-
-
 class ServiceRefused(TrialflowError):
-    """The service refused the request for what it says (HTTP 400 to 499); asking again changes nothing."""
+    """The service refused the request for what it says, or failed at it (HTTP 500), or it cannot be sent at all; asking again changes nothing."""
 
     def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -48,6 +51,13 @@ class ServiceRefused(TrialflowError):
     def is_space_exhausted(self) -> bool:
         """Whether it was refused because every point of a finite space has been suggested."""
         return self.status == 400 and "space exhausted" in self.message.lower()
+
+
+class ServiceNotFound(ServiceRefused):
+    """The service has no such object."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=404)
 
 
 class ServiceClient:
@@ -169,9 +179,13 @@ class ServiceClient:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def _send(self, method: str, path: tuple[str, ...], body: Json, headers: dict[str, str] | None) -> Json:
+        # The client makes whoever was refused five times wait, the longer the more often. What is refused here is not asked again.
+        failed_status_rate_limit.clear()
         try:
             return self._driver.request(method, list(path), body, headers) or {}
         except ConnectionException as error:
+            if isinstance(error.__cause__, InvalidJSONError):  # the client takes it for a failed connection
+                raise ServiceRefused(f"it cannot be sent as JSON: {error.__cause__}", status=400) from error
             raise ServiceUnavailable(
                 f"the service at {self.url} did not answer: {cause_of(error)}", hint="`trialflow doctor` looks for the reason"
             ) from error
@@ -180,7 +194,7 @@ class ServiceClient:
 
     def _explained(self, error: ApiException, request: str) -> TrialflowError:
         said = error.message or "no message"
-        if error.status_code == 429 or error.status_code >= 500:
+        if error.status_code in AWAY_OR_BUSY:
             return ServiceUnavailable(f"the service at {self.url} answered {error.status_code} to {request}: {said}")
         if error.status_code in (401, 403):
             return ServiceRefused(
@@ -190,4 +204,6 @@ class ServiceClient:
             )
         if error.status_code == 404:
             return ServiceNotFound(f"the service at {self.url} has no {'/'.join(request.split('/')[2:])}: {said}")
+        if error.status_code >= 500:
+            return ServiceRefused(f"the service at {self.url} failed with {error.status_code} at {request}: {said}", status=error.status_code)
         return ServiceRefused(said, status=error.status_code)

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.experiments.checkpoints import value_at
 from tasks.experiments.client import ServiceClient
 from tasks.experiments.launch_history import LaunchHistory
+from trialflow.metrics import value_at
 from trialflow.optimizer.stopping import Curve, Rule, should_stop
 from trialflow.specs import early_stopping_of
 

@@ -10,7 +10,8 @@ class Ledger:
 
     `budget` is None for an unlimited experiment. `spent` counts finished training runs, failed ones too; `reserved` those that are active but
     worked on by others (made by hand through the API). With `canary` set one training run goes alone until one has completed.
-    `stop_after_failures` failures in a row end the experiment; 0 never does. `stopped` counts those that completed because they were stopped early.
+    `stop_after_failures` failures in a row end the experiment; 0 never does. What has become of training runs before, and how often some were lost,
+    is not counted here: the service knows that of all of them (`Tally`).
     """
 
     budget: int | None
@@ -20,9 +21,6 @@ class Ledger:
     canary: bool = True
     stop_after_failures: int = 5
     active: set[str] = field(default_factory=set)
-    lost: int = 0
-    failed: int = 0
-    stopped: int = 0
     failures_in_row: int = 0
     exhausted: bool = False
 
@@ -50,21 +48,15 @@ class Ledger:
         """A training run starts, or is adopted."""
         self.active.add(name)
 
-    def lose(self) -> None:
-        """A training run was lost and is launched again: it keeps its unit."""
-        self.lost += 1
-
-    def complete(self, name: str, *, is_early: bool = False) -> None:
+    def complete(self, name: str) -> None:
         """A training run completed, perhaps because it was stopped early."""
         self._end(name)
-        self.stopped += is_early
         self.failures_in_row = 0
         self.canary = False
 
     def fail(self, name: str) -> None:
         """A training run failed; it has spent its unit."""
         self._end(name)
-        self.failed += 1
         self.failures_in_row += 1
 
     def drop(self, name: str) -> None:

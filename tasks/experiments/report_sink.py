@@ -10,13 +10,13 @@ from typing import Any
 
 from tasks.compute import Report
 from tasks.experiments.client import ServiceClient, ServiceRefused
-from tasks.experiments.merging import folded
+from trialflow.merging import folded
 
 
 class ReportSink:
     """Applies the reports of one attempt of one training run. Give it all of them, in order, from the first; again after a crash.
 
-    `warn` gets a sentence for each report that the service refuses, as a model that talks to it directly would get it as an error.
+    A report that the service refuses is dropped, and `warn` gets a sentence about it: refused once, it would be refused for ever.
     """
 
     def __init__(self, client: ServiceClient, training_run_id: str, *, earlier_checkpoints: int, warn: Callable[[str], None]) -> None:
@@ -46,7 +46,11 @@ class ReportSink:
         if not bodies:
             return []
         if self._stored is None:
-            run = await self._client.run(self._run)
+            try:
+                run = await self._client.run(self._run)
+            except ServiceRefused as refused:
+                self._warn(f"{len(bodies)} checkpoints were dropped: {refused.message}")
+                return []
             self._stored = int(run.get("checkpoint_count") or 0) - self._earlier
         known = max(0, self._stored - self._passed)
         taken = list(bodies[:known])
@@ -55,9 +59,10 @@ class ReportSink:
             try:
                 await self._client.log_checkpoint(self._run, body)
                 taken.append(body)
+                self._stored = stored + 1
             except ServiceRefused as refused:
                 self._warn(f"a checkpoint was refused: {refused.message}")
-            self._stored = stored + 1
+                self._stored, self._passed = stored, self._passed - 1
         return taken
 
     async def _merge(self, bodies: Sequence[Mapping[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
-from trialflow.metadata_keys import FOLDER, SAME
+from trialflow.metadata_keys import FLOW_RUNS, FOLDER, SAME
 
 FREE_FIELDS = ("budget", "parallel_bandwidth", "metadata")
 """Fields that may change between two invocations that mean the same experiment."""
@@ -19,6 +19,8 @@ def new_uid() -> str:
     return f"experiment-{secrets.token_hex(5)}"
 
 
+MOST_FLOW_RUNS = 12
+"""Flow runs that are remembered: a value in metadata has 500 characters."""
 WhenFinished = Literal["new", "report"]
 
 
@@ -54,16 +56,22 @@ def plan(
     *,
     when_finished: WhenFinished,
     always_new: bool = False,
+    flow_run_id: str | None = None,
     folder: str | None = None,
 ) -> ResumePlan:
     """Decide from the experiment asked for and the project's experiments, newest first.
 
-    The newest with the same key that is not another folder's is resumed if budget is left or the file gives it more. A finished one is reported, or
-    a new one is created.
+    A flow run that has worked on an experiment before, for example one that is retried, resumes or reports that one: it spends no second budget.
+    Otherwise the newest with the same key that is not another folder's is resumed if budget is left or the file gives it more. A finished one is
+    reported, or a new one is created.
     """
     key = experiment_key(body)
-    known = [(one, one.get("metadata") or {}) for one in existing]
-    found = next((one for one, kept in known if kept.get(SAME) == key and not is_of_another_folder(kept.get(FOLDER), folder)), None)
+    found = next((one for one in existing if flow_run_id is not None and flow_run_id in flow_runs_of(one)), None)
+    if found is not None:
+        when_finished, always_new = "report", False
+    else:
+        known = [(one, one.get("metadata") or {}) for one in existing]
+        found = next((one for one, kept in known if kept.get(SAME) == key and not is_of_another_folder(kept.get(FOLDER), folder)), None)
     if always_new or found is None:
         return ResumePlan("create")
     progress = found.get("progress") or {}
@@ -74,3 +82,17 @@ def plan(
     if budget is None or spent < budget or active:
         return ResumePlan("resume", str(found["id"]), update)
     return ResumePlan("create") if when_finished == "new" else ResumePlan("report", str(found["id"]), None)
+
+
+def flow_runs_of(kept: Mapping[str, Any]) -> list[str]:
+    """The ids of the flow runs that worked on an experiment, or on a training run by itself, latest first."""
+    metadata = {**(kept.get("dev_metadata") or {}), **(kept.get("metadata") or {})}
+    return str(metadata.get(FLOW_RUNS) or "").split()
+
+
+def with_flow_run(kept: Mapping[str, Any], flow_run_id: str | None) -> dict[str, str]:
+    """The metadata that remembers the flow run with those before it; empty outside of a flow run."""
+    if flow_run_id is None:
+        return {}
+    before = [one for one in flow_runs_of(kept) if one != flow_run_id]
+    return {FLOW_RUNS: " ".join([flow_run_id, *before][:MOST_FLOW_RUNS])}

@@ -9,12 +9,13 @@ class ImageFacts:
     """An image in a registry.
 
     `reference` is `repository@sha256:...`, as a pod should name it: for an image of several platforms the index, so that each node takes its own.
-    `entrypoint`, `command`, `user`, `working_dir`, `environment` and `labels` are those of its configuration; `platforms` are such as
-    `linux/amd64`; `size` is what has to be pulled, in bytes, compressed.
+    `entrypoint`, `command`, `user`, `working_dir`, `environment` and `labels` are those of its configuration; `entrypoint` is None if the registry
+    could not be asked, and then nothing else is known. `platforms` are such as `linux/amd64`; `size` is what has to be pulled, in bytes,
+    compressed.
     """
 
     reference: str
-    entrypoint: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = ()
     command: tuple[str, ...] = ()
     user: str = ""
     working_dir: str = ""

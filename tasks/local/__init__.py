@@ -3,6 +3,6 @@
 This room knows processes, folders and locks; it knows nothing of experiments or of the service but its address.
 """
 
-from tasks.local.compute import LocalCompute
+from tasks.local.compute import LocalCompute, LocalComputes
 
-__all__ = ["LocalCompute"]
+__all__ = ["LocalCompute", "LocalComputes"]

@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import trialflow.launcher
-from tasks.compute import Attempt, Exit, Report
+from tasks.compute import Attempt, Exit, Report, Scope
 from tasks.local.folder import AttemptFolder, JournalTail, Tail
 from tasks.local.following import BellListener
 from tasks.local.orphans import kill_leftovers
@@ -60,14 +60,9 @@ class LocalCompute:
         folder.write(
             "launch.json",
             {
-                "training_run": dict(attempt.training_run),
-                "attempt": attempt.number,
+                **attempt.launch_plan(dict(attempt.training_run)),
                 "command": list(attempt.command),
                 "directory": str(attempt.directory) if attempt.directory else None,
-                "project": attempt.project,
-                "patterns": dict(attempt.patterns),
-                "timeout": attempt.timeout,
-                "experiment_id": attempt.experiment_id,
             },
         )
         await self._start(folder, attempt)
@@ -201,6 +196,21 @@ class LocalCompute:
     def _reap(self, folder: AttemptFolder) -> None:
         if (process := self._started.pop(folder.path, None)) is not None:
             process.wait()
+
+
+class LocalComputes:
+    """This machine as a place for training runs: one compute serves every scope, for what it starts needs nothing beside it."""
+
+    def __init__(self, root: Path, *, api_url: str, api_token: str) -> None:
+        self._compute = LocalCompute(root, api_url=api_url, api_token=api_token)
+
+    @contextlib.asynccontextmanager
+    async def open(self, scope: Scope) -> AsyncIterator[LocalCompute]:
+        """See `Computes.open`."""
+        yield self._compute
+
+    async def sweep(self, uid: str) -> None:
+        """Nothing: launchers end by themselves, and folders are kept for their logs."""
 
 
 def boot_id() -> str:

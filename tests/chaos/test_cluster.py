@@ -38,4 +38,6 @@ def test_deleted_and_evicted_pods_are_lost_and_launched_again(tenant: Tenant) ->
     code, out, said = finish(process)
     assert code == 0, said
     assert said.count(" lost (") == 2 and "evicted" in said, said
-    tenant.assert_whole(json.loads(out), 6)
+    summary = json.loads(out)
+    assert summary["lost"] == 2
+    tenant.assert_whole(summary, 6)

@@ -60,4 +60,6 @@ def test_a_result_that_comes_after_its_pod_was_deleted_is_not_counted_twice(tena
     code, out, said = finish(process)
     assert code == 0, said
     assert said.count(" lost (its pod was deleted") == 2, said
-    tenant.assert_whole(json.loads(out), 6)
+    summary = json.loads(out)
+    assert summary["lost"] == 2
+    tenant.assert_whole(summary, 6)

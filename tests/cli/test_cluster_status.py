@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from tasks.compute import Attempt
+from tasks.compute import Attempt, Scope
 from tasks.experiments.identifiers import Identifier, identifier
+from tasks.images.facts import ImageFacts
 from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.jobs.workload import AttemptStatus
 from tests import given
@@ -67,8 +68,8 @@ class Place:
             await client.ensure_project("tests")
             run = await (client.suggest_run(experiment["id"], name) if experiment else client.create_run("tests", {"name": name}))
             uid, number = (self.uid, str(experiment["id"])) if experiment else (name, None)
-            made = PodTemplate(uid=uid, image=self.image, entrypoint=(), **recipe)
-            async with KubernetesCompute(connection, made, self.home.root / "kept", experiment_id=number) as compute:
+            made = PodTemplate(uid=uid, image=ImageFacts(self.image), **recipe)
+            async with KubernetesCompute(connection, made, self.home.root / "kept", scope=Scope(uid, experiment_id=number)) as compute:
                 await compute.launch(Attempt(run, 1, ["sh", "-c", script], "tests", experiment_id=number))
         return run
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.compute import Compute
+from tasks.images.facts import ImageFacts
 from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.client.connection import open_cluster
 from tasks.kubernetes.jobs.compute import KubernetesCompute
@@ -32,7 +33,7 @@ class TestKubernetes(ComputeContract):
 
     @pytest.fixture
     async def another(self, cluster: Cluster, image: str, tmp_path: Path) -> AsyncIterator[Callable[[], Compute]]:
-        recipe = PodTemplate(uid=f"experiment-{secrets.token_hex(5)}", image=image, entrypoint=())
+        recipe = PodTemplate(uid=f"experiment-{secrets.token_hex(5)}", image=ImageFacts(image))
         async with AsyncExitStack() as opened:
             connection = await opened.enter_async_context(open_cluster(cluster))
             computes = [await opened.enter_async_context(KubernetesCompute(connection, recipe, tmp_path)) for _ in range(MOST)]

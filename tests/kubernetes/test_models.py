@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.images.facts import ImageFacts
 from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.client.connection import open_cluster
 from tasks.kubernetes.jobs.compute import KubernetesCompute
@@ -33,7 +34,7 @@ async def field_of(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Callable]:
         connection = await opened.enter_async_context(open_cluster(cluster))
 
         async def make(image: str) -> Field:
-            recipe = PodTemplate(uid=f"experiment-{secrets.token_hex(5)}", image=image, entrypoint=())
+            recipe = PodTemplate(uid=f"experiment-{secrets.token_hex(5)}", image=ImageFacts(image))
             compute = await opened.enter_async_context(KubernetesCompute(connection, recipe, tmp_path))
             return Field(lambda: compute, patience=180)
 

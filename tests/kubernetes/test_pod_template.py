@@ -1,29 +1,52 @@
 """The Job of an attempt: what Kubernetes would change stays as it was meant, and the user's own fields are laid over ours."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tasks.compute import Attempt
+from tasks.images.facts import ImageFacts
+from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.jobs.overlay import overlaid
-from tasks.kubernetes.jobs.pod_template import Mode, PodTemplate, job, job_name
+from tasks.kubernetes.jobs.pod_template import Mode, PodTemplate, job, job_name, pod_template
 from tasks.kubernetes.jobs.starting import hopeless, wants_next_mode
+from trialflow.specs import RunSpec
 
 RUN = {"id": "34", "name": "run-abcd1234", "assignments": {"x": 0.5}, "logs": {"all": {"content": "long"}}}
-WORK = Attempt(RUN, 1, ["sh", "-c", "echo $$ $(date)"], "p", experiment_id="12", environment={"A": "$(B)"}, timeout=90)
+ATTEMPT = Attempt(RUN, 1, ["sh", "-c", "echo $$ $(date)"], "p", experiment_id="12", environment={"A": "$(B)"}, timeout=90)
+IMAGE = ImageFacts("i@sha256:1")
 
 
-def made(mode: Mode = "shell", attempt: Attempt = WORK, **recipe: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    spec = job(attempt, PodTemplate(**{"uid": "experiment-1", "image": "i@sha256:1", "entrypoint": (), "user": "", **recipe}), mode)["spec"][
-        "template"
-    ]["spec"]
+def made(mode: Mode = "shell", attempt: Attempt = ATTEMPT, image: ImageFacts = IMAGE, **template: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    spec = job(attempt, PodTemplate(**{"uid": "experiment-1", "image": image, **template}), mode)["spec"]["template"]["spec"]
     return spec, spec["containers"][0]
 
 
 def test_a_job_is_named_after_its_training_run_and_attempt() -> None:
-    assert job_name(WORK) == "run-abcd1234"
+    assert job_name(ATTEMPT) == "run-abcd1234"
     assert job_name(Attempt(RUN, 3, [], "p")) == "run-abcd1234-3"
+
+
+def test_the_template_is_made_of_run_yml_image_and_cluster() -> None:
+    run = RunSpec.model_validate(
+        {"run": "true", "secrets": ["mine"], "resources": {"gpus": 1, "limits": {"memory": "1Gi"}}, "pod": {"hostIPC": False}}
+    )
+    template = pod_template(run, IMAGE, Cluster("c", api_url="http://service"), uid="experiment-1", has_keys=True, flow_run="f")
+    assert template == PodTemplate(
+        uid="experiment-1",
+        image=IMAGE,
+        limits={"memory": "1Gi"},
+        gpus=1,
+        secret="experiment-1",
+        secrets=("mine",),
+        service_account="trialflow-model",
+        api_url="http://service",
+        flow_run="f",
+        pod={"hostIPC": False},
+    )
+    assert pod_template(RunSpec(), IMAGE, Cluster("c"), uid="u").secret is None
 
 
 def test_dollars_of_the_user_survive_kubernetes() -> None:
@@ -34,23 +57,21 @@ def test_dollars_of_the_user_survive_kubernetes() -> None:
 
 @pytest.mark.parametrize(("mode", "first"), [("shell", "sh"), ("python", "python3")])
 def test_the_images_entrypoint_stays_between_launcher_and_command(mode: Mode, first: str) -> None:
-    _, container = made(mode, entrypoint=("/entry", "-x"))
+    _, container = made(mode, image=replace(IMAGE, entrypoint=("/entry", "-x")))
     assert container["command"][0] == first and container["args"][-5:-3] == ["/entry", "-x"]
 
 
 def test_an_unknown_entrypoint_is_left_to_kubernetes() -> None:
-    assert "command" not in made(entrypoint=None)[1] and "command" not in made("bare")[1]
+    assert "command" not in made(image=replace(IMAGE, entrypoint=None))[1] and "command" not in made("bare")[1]
 
 
 def test_without_a_launcher_the_time_limit_is_the_pods() -> None:
     assert made("bare")[0]["activeDeadlineSeconds"] == 90 and "activeDeadlineSeconds" not in made()[0]
 
 
-@pytest.mark.parametrize(
-    ("user", "expected"), [("", 1000), ("root", 1000), ("0:0", 1000), ("app", 1000), ("1234", None), ("1234:5", None), (None, 1000)]
-)
-def test_nobody_runs_as_root(user: str | None, expected: int | None) -> None:
-    security = made(user=user)[0]["securityContext"]
+@pytest.mark.parametrize(("user", "expected"), [("", 1000), ("root", 1000), ("0:0", 1000), ("app", 1000), ("1234", None), ("1234:5", None)])
+def test_nobody_runs_as_root(user: str, expected: int | None) -> None:
+    security = made(image=replace(IMAGE, user=user))[0]["securityContext"]
     assert security["runAsNonRoot"] and security.get("runAsUser") == expected
 
 
@@ -66,7 +87,7 @@ def test_gpu_nodes_are_kept_away_from_unless_a_gpu_is_asked_for() -> None:
 
 
 def test_nothing_large_and_no_secret_is_in_the_manifest() -> None:
-    text = json.dumps(job(WORK, PodTemplate(uid="u", image="i", secret="u", api_url="http://x")))
+    text = json.dumps(job(ATTEMPT, PodTemplate(uid="u", image=IMAGE, secret="u", api_url="http://x")))
     assert "long" not in text and "TRIALFLOW_UPSTREAM_URL" in text
     named = {variable["name"] for variable in made(secret="u", api_url="http://x")[1]["env"]}
     assert "TRIALFLOW_UPSTREAM_URL" in named and "TRIALFLOW_UPSTREAM_TOKEN" not in named

@@ -8,10 +8,12 @@ import pytest
 from tasks.experiments import artifacts
 from tasks.experiments.artifacts import ArtifactReporter
 from tasks.experiments.ledger import Ledger
-from tasks.outcome import Outcome
+from tasks.experiments.tally import Tally, result_line
 
 EXPERIMENT = {"id": "1", "name": "My model", "budget": 4, "progress": {"finished_run_count": 0}}
-RUN = {"id": "7", "values": {"y": {"value": 1.0}}, "assignments": {"x": 2}}
+RUN = {"id": "7", "state": "completed", "values": {"y": {"value": 1.0}}, "assignments": {"x": 2}}
+EARLY = {**RUN, "id": "8", "dev_metadata": {"trialflow_stopped_early": "below the median"}}
+BAD = {**RUN, "id": "10", "state": "failed", "values": {}, "dev_metadata": {"trialflow_reason": "exit code 3", "trialflow_lost": 2}}
 
 
 def reporter(now: list[float]) -> ArtifactReporter:
@@ -32,7 +34,7 @@ async def test_a_server_that_is_slow_is_asked_once_at_a_time_and_not_waited_for(
     now = [0.0]
     one = reporter(now)
     for _ in range(3):
-        one.observed(RUN, Outcome("completed"))
+        one.observed()
         await asyncio.sleep(0)
         now[0] += 10
     assert len(asked) == 1
@@ -47,12 +49,12 @@ async def test_a_server_that_is_away_is_a_warning(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(artifacts, name, away)
     one = reporter([0.0])
     with caplog.at_level(logging.WARNING):
-        one.observed(RUN, Outcome("completed"))
-        await one.finish([])
+        one.observed()
+        await one.finish([RUN], [])
     assert "connection refused" in caplog.text
 
 
-async def test_what_was_stopped_early_is_shown_as_stopped_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_table_has_all_training_runs_that_have_ended_in_order_with_their_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
     tables: list[list[dict[str, object]]] = []
 
     async def keep(*_: object, **shown: object) -> str:
@@ -63,7 +65,33 @@ async def test_what_was_stopped_early_is_shown_as_stopped_with_its_reason(monkey
     for name in ("acreate_progress_artifact", "aupdate_progress_artifact", "acreate_table_artifact", "acreate_markdown_artifact"):
         monkeypatch.setattr(artifacts, name, keep)
     one = reporter([0.0])
-    one.observed(RUN, Outcome("completed", "below the median"))
-    one.observed(RUN, Outcome("completed"))
-    await one.finish([])
-    assert [(row["outcome"], row["reason"]) for row in tables[0]] == [("stopped", "below the median"), ("completed", "")]
+    await one.finish([BAD, {**RUN, "id": "11", "state": "active"}, EARLY, RUN], [])
+    assert [(row["training run"], row["outcome"], row["lost"], row["reason"]) for row in tables[0]] == [
+        ("7", "completed", 0, ""),
+        ("8", "stopped", 0, "below the median"),
+        ("10", "failed", 2, "exit code 3"),
+    ]
+
+
+def test_what_has_become_of_training_runs_is_counted_from_what_the_service_keeps() -> None:
+    assert Tally.of([BAD, {**RUN, "state": "active", "dev_metadata": {"trialflow_lost": 1}}, EARLY, RUN]) == Tally(
+        done=3, failed=1, stopped=1, lost=3
+    )
+
+
+@pytest.mark.parametrize(
+    ("budget", "tally", "best", "line"),
+    [
+        (6, Tally(done=6), [RUN], "6 of 6, best y 1 (training run 7)"),
+        (6, Tally(done=6, failed=1, lost=2), [RUN], "6 of 6, 1 failed, 2 lost and launched again, best y 1 (training run 7)"),
+        (None, Tally(done=3, stopped=1), [RUN, EARLY], "3 training runs, 1 stopped early, best y 1 (training run 7)"),
+        (2, Tally(done=2, failed=2), [], "2 of 2, 2 failed, no training run completed"),
+    ],
+)
+def test_the_last_state_of_a_flow_run_says_the_result(budget: int | None, tally: Tally, best: list, line: str) -> None:
+    assert result_line({"budget": budget, "metrics": [{"name": "y"}, {"name": "z", "strategy": "store"}]}, tally, best) == line
+
+
+def test_several_optimized_metrics_have_several_best_training_runs() -> None:
+    metrics = [{"name": "y", "strategy": "optimize"}, {"name": "z", "strategy": "optimize"}]
+    assert result_line({"budget": 2, "metrics": metrics}, Tally(done=2), [RUN, EARLY]) == "2 of 2, best training runs 7, 8"

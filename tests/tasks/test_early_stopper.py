@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tasks.experiments.checkpoints import last_values
 from tasks.experiments.early_stopper import EarlyStopper, rule_of
+from trialflow.metrics import last_values
 from trialflow.optimizer.stopping import Rule
 
 MEDIAN = Rule("median", "acc", min_checkpoints=2)

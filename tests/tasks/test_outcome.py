@@ -4,7 +4,7 @@ import pytest
 
 from tasks.compute import Exit
 from tasks.experiments.launch_history import LaunchHistory
-from tasks.outcome import Outcome, judge, log_excerpt
+from tasks.outcome import Outcome, judge, log_excerpt, required_metrics
 from tasks.preflight import check_command
 from trialflow.errors import InvalidInput
 from trialflow.metadata_keys import ATTEMPT, REASON, STOPPED_BY_USER
@@ -67,6 +67,11 @@ def test_a_reason_that_was_too_long_to_keep_whole_is_not_taken_for_a_new_one() -
 
 def test_all_missing_metrics_are_named() -> None:
     assert judge(Exit(code=0), state="active", values={"b": 1}, required=["a", "b", "c"]).reason == "metrics a, c were not logged"
+
+
+def test_one_that_is_stopped_early_does_not_need_metrics_that_are_only_stored() -> None:
+    metrics = [{"name": "a", "strategy": "optimize"}, {"name": "b", "strategy": "constraint"}, {"name": "c", "strategy": "store"}, {"name": "d"}]
+    assert required_metrics(metrics) == (("a", "b", "c", "d"), ("a", "b", "d"))
 
 
 def test_a_long_log_keeps_its_two_ends() -> None:

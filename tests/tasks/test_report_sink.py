@@ -1,11 +1,15 @@
 """What a model logged reaches the service exactly once."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
 from tasks.compute import Report
-from tasks.experiments.client import ServiceRefused, ServiceUnavailable
-from tasks.experiments.merging import folded
+from tasks.experiments.client import ServiceClient, ServiceNotFound, ServiceRefused, ServiceUnavailable
 from tasks.experiments.report_sink import ReportSink
+from trialflow.merging import folded
 
 
 class Service:
@@ -91,3 +95,56 @@ async def test_one_refused_report_does_not_take_the_others_with_it() -> None:
 
 def test_a_later_value_of_another_kind_replaces_an_earlier_one() -> None:
     assert folded([{"a": {"b": 1}}, {"a": None}, {"a": {"c": 2}}]) == {"a": {"c": 2}}
+
+
+async def test_the_flows_client_tells_what_can_be_tried_again_from_what_never_will_be_taken() -> None:
+    statuses = {200: None, 400: ServiceRefused, 404: ServiceNotFound, 429: ServiceUnavailable, 500: ServiceRefused, 503: ServiceUnavailable}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    client = ServiceClient(f"http://127.0.0.1:{server.server_address[1]}", "token")
+    client._driver.timeout = 0.2  # the client itself repeats a 429 for so long
+    try:
+        for status, error in statuses.items():
+            if error is None:
+                await client.merge_run(str(status), {})
+            else:
+                with pytest.raises(error):
+                    await client.merge_run(str(status), {})
+        with pytest.raises(ServiceRefused, match="cannot be sent"):
+            await client.merge_run("200", {"values": {"y": {"value": float("nan")}}})
+    finally:
+        client.close()
+        server.shutdown()
+        server.server_close()
+
+
+async def test_many_refusals_cost_no_time() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    client = ServiceClient(f"http://127.0.0.1:{server.server_address[1]}", "token")
+    pauses: list[float] = []
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sigopt.ratelimit.time.sleep", pauses.append)
+            for _ in range(12):
+                with pytest.raises(ServiceRefused):
+                    await client.merge_run("400", {})
+    finally:
+        client.close()
+        server.shutdown()
+        server.server_close()
+    assert not pauses
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers every request for a training run with the status that is its id."""
+
+    def do_MERGE(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(int(self.path.rpartition("/")[2]))
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.experiments.resume import ResumePlan, experiment_key, is_of_another_folder, plan
+from tasks.experiments.resume import MOST_FLOW_RUNS, ResumePlan, experiment_key, flow_runs_of, is_of_another_folder, plan, with_flow_run
 from tasks.projects import folder_id
-from trialflow.metadata_keys import FOLDER, SAME
+from trialflow.metadata_keys import FLOW_RUNS, FOLDER, SAME
 
 BODY = {"name": "x", "parameters": [{"name": "a"}], "metrics": [{"name": "m"}], "budget": 10, "parallel_bandwidth": 2}
 
@@ -70,3 +70,29 @@ def test_two_folders_of_one_name_with_the_same_files_are_two_experiments(tmp_pat
     assert plan(BODY, [theirs, stored(4, identifier="6")], when_finished="report", folder=folder_id(None, second)).experiment_id == "6"
     first.rename(tmp_path / "a" / "renamed")
     assert plan(BODY, [theirs], when_finished="report", folder=folder_id(None, tmp_path / "a" / "renamed")).experiment_id == "7"
+
+
+@pytest.mark.parametrize(
+    ("done", "expected"), [(10, ResumePlan("report", "7", None)), (4, ResumePlan("resume", "7", {}))], ids=["finished", "with budget left"]
+)
+@pytest.mark.parametrize("always_new", [False, True])
+def test_a_flow_run_that_is_retried_goes_on_with_its_experiment_or_reports_it(done: int, expected: ResumePlan, always_new: bool) -> None:
+    newer = stored(0, identifier="9")
+    ours = stored(done)
+    ours["metadata"] |= with_flow_run(ours, "flow-1")
+    assert plan(BODY, [newer, ours], when_finished="new", always_new=always_new, flow_run_id="flow-1") == expected
+
+
+def test_another_flow_run_of_a_schedule_makes_a_new_experiment() -> None:
+    ours = stored(10)
+    ours["metadata"] |= with_flow_run(ours, "flow-1")
+    assert plan(BODY, [ours], when_finished="new", flow_run_id="flow-2") == ResumePlan("create")
+
+
+def test_the_flow_runs_of_an_experiment_are_remembered_latest_first_up_to_what_a_value_holds() -> None:
+    kept: dict = {}
+    for number in range(20):
+        kept = {"metadata": with_flow_run(kept, f"{number:036}")}
+    assert flow_runs_of(kept)[0] == f"{19:036}" and len(flow_runs_of(kept)) == MOST_FLOW_RUNS
+    assert len(kept["metadata"][FLOW_RUNS]) <= 500
+    assert with_flow_run(kept, f"{19:036}") == kept["metadata"], "the same one again changes nothing"

@@ -5,24 +5,13 @@ import os
 import re
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal
 
 from trialflow.network import LOOPBACK, without_logins
+from trialflow.results.checks import Check
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-
-
-@dataclass(frozen=True)
-class Check:
-    """What was checked and found; `fix` says what to do about it."""
-
-    what: str
-    state: Literal["ok", "warn", "fail"]
-    found: str
-    fix: str | None = None
 
 
 def libraries(prefect: str, sqlalchemy: str) -> Check:

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import click
 
-from trialflow.cli.diagnosis import Check, libraries, network, prefect_server, version_of_server
+from trialflow.cli.diagnosis import libraries, network, prefect_server, version_of_server
 from trialflow.cli.environment import SHELL, gone_service, ignored_variable, unset
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
-from trialflow.network import unusable
 from trialflow.results.checks import CHECK_COLUMNS, Check, check_rows, problems
 
 LEAST_FREE = 1 << 30
@@ -32,7 +31,6 @@ def doctor(output: str) -> int:
     home = Home.from_environment()
     checks: list[Callable[[], Check]] = [
         python,
-        network,
         lambda: home_folder(home),
         lambda: disk(home),
         lambda: service(home),
@@ -58,14 +56,6 @@ def doctor(output: str) -> int:
 def python() -> Check:
     """The Python that executes trialflow."""
     return Check("python", "ok", f"{platform.python_version()} at {sys.executable}")
-
-
-def network() -> Check:
-    """Variables that keep requests to clusters and registries from being made; requests on this machine need none of them."""
-    found = unusable(os.environ)
-    if not found:
-        return Check("network", "ok", "no variable is in the way")
-    return Check("network", "warn", "; ".join(f"{name}: {why}" for name, why in found.items()), f"`unset {' '.join(found)}`, or correct it")
 
 
 def home_folder(home: Home) -> Check:

@@ -10,6 +10,8 @@ from trialflow.network import without_logins
 
 DEFAULT_NAMESPACE = "orchestrate"
 """SigOpt's, so that clusters that were set up for it go on as they are."""
+MODEL_ACCOUNT = "trialflow-model"
+"""The service account of training runs. It has no rights, and its token is not mounted."""
 NAME = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,98}[a-zA-Z0-9])?")
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 REGISTRY = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*", re.IGNORECASE)

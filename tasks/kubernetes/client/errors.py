@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from tasks.compute import ComputeUnavailable
 from trialflow.errors import TrialflowError
 
 FORBIDDEN = re.compile(
@@ -26,7 +27,7 @@ class ClusterError(TrialflowError):
         self.reason = reason
 
 
-class ClusterUnavailable(ClusterError):
+class ClusterUnavailable(ClusterError, ComputeUnavailable):
     """There was no answer, or one that says to come again: worth trying again."""
 
 

@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tasks.kubernetes.client.cluster import MODEL_ACCOUNT
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused, Exists, Missing
 from tasks.kubernetes.client.labels import MANAGED_BY, TRIALFLOW
 from tasks.kubernetes.client.objects import ask
 from tasks.kubernetes.cluster.access import FLOWS, RIGHTS, Right, role, role_for
 
-MODEL = "trialflow-model"
-"""The service account of training runs. It has no rights, and its token is not mounted."""
 POLICY = "trialflow-egress"
 METADATA_ADDRESSES = ("169.254.169.254/32", "100.100.100.200/32"), ("fd00:ec2::254/128",)
 """Where machines of clouds ask for the credentials of the machine (Amazon, Google, Microsoft and others; Alibaba): by IPv4, and by IPv6."""
@@ -98,7 +97,7 @@ async def has_model_account(connection: Connection) -> bool:
     """Whether the service account of training runs is there; taken to be if we may not look."""
     try:
         path = PATHS["ServiceAccount"].format(namespace=connection.namespace)
-        await ask(connection, "GET", f"{path}/{MODEL}", what=f"read ServiceAccount {MODEL}")
+        await ask(connection, "GET", f"{path}/{MODEL_ACCOUNT}", what=f"read ServiceAccount {MODEL_ACCOUNT}")
     except Missing:
         return False
     except ClusterRefused as error:
@@ -118,10 +117,10 @@ def refuse_without(missing: Sequence[Right], installed: Sequence[Installed], nam
             f"could not set up namespace {namespace}: these rights are missing: {', '.join(map(str, needed))}",
             hint=f"ask an administrator for this Role, bound to you, or use another namespace with `--namespace`:\n{role_for(missing, namespace)}",
         )
-    if any(one.outcome == "not allowed" and one.name == MODEL for one in installed):
+    if any(one.outcome == "not allowed" and one.name == MODEL_ACCOUNT for one in installed):
         raise ClusterRefused(
-            f"could not set up namespace {namespace}: its service account {MODEL}, which training runs need, may not be looked at or made",
-            hint=f"ask an administrator for `kubectl --namespace {namespace} create serviceaccount {MODEL}` and connect with `--no-install`",
+            f"could not set up namespace {namespace}: its service account {MODEL_ACCOUNT}, which training runs need, may not be looked at or made",
+            hint=f"ask an administrator for `kubectl --namespace {namespace} create serviceaccount {MODEL_ACCOUNT}` and connect with `--no-install`",
         )
 
 
@@ -136,7 +135,7 @@ def manifests(namespace: str) -> list[dict[str, Any]]:
         {
             "apiVersion": "v1",
             "kind": "ServiceAccount",
-            "metadata": {"name": MODEL, "namespace": namespace},
+            "metadata": {"name": MODEL_ACCOUNT, "namespace": namespace},
             "automountServiceAccountToken": False,
         },
         network_policy(namespace),
@@ -197,7 +196,7 @@ async def ensure(connection: Connection, manifest: Mapping[str, Any]) -> Install
 
 def is_needed(kind: str, name: str) -> bool:
     """Whether training runs that a flow outside the cluster starts need this; the rest is for flows inside it, and for what is told of nodes."""
-    return kind == "Namespace" or (kind, name) == ("ServiceAccount", MODEL)
+    return kind == "Namespace" or (kind, name) == ("ServiceAccount", MODEL_ACCOUNT)
 
 
 def difference(found: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,17 +3,16 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tasks.compute import Attempt, Exit, Report
+from tasks.compute import Attempt, Exit, Report, Scope
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterError, ClusterRefused, Exists, Missing
 from tasks.kubernetes.client.labels import TRAINING_RUN, WORK
 from tasks.kubernetes.client.objects import ask, listed
 from tasks.kubernetes.jobs import ending
-from tasks.kubernetes.jobs.experiment_objects import delete_belongings, ensure_belongings, owner_labels
+from tasks.kubernetes.jobs.experiment_objects import delete_objects, ensure_objects, owner_labels
 from tasks.kubernetes.jobs.following import Following
 from tasks.kubernetes.jobs.log_folder import KeptFolder
 from tasks.kubernetes.jobs.pod_template import MODE, MODES, PodTemplate, job, job_name
@@ -24,7 +23,7 @@ GONE_SECONDS = 15.0
 
 
 class KubernetesCompute:
-    """Executes training runs as Jobs. One for all training runs of an experiment, or for one by itself: `recipe.uid` is what they have in common.
+    """Executes training runs as Jobs. One for all training runs of an experiment, or for one by itself: `template.uid` is what they have in common.
 
     Open while it is used (`async with`). `root` holds what is kept on this machine: `ROOT/<training run>/<attempt>/log`. `keys` are secrets that the
     pods get. `close` deletes everything of the experiment from the cluster; without it what runs goes on and is adopted by the next compute.
@@ -33,20 +32,19 @@ class KubernetesCompute:
     def __init__(
         self,
         connection: Connection,
-        recipe: PodTemplate,
+        template: PodTemplate,
         root: Path,
         *,
-        experiment_id: str | None = None,
-        training_run_id: str | None = None,
+        scope: Scope | None = None,
         keys: Mapping[str, str] | None = None,
         on_trouble: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.connection = connection
-        self.recipe = replace(recipe, secret=recipe.uid if keys else recipe.secret)
+        self.template = template
         self.root = root
-        self._owner = owner_labels(recipe.uid, experiment_id=experiment_id, training_run_id=training_run_id)
+        self._owner = owner_labels(scope or Scope(template.uid))
         self._keys = dict(keys or {})
-        self._watch = PodWatch(connection, {WORK: recipe.uid}, on_trouble=on_trouble)
+        self._watch = PodWatch(connection, {WORK: template.uid}, on_trouble=on_trouble)
         self._jobs = f"/apis/batch/v1/namespaces/{connection.namespace}/jobs"
         self._pods = f"/api/v1/namespaces/{connection.namespace}/pods"
         self._mode = 0
@@ -54,7 +52,7 @@ class KubernetesCompute:
         self._told: set[str] = set()  # the Jobs whose launcher said that the model has ended: Kubernetes says it a little later
 
     async def __aenter__(self) -> "KubernetesCompute":
-        await ensure_belongings(self.connection, self.recipe.uid, owner=self._owner, keys=self._keys)
+        await ensure_objects(self.connection, self.template.uid, owner=self._owner, keys=self._keys)
         await self._watch.__aenter__()
         return self
 
@@ -67,11 +65,11 @@ class KubernetesCompute:
         return KeptFolder(self.root / attempt.training_run_id / str(attempt.number))
 
     async def launch(self, attempt: Attempt) -> None:
-        """Create the attempt's Job, or find that it is there. Raises `ClusterError`, of which `Unreachable` is worth trying again."""
+        """Create the attempt's Job, or find that it is there. Raises `ClusterError`, of which `ClusterUnavailable` is worth trying again."""
         if self.folder(attempt).was_stopped():
             return
         name = job_name(attempt)
-        manifest = job(attempt, self.recipe, MODES[self._mode])
+        manifest = job(attempt, self.template, MODES[self._mode])
         try:
             await ask(self.connection, "POST", self._jobs, what=f"create Job {name}", query={"fieldValidation": "Strict"}, body=manifest)
         except Exists:
@@ -145,7 +143,7 @@ class KubernetesCompute:
     async def close(self, *, seconds: float = 60.0) -> None:
         """Delete everything of the experiment from the cluster and wait, up to `seconds`, until no pod of it is left."""
         await asyncio.gather(*self._later, return_exceptions=True)
-        await delete_belongings(self.connection, self.recipe.uid)
+        await delete_objects(self.connection, self.template.uid)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*(self._until_gone(name, seconds) for name in self._watch.present))

@@ -1,39 +1,39 @@
 """Whether the API server would take the Jobs of an experiment: asked once, with one that it does not keep, before there is an experiment."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tasks.compute import Attempt
+from tasks.images.facts import ImageFacts
+from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused, Exists
 from tasks.kubernetes.client.objects import ask
-from tasks.kubernetes.jobs.pod_template import PodTemplate, job
+from tasks.kubernetes.jobs.pod_template import job, pod_template
+from trialflow.specs import RunSpec
 
 NAME = "trialflow-rehearsal"
-RUN = {"id": "0", "name": NAME, "assignments": {}, "state": "active"}
-WRONG = (400, 422)
-"""The answers that speak of the manifest. A quota, say, may be used up by what runs already and is to be adopted."""
+TRAINING_RUN = {"id": "0", "name": NAME, "assignments": {}, "state": "active"}
+ABOUT_THE_MANIFEST = (400, 422)
+"""Other answers do not count: a quota, say, may be used up by training runs that are about to be adopted."""
 
 
-async def rehearse(
-    connection: Connection, recipe: PodTemplate, *, command: Sequence[str], environment: Mapping[str, str], timeout: float | None
-) -> None:
-    """Raise `ClusterRefused` if a Job by this recipe is not valid, as with fields in `pod:` that there are none of. Nothing is made."""
-    attempt = Attempt(RUN, 1, tuple(command), NAME, environment=environment, timeout=timeout)
+async def dry_run(connection: Connection, run: RunSpec, image: ImageFacts, cluster: Cluster) -> None:
+    """Raise `ClusterRefused` if a Job for this run.yml and image is not valid, for example because `pod:` has an unknown field. Creates nothing."""
+    attempt = Attempt(TRAINING_RUN, 1, tuple(run.run or ()), NAME, environment=run.env, timeout=run.timeout)
     path = f"/apis/batch/v1/namespaces/{connection.namespace}/jobs"
     query = {"dryRun": "All", "fieldValidation": "Strict"}
     try:
-        await ask(connection, "POST", path, what="have such a Job checked", query=query, body=job(attempt, replace(recipe, uid=NAME)))
+        manifest = job(attempt, pod_template(run, image, cluster, uid=NAME))
+        await ask(connection, "POST", path, what="have such a Job checked", query=query, body=manifest)
     except Exists:
         return
     except ClusterRefused as error:
-        if error.status not in WRONG:
+        if error.status not in ABOUT_THE_MANIFEST:
             return
-        error.hint = error.hint or "mend `pod`, `resources` or `env` in run.yml; `kubectl explain pod.spec` shows which fields there are"
+        error.hint = error.hint or "correct `pod`, `resources` or `env` in run.yml; `kubectl explain pod.spec` lists the fields of a pod"
         raise
 
 
-def pod_spec(recipe: PodTemplate) -> dict[str, Any]:
-    """The `spec` of pods by this recipe: what a node has to have room for."""
-    return job(Attempt(RUN, 1, (), NAME), replace(recipe, uid=NAME))["spec"]["template"]["spec"]
+def pod_spec(run: RunSpec, image: ImageFacts, cluster: Cluster) -> dict[str, Any]:
+    """The `spec` of the pods for this run.yml and image: what a node must have room for."""
+    return job(Attempt(TRAINING_RUN, 1, (), NAME), pod_template(run, image, cluster, uid=NAME))["spec"]["template"]["spec"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import trialflow.launcher
+from tasks.compute import Scope
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused, Exists, Missing
 from tasks.kubernetes.client.labels import (
@@ -25,7 +26,7 @@ from tasks.kubernetes.jobs.pod_template import LAUNCHER_FILES
 FOLDER = Path(trialflow.launcher.__file__).parent
 
 
-async def ensure_belongings(connection: Connection, uid: str, *, owner: Mapping[str, str], keys: Mapping[str, str]) -> None:
+async def ensure_objects(connection: Connection, uid: str, *, owner: Mapping[str, str], keys: Mapping[str, str]) -> None:
     """Make the ConfigMap `uid` with the launcher and, if there are `keys`, the Secret `uid` with them; bring them up to date if they are there.
 
     `owner` are labels that say whose they are (see `owner_labels`). A Secret is never there without the ConfigMap: who looks for what is left over
@@ -40,11 +41,11 @@ async def ensure_belongings(connection: Connection, uid: str, *, owner: Mapping[
         await _ensure(connection, "secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data})
 
 
-def owner_labels(uid: str, *, experiment_id: str | None, training_run_id: str | None) -> dict[str, str]:
-    """The labels that say whose `uid` is: an experiment's, or that of a training run by itself, whose name it is."""
-    if experiment_id:
-        return {EXPERIMENT: experiment_id}
-    return {TRAINING_RUN: training_run_id, TRAINING_RUN_NAME: uid} if training_run_id else {}
+def owner_labels(scope: Scope) -> dict[str, str]:
+    """The labels that say whose the objects of a scope are: an experiment's, or those of one training run by itself."""
+    if scope.experiment_id:
+        return {EXPERIMENT: scope.experiment_id}
+    return {TRAINING_RUN: scope.training_run_id, TRAINING_RUN_NAME: scope.uid} if scope.training_run_id else {}
 
 
 async def require_secret(connection: Connection, name: str) -> None:
@@ -60,7 +61,7 @@ async def require_secret(connection: Connection, name: str) -> None:
         raise
 
 
-async def delete_belongings(connection: Connection, uid: str) -> None:
+async def delete_objects(connection: Connection, uid: str) -> None:
     """Delete everything that has the label of `uid`: Jobs with their pods, the ConfigMap, the Secret. No error if nothing is left.
 
     A ConfigMap or Secret of that name without our labels is somebody else's, and stays. Raises `InvalidInput` if `uid` is no name of ours.

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tasks.compute import Attempt
+from tasks.images.facts import ImageFacts
+from tasks.kubernetes.client.cluster import MODEL_ACCOUNT, Cluster
 from tasks.kubernetes.client.labels import (
     ATTEMPT,
     CONTAINER,
@@ -21,6 +23,8 @@ from tasks.kubernetes.client.labels import (
 from tasks.kubernetes.jobs.ending import TIME_LIMIT
 from tasks.kubernetes.jobs.overlay import overlaid
 from trialflow.launcher.model import HEAVY, context, variable_of
+from trialflow.specs import RunSpec
+from trialflow.specs.resources import Resources
 
 Json = dict[str, Any]
 Mode = Literal["shell", "python", "bare"]
@@ -56,16 +60,12 @@ limit is kept by `timeout`, where there is such a program."""
 class PodTemplate:
     """What all pods of one experiment, or of a training run by itself, have in common.
 
-    `entrypoint`, `command` and `user` are the image's own, None where the registry could not be asked. `requests`, `limits` and `gpus` are
-    Kubernetes' resources. `secret` names the Secret with the experiment's keys, `secrets` the user's; `pod` are pod fields of the user's own.
+    `uid` names what they belong to. `requests`, `limits` and `gpus` are Kubernetes' resources. `secret` names the Secret with the experiment's keys,
+    `secrets` the user's; `pod` are the user's own pod fields.
     """
 
     uid: str
-    image: str
-    entrypoint: Sequence[str] | None = None
-    command: Sequence[str] = ()
-    user: str | None = None
-    environment_of_image: Mapping[str, str] = field(default_factory=dict)
+    image: ImageFacts
     requests: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Any] = field(default_factory=dict)
     gpus: int | None = None
@@ -75,6 +75,24 @@ class PodTemplate:
     api_url: str | None = None
     flow_run: str | None = None
     pod: Mapping[str, Any] = field(default_factory=dict)
+
+
+def pod_template(run: RunSpec, image: ImageFacts, cluster: Cluster, *, uid: str, has_keys: bool = False, flow_run: str | None = None) -> PodTemplate:
+    """The template of the pods of `uid`. `has_keys`: there are keys for the model, in a Secret that is called like it."""
+    resources = run.resources or Resources()
+    return PodTemplate(
+        uid=uid,
+        image=image,
+        requests=resources.requests,
+        limits=resources.limits,
+        gpus=resources.gpus,
+        secret=uid if has_keys else None,
+        secrets=tuple(run.secrets),
+        service_account=MODEL_ACCOUNT,
+        api_url=cluster.api_url,
+        flow_run=flow_run,
+        pod=run.pod,
+    )
 
 
 def job_name(attempt: Attempt) -> str:
@@ -124,7 +142,7 @@ def _labels(attempt: Attempt, recipe: PodTemplate) -> dict[str, str]:
 
 def _pod(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
     security: Json = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    if (user := _user(recipe.user)) is not None:
+    if (user := _user(recipe.image.user)) is not None:
         security["runAsUser"] = user
     spec: Json = {
         "restartPolicy": "Never",
@@ -156,8 +174,8 @@ def _pod(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
 def _container(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
     container: Json = {
         "name": CONTAINER,
-        "image": recipe.image,
-        "imagePullPolicy": "IfNotPresent" if "@" in recipe.image else "Always",
+        "image": recipe.image.reference,
+        "imagePullPolicy": "IfNotPresent" if "@" in recipe.image.reference else "Always",
         **_start(attempt, recipe, mode),
         "env": _environment(attempt, recipe, mode),
         "resources": _resources(recipe),
@@ -178,13 +196,13 @@ def _start(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
 
     Where the image's entrypoint is not known it stays in front, as Kubernetes leaves it there, and has to execute what it is given.
     """
-    given = list(attempt.command) or list(recipe.command)
+    given = list(attempt.command) or list(recipe.image.command)
     prefix = {"shell": ["sh", "-c", SCRIPT, "sh"], "python": ["python3", "-I", "-S", f"{LAUNCHER}/pod.py"], "bare": []}[mode]
     if not prefix:
         return {"args": [literal(word) for word in given]} if given else {}
-    if recipe.entrypoint is None:
+    if recipe.image.entrypoint is None:
         return {"args": [literal(word) for word in prefix + given]}
-    whole = [literal(word) for word in prefix + [*recipe.entrypoint, *given]]
+    whole = [literal(word) for word in prefix + [*recipe.image.entrypoint, *given]]
     cut = 3 if mode == "shell" else 4
     return {"command": whole[:cut], "args": whole[cut:]}
 
@@ -204,20 +222,11 @@ def _environment(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> list[Json
         "PYTHONUNBUFFERED": "1",
         **{variable_of(name): repr(value) if isinstance(value, float) else str(value) for name, value in (run.get("assignments") or {}).items()},
     }
-    if _user(recipe.user) is not None and "HOME" not in recipe.environment_of_image:
+    if _user(recipe.image.user) is not None and "HOME" not in recipe.image.environment:
         facts["HOME"] = WRITABLE
     if mode != "bare":
         facts["TRIALFLOW_WORK"] = WRITABLE
-        facts["TRIALFLOW_LAUNCH"] = json.dumps(
-            {
-                "training_run": _light(run),
-                "attempt": attempt.number,
-                "project": attempt.project,
-                "patterns": dict(attempt.patterns),
-                "timeout": attempt.timeout,
-                "experiment_id": attempt.experiment_id,
-            }
-        )
+        facts["TRIALFLOW_LAUNCH"] = json.dumps(attempt.launch_plan(_light(run)))
         if recipe.api_url:
             facts["TRIALFLOW_UPSTREAM_URL"] = recipe.api_url
         if mode == "shell" and attempt.timeout:
@@ -261,9 +270,9 @@ def _asks_gpu(recipe: PodTemplate) -> bool:
     return bool(recipe.gpus) or GPU in recipe.limits
 
 
-def _user(user: str | None) -> int | None:
+def _user(user: str) -> int | None:
     """The user that has to be set: None where the image names one by a number that is not root's, which Kubernetes can check by itself."""
-    first = (user or "").split(":")[0]
+    first = user.split(":")[0]
     return None if first.isdigit() and int(first) else NOBODY
 
 

@@ -9,7 +9,7 @@ from tasks.kubernetes.client.errors import ClusterRefused, Missing
 from tasks.kubernetes.client.labels import TRAINING_RUN, TRAINING_RUN_NAME, WORK, check_work_name, selector
 from tasks.kubernetes.client.objects import ask, has_condition
 from tasks.kubernetes.jobs import ending
-from tasks.kubernetes.jobs.experiment_objects import delete_belongings
+from tasks.kubernetes.jobs.experiment_objects import delete_objects
 from tasks.kubernetes.jobs.watching import PodWatch
 from trialflow.errors import TrialflowError
 
@@ -27,7 +27,7 @@ async def remove_work(connection: Connection, uid: str, *, longest: float = LONG
     """
     async with PodWatch(connection, {WORK: check_work_name(uid)}) as watch:
         count = len(watch.present)
-        await delete_belongings(connection, uid)
+        await delete_objects(connection, uid)
         await _until_none(connection, watch, longest)
     return count
 

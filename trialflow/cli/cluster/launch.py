@@ -83,11 +83,12 @@ class ClusterPlace:
 
     def prepared(self) -> "OnCluster":
         """The flow's parameter, once the session is up: Prefect knows the cluster, and the keys are where a flow of this process finds them."""
-        from flows.cluster import OnCluster, pod_keys
+        from flows.cluster import OnCluster
         from flows.image import ImageSource
+        from tasks.model_secrets import model_secrets
 
         block = asyncio.run(_known(self.cluster))
-        pod_keys.set(self.keys)
+        model_secrets.set(self.keys)
         if not self.choice.builds:
             say(f"image: {self.choice.image}, used as it is: {self.choice.why}")
             return OnCluster(name=block, no_build=True)

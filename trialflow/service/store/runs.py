@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from trialflow.merging import merged
 from trialflow.metadata_keys import STOPPED_EARLY
 from trialflow.service import validation
 from trialflow.service.errors import BadRequest, Forbidden, NotFound
-from trialflow.service.merging import merged
 from trialflow.service.store import experiments as experiment_store
 from trialflow.service.store import projects as project_store
 from trialflow.service.store.rows import Row, add, change, find, now
@@ -157,7 +157,6 @@ def _end(connection: Connection, row: Row, state: str) -> Row:
     is_short = bool(row["data"]["dev_metadata"].get(STOPPED_EARLY))
     required = [metric["name"] for metric in metrics if not (is_short and metric.get("strategy") == "store")]
     failed = state == "failed" or any(name not in values for name in required)
-    assignments = connection.execute(select(suggestions.c.assignments).where(suggestions.c.id == row["suggestion"])).scalar_one()
     row["observation"] = _observe(connection, row, metrics, failed=failed)
     return row
 

@@ -1,0 +1,51 @@
+"""What every flow needs before it can begin: the service, a place for training runs, the project and the folder, set up and given back."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from prefect.runtime import deployment, flow_run
+
+from flows.cancelling import stopping_in_order
+from flows.cluster import OnCluster, cluster_computes
+from tasks.context import FlowContext
+from tasks.experiments.address import open_service
+from tasks.experiments.ownership import service_key
+from tasks.local import LocalComputes
+from tasks.projects import folder_id, model_folder, project_id
+from tasks.source import whole_source
+from trialflow.errors import InvalidInput
+from trialflow.home import Home
+from trialflow.specs import RunSpec
+
+
+@asynccontextmanager
+async def open_flow(
+    *,
+    run: RunSpec,
+    project: str | None,
+    directory: str | None,
+    service: str | None,
+    source: Mapping[str, str] | None,
+    cluster: OnCluster | None = None,
+) -> AsyncIterator[FlowContext]:
+    """Connect to the service, and to the cluster if one is meant. Raises errors for people before anything is started."""
+    folder = model_folder(directory, is_deployed=bool(deployment.id))
+    if not run.run and cluster is None:
+        raise InvalidInput(
+            "there is nothing to run",
+            hint="give the command after `--`, as in `trialflow optimize -- python model.py`, or as `run:` in run.yml",
+        )
+    home = Home.from_environment()
+    identifier = str(flow_run.id) if flow_run.id else None
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(stopping_in_order())
+        client, token = await held.enter_async_context(open_service(home, service))
+        named = project_id(project, folder)
+        root = home.make(home.training_runs) / service_key(home, client.url)
+        if cluster is None:
+            computes = LocalComputes(root, api_url=client.url, api_token=token)
+        else:
+            opened = cluster_computes(cluster, run, folder, root=root, token=token, flow_run=identifier)
+            computes = await held.enter_async_context(opened)
+        await client.ensure_project(named)
+        yield FlowContext(home, client, computes, named, run, folder, whole_source(source, folder), identifier, folder_id(project, folder))
