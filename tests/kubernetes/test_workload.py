@@ -173,7 +173,7 @@ async def test_what_somebody_else_made_is_neither_overwritten_nor_deleted(cluste
     from tasks.kubernetes.client.connection import open_cluster
     from tasks.kubernetes.client.errors import ClusterRefused
     from tasks.kubernetes.client.objects import ask
-    from tasks.kubernetes.jobs.experiment_objects import delete_objects, ensure_belongings
+    from tasks.kubernetes.jobs.experiment_objects import delete_objects, ensure_objects
     from trialflow.errors import InvalidInput
 
     theirs = f"experiment-{secrets.token_hex(5)}"
@@ -186,15 +186,15 @@ async def test_what_somebody_else_made_is_neither_overwritten_nor_deleted(cluste
             with pytest.raises(InvalidInput, match="nothing of that name is touched"):
                 await delete_objects(connection, name)
         with pytest.raises(InvalidInput):
-            await ensure_belongings(connection, "wandb-key", owner={}, keys={"key": "ours"})
+            await ensure_objects(connection, "wandb-key", owner={}, keys={"key": "ours"})
         with pytest.raises(ClusterRefused, match="was not made by trialflow"):
-            await ensure_belongings(connection, theirs, owner={}, keys={"key": "ours"})
+            await ensure_objects(connection, theirs, owner={}, keys={"key": "ours"})
         await delete_objects(connection, theirs)
         kept = [await ask(connection, "GET", f"{path}/{name}", what="read it") for name in ("wandb-key", theirs)]
         assert {one["data"]["key"] for one in kept} == {"dGhlaXJz"}
         ours = f"experiment-{secrets.token_hex(5)}"
         for _ in range(2):
-            await ensure_belongings(connection, ours, owner={}, keys={"key": "ours"})
+            await ensure_objects(connection, ours, owner={}, keys={"key": "ours"})
         await delete_objects(connection, ours)
         left = (await ask(connection, "GET", path, what="list them"))["items"]
         assert sorted(one["metadata"]["name"] for one in left) == sorted(["wandb-key", theirs])
