@@ -114,7 +114,7 @@ def test_a_model_that_fails_stops_the_work_with_its_reason_and_its_last_lines(us
     code, _, said = user.type("optimize", "--stop-after-failures", "2")
     assert code == 3
     assert "2/6 training run" in said and "failed: exit code 3" in said and "  | the data is missing" in said
-    assert "error: experiment" in said and "hint: mend the model" in said
+    assert "error: experiment" in said and "hint: fix the model" in said
     user.write("echo y=1")
     assert user.type("optimize")[0] == 0
     assert shown(user)["progress"]["finished_run_count"] == 6
