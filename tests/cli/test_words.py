@@ -1,6 +1,8 @@
 """What the command line says without any server: usage, invalid files, exit codes, and how fast."""
 
 import json
+import math
+import re
 import socket
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from trialflow.cli.init import TEMPLATES
 from trialflow.cli.main import COMMANDS, call
 
 
@@ -91,6 +94,16 @@ def test_the_model_that_init_writes_runs_by_itself(folder: Path) -> None:
     call(["init"])
     done = subprocess.run([sys.executable, "model.py"], capture_output=True, text=True, check=True, cwd=folder)
     assert done.stdout.startswith("loss=")
+
+
+@pytest.mark.parametrize("number", ["0.5", "-1", "1.2e-05", "3.5E-7", "nan", "-inf", "+2."])
+def test_the_pattern_that_init_and_the_examples_teach_reads_every_number_whole(number: str) -> None:
+    from trialflow.specs import load_run
+
+    for file in (TEMPLATES / "run.yml", Path(__file__).parents[2] / "examples" / "shell-metric" / "run.yml"):
+        for metric, pattern in load_run(file).metrics.items():
+            found = re.search(pattern, f"step 3 {metric}={number} done")
+            assert found and found[1] == number and math.isclose(float(found[1]), float(number)) is (number != "nan")
 
 
 @pytest.mark.parametrize("kind", ["run", "experiment", "cluster"])

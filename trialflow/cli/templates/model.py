@@ -1,6 +1,6 @@
 """A stand-in for your model: it reads its parameters, works, and prints its metric. It needs nothing but Python.
 
-The same with the sigopt client (`pip install sigopt`):
+With the sigopt client (`pip install sigopt`) it would be:
 
     import sigopt
     loss = train(sigopt.params.x, sigopt.params.learning_rate, sigopt.params.kind)
@@ -11,7 +11,7 @@ import json
 import math
 import os
 
-# trialflow writes what it suggests into this file, and into variables such as TRIALFLOW_PARAM_X. Without it: defaults, to try the model by itself.
+# trialflow writes the suggested parameters to this file, and to variables such as TRIALFLOW_PARAM_X. Without it, the defaults let you try the model.
 context = os.environ.get("TRIALFLOW_CONTEXT_FILE")
 params = {"x": 0.0, "learning_rate": 0.01, "kind": "plain"}
 if context:
