@@ -106,9 +106,13 @@ def beliefs(body: Row, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
 
 
 def diverse(body: Row, ranked: Sequence[Row]) -> list[int]:
-    """Of good assignments, best first, the places of `num_solutions` that are far from each other."""
-    rows = Encoder(space_of(body)).encode(ranked)
-    return sorted(int(place) for place in far_apart(rows, -np.arange(len(ranked), dtype=float), min(int(body["num_solutions"]), len(ranked))))
+    """Of good assignments at different points, best first, the ranks of `num_solutions` that are far from each other; of all if there are no more."""
+    count = min(int(body["num_solutions"]), len(ranked))
+    if count == len(ranked):
+        return list(range(count))
+    far = [int(rank) for rank in far_apart(Encoder(space_of(body)).encode(ranked), -np.arange(len(ranked), dtype=float), count)]
+    nearer = [rank for rank in range(len(ranked)) if rank not in far]  # where points lie too close to each other, the best of them
+    return sorted([*far, *nearer[: count - len(far)]])
 
 
 def check_supported(body: Row) -> None:

@@ -17,20 +17,8 @@ from trialflow.service.store.schema import observations, suggestions
 from trialflow.service.transport import Answer
 
 LARGEST_BATCH = 2500
-KEYS = (
-    "suggestion",
-    "assignments",
-    "values",
-    "value",
-    "value_stddev",
-    "failed",
-    "metadata",
-    "task",
-    "no_optimize",
-    "dry_run",
-    "object",
-    "training_run",
-)
+MEASURED = ("values", "value", "value_stddev", "failed")
+KEYS = ("suggestion", "assignments", "training_run", *MEASURED, "metadata", "task", "no_optimize", "dry_run", "object")
 
 
 async def create(call: Call) -> Answer:
