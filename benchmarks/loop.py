@@ -70,13 +70,18 @@ def trialflow(folder: str, runs: int) -> tuple[float, float, dict[str, float]]:
         before: dict[str, float] = {}
         after: dict[str, float] = {}
         first = last = begin
+        said: list[str] = []
         assert process.stderr
         for line in process.stderr:
+            said.append(line)
             if " is new" in line:
                 first, before = time.monotonic(), own_cpu(tree, home)
             elif f"{runs}/{runs} training run" in line:
                 last, after = time.monotonic(), own_cpu(tree, home)
-        json.loads(process.stdout.read() if process.stdout else "")
+        out = process.stdout.read() if process.stdout else ""
+    if process.returncode:
+        raise SystemExit(f"`trialflow optimize` ended with {process.returncode}:\n" + "".join(said[-20:]))
+    json.loads(out)
     return time.monotonic() - begin, last - first, {name: after[name] - before.get(name, 0.0) for name in after}
 
 
