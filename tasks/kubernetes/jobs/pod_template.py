@@ -18,9 +18,9 @@ from tasks.kubernetes.client.labels import (
     TRIALFLOW,
     WORK,
 )
-from tasks.kubernetes.jobs.ending import TIME_LIMIT
+from tasks.kubernetes.jobs.ending import MARKS, TIME_LIMIT
 from tasks.kubernetes.jobs.overlay import overlaid
-from trialflow.launcher.model import HEAVY, context, variable_of
+from trialflow.launcher.model import context, facts, in_variable, light, parameter_variables
 
 Json = dict[str, Any]
 Mode = Literal["shell", "python", "bare"]
@@ -86,14 +86,11 @@ def job_name(work: Attempt) -> str:
 def job(work: Attempt, recipe: PodTemplate, mode: Mode = "shell") -> Json:
     """The manifest of the Job for `work`."""
     labels = _labels(work, recipe)
-    facts = {
-        "training_run": _light(work.training_run),
-        "attempt": work.attempt,
-        "experiment": work.experiment_id,
-        "project": work.project,
-        "assignments": work.training_run.get("assignments") or {},
+    known = facts(light(work.training_run), work.attempt, work.experiment_id, work.project)
+    template = {
+        "metadata": {"labels": labels, "annotations": {CONTEXT: json.dumps(known, ensure_ascii=False), MODE: mode, MARKS: "2"}},
+        "spec": _pod(work, recipe, mode),
     }
-    template = {"metadata": {"labels": labels, "annotations": {CONTEXT: json.dumps(facts), MODE: mode}}, "spec": _pod(work, recipe, mode)}
     own = dict(recipe.pod)
     for kind, more in (own.pop("metadata", None) or {}).items():
         if kind in ("labels", "annotations"):
@@ -191,8 +188,8 @@ def _start(work: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
 
 def _environment(work: Attempt, recipe: PodTemplate, mode: Mode) -> list[Json]:
     run = work.training_run
-    facts = {
-        "SIGOPT_CONTEXT": context(_light(run)),
+    values = {
+        "SIGOPT_CONTEXT": context(light(run)),
         "SIGOPT_PROJECT": work.project,
         "SIGOPT_RUN_ID": work.training_run_id,
         "SIGOPT_RUN_NAME": str(run["name"]),
@@ -202,15 +199,15 @@ def _environment(work: Attempt, recipe: PodTemplate, mode: Mode) -> list[Json]:
         "TRIALFLOW_ATTEMPT": str(work.attempt),
         "TRIALFLOW_CONTEXT_FILE": f"{FACTS}/context.json",
         "PYTHONUNBUFFERED": "1",
-        **{variable_of(name): repr(value) if isinstance(value, float) else str(value) for name, value in (run.get("assignments") or {}).items()},
+        **parameter_variables(run.get("assignments") or {}),
     }
     if _user(recipe.user) is not None and "HOME" not in recipe.environment_of_image:
-        facts["HOME"] = WRITABLE
+        values["HOME"] = WRITABLE
     if mode != "bare":
-        facts["TRIALFLOW_WORK"] = WRITABLE
-        facts["TRIALFLOW_LAUNCH"] = json.dumps(
+        values["TRIALFLOW_WORK"] = WRITABLE
+        values["TRIALFLOW_LAUNCH"] = json.dumps(
             {
-                "training_run": _light(run),
+                "training_run": in_variable(light(run)),
                 "attempt": work.attempt,
                 "project": work.project,
                 "patterns": dict(work.patterns),
@@ -219,12 +216,12 @@ def _environment(work: Attempt, recipe: PodTemplate, mode: Mode) -> list[Json]:
             }
         )
         if recipe.api_url:
-            facts["TRIALFLOW_UPSTREAM_URL"] = recipe.api_url
+            values["TRIALFLOW_UPSTREAM_URL"] = recipe.api_url
         if mode == "shell" and work.timeout:
-            facts[TIME_LIMIT] = str(max(1, round(work.timeout)))
+            values[TIME_LIMIT] = str(max(1, round(work.timeout)))
     elif recipe.api_url:
-        facts["SIGOPT_API_URL"] = recipe.api_url
-    variables: list[Json] = [{"name": name, "value": literal(value)} for name, value in {**facts, **work.environment}.items()]
+        values["SIGOPT_API_URL"] = recipe.api_url
+    variables: list[Json] = [{"name": name, "value": literal(value)} for name, value in {**values, **work.environment}.items()]
     if mode == "bare" and recipe.api_url and recipe.secret:
         reference = {"secretKeyRef": {"name": recipe.secret, "key": "TRIALFLOW_UPSTREAM_TOKEN"}}
         variables.append({"name": "SIGOPT_API_TOKEN", "valueFrom": reference})
@@ -267,13 +264,20 @@ def _user(user: str | None) -> int | None:
     return None if first.isdigit() and int(first) else NOBODY
 
 
-def _light(run: Mapping[str, Any]) -> Json:
-    return {name: value for name, value in run.items() if name not in HEAVY}
-
-
 def launcher_items() -> list[Json]:
     """Which key of the launcher's ConfigMap becomes which file."""
     return [{"key": path.replace("/", "."), "path": path} for path in LAUNCHER_FILES]
 
 
-LAUNCHER_FILES = ("pod.py", "attempt.py", "marks.py", "ending.py", "model.py", "patterns.py", "relay.py", "shim/sitecustomize.py")
+LAUNCHER_FILES = (
+    "pod.py",
+    "attempt.py",
+    "marks.py",
+    "ending.py",
+    "model.py",
+    "patterns.py",
+    "relay.py",
+    "reports.py",
+    "upstream.py",
+    "shim/sitecustomize.py",
+)
