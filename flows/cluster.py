@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from blocks.aws import load_aws
 from flows.image import ImageSource, make_image
+from tasks.compute import model_keys
 from tasks.experiments.client import ServiceUnavailable
 from tasks.images.errors import RegistryRefused, RegistryUnavailable
 from tasks.images.registry import look_up
@@ -29,9 +29,6 @@ from tasks.kubernetes.jobs.pod_template import PodTemplate
 from trialflow.errors import InvalidInput
 from trialflow.events import Event, tell
 from trialflow.specs import RunSpec
-
-pod_keys: ContextVar[Mapping[str, str] | None] = ContextVar("pod_keys", default=None)
-"""Secrets of the model that whoever calls a flow in this process has, such as the AWS keys of run.yml: flow parameters are shown and hold none."""
 
 
 class OnCluster(BaseModel):
@@ -135,7 +132,7 @@ async def _recipe(on: OnCluster, run: RunSpec, cluster: Cluster, directory: Path
 
 
 async def _keys(on: OnCluster) -> dict[str, str]:
-    keys = dict(pod_keys.get() or {})
+    keys = dict(model_keys.get() or {})
     if on.aws:
         try:
             found = await load_aws(on.aws)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flows.cancelling import stopping_in_order
 from flows.cluster import Ground, OnCluster, ground
+from tasks.compute import model_keys
 from tasks.experiments.address import open_service
 from tasks.experiments.client import ServiceClient
 from tasks.experiments.ownership import service_key
@@ -56,7 +57,7 @@ class Workplace:
         root = self.home.make(self.home.training_runs) / service_key(self.home, self.client.url)
         async with AsyncExitStack() as held:
             if self._ground is None:
-                compute = LocalCompute(root, api_url=self.client.url, api_token=self._token)
+                compute = LocalCompute(root, api_url=self.client.url, api_token=self._token, keys=model_keys.get() or {})
             else:
                 owner = {"experiment_id": experiment_id, "training_run_id": training_run_id}
                 computing = self._ground.computing(root, uid=uid, **owner, token=self._token)

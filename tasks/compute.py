@@ -1,10 +1,13 @@
 """What every place that executes training runs can do: the interface between the flows and local processes or Kubernetes Jobs."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+model_keys: ContextVar[Mapping[str, str] | None] = ContextVar("model_keys", default=None)
+"""Secrets of the model that whoever calls a flow in this process has, such as the AWS keys of run.yml: flow parameters are shown and hold none."""
 Assignment = float | int | str
 
 

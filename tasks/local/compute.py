@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import trialflow.launcher
@@ -27,12 +27,14 @@ OURS = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME", "PREFECT__
 class LocalCompute:
     """Executes training runs as processes of this machine. `root` holds a folder for each: `ROOT/<training run>/<attempt>`.
 
-    `api_url` and `api_token` are for the launchers' relays; the models never see them. Files are readable by the user alone.
+    `api_url` and `api_token` are for the launchers' relays; the models never see them. `keys` are secrets that the models get;
+    no file has them. Files are readable by the user alone.
     """
 
-    def __init__(self, root: Path, *, api_url: str, api_token: str) -> None:
+    def __init__(self, root: Path, *, api_url: str, api_token: str, keys: Mapping[str, str] | None = None) -> None:
         self.root = root.absolute()
         self._upstream = {"TRIALFLOW_UPSTREAM_URL": api_url, "TRIALFLOW_UPSTREAM_TOKEN": api_token}
+        self._keys = dict(keys or {})
         self._started: dict[Path, subprocess.Popen[bytes]] = {}
 
     def folder(self, work: Attempt) -> AttemptFolder:
@@ -130,7 +132,7 @@ class LocalCompute:
             with open(folder.launcher_log, "ab") as said:
                 self._started[folder.path] = subprocess.Popen(
                     [sys.executable, "-I", "-S", str(LAUNCH), str(folder.path), str(writer)],
-                    env={**environment, **work.environment, **self._upstream},
+                    env={**environment, **work.environment, **self._keys, **self._upstream},
                     stdin=subprocess.DEVNULL,
                     stdout=said,
                     stderr=said,

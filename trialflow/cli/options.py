@@ -44,15 +44,21 @@ def read_run(run_file: str, command: Sequence[str], *, directory: Path, needs_co
 
     Raises `InvalidInput` if there is nothing to run, or if what is to be run is not there.
     """
+    from tasks.compute import model_keys
     from tasks.preflight import check_command
+    from trialflow.cli.terminal.messages import say
     from trialflow.specs import RunSpec, load_run
 
     if Path(run_file).exists() or run_file != "run.yml":
         run = load_run(run_file)
     else:
         run = RunSpec()
-    # AWS keys are for clusters. Here they would be shown among a flow's parameters, and written into files.
+    # A flow's parameters are shown and kept: the keys reach the model another way.
+    if run.aws is not None:
+        model_keys.set(run.aws.variables())
     run = run.model_copy(update={"aws": None, **({"run": list(command)} if command else {})})
+    for note in run.notes:
+        say(f"note: {note}")
     if not needs_command:
         return run
     if not run.run:

@@ -33,11 +33,12 @@ class Place:
 
     def prepared(self) -> "OnCluster":
         """The flow's parameter, once the session is up: Prefect knows the cluster, and the keys are where a flow of this process finds them."""
-        from flows.cluster import OnCluster, pod_keys
+        from flows.cluster import OnCluster
         from flows.image import ImageSource
+        from tasks.compute import model_keys
 
         block = asyncio.run(_known(self.cluster))
-        pod_keys.set(self.keys)
+        model_keys.set(self.keys)
         build = None
         if self.run.image is None:
             build = ImageSource(directory=os.getcwd(), dockerfile=self.dockerfile, leave_out=list(self.leave_out))
@@ -54,7 +55,7 @@ def place_of(cluster_name: str | None, dockerfile: str | None, run_file: str, ex
     run = read_run(run_file, command, directory=Path.cwd(), needs_command=False)
     keys = {}
     if Path(run_file).exists() and (aws := load_run(run_file).aws):
-        keys = {"AWS_ACCESS_KEY_ID": _secret(aws.aws_access_key_id), "AWS_SECRET_ACCESS_KEY": _secret(aws.aws_secret_access_key)}
+        keys = aws.variables()
     if run.image is None and not Path(dockerfile or "Dockerfile").is_file():
         raise InvalidInput(
             f"there is no image to run: run.yml names none, and there is no {dockerfile or 'Dockerfile'} here",
@@ -69,10 +70,6 @@ def drawn() -> "AbstractContextManager[Any]":
     from trialflow.cli.terminal.image_progress import image_shown
 
     return image_shown()
-
-
-def _secret(value: Any) -> str:
-    return value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
 
 
 async def _known(cluster: "Cluster") -> str:
