@@ -11,6 +11,7 @@ from tasks.context import FlowContext
 from tasks.experiments.address import open_service
 from tasks.experiments.ownership import service_key
 from tasks.local import LocalComputes
+from tasks.model_secrets import secrets_of_model
 from tasks.projects import folder_id, model_folder, project_id
 from tasks.source import whole_source
 from trialflow.errors import InvalidInput
@@ -43,7 +44,7 @@ async def open_flow(
         named = project_id(project, folder)
         root = home.make(home.training_runs) / service_key(home, client.url)
         if cluster is None:
-            computes = LocalComputes(root, api_url=client.url, api_token=token)
+            computes = LocalComputes(root, api_url=client.url, api_token=token, keys=await secrets_of_model(None))
         else:
             opened = cluster_computes(cluster, run, folder, root=root, token=token, flow_run=identifier)
             computes = await held.enter_async_context(opened)

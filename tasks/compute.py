@@ -61,11 +61,12 @@ def label_of(training_run: Mapping[str, Any]) -> str:
 class Report:
     """One thing that the model logged, in the order in which it logged them; `number` counts from 1 within one attempt.
 
-    `kind` is `merge` (body: a MERGE body for the training run, as in the SigOpt API) or `checkpoint` (body: `{"values": [...]}`).
+    `kind` is `merge` (body: a MERGE body for the training run, as in the SigOpt API), `checkpoint` (body: `{"values": [...]}`) or `file` (body:
+    `content_type`, `content` in base64, and `name` and `filename` if it has them).
     """
 
     number: int
-    kind: Literal["merge", "checkpoint"]
+    kind: Literal["merge", "checkpoint", "file"]
     body: Mapping[str, Any]
 
 
@@ -74,7 +75,8 @@ class Exit:
     """How one attempt ended, as facts: no verdict yet.
 
     `lost` is set, with its reason, when the attempt ended through no fault of the model (machine rebooted, launcher killed, pod evicted).
-    `problem` is set when the command could not be started at all. Otherwise `code` is the exit code or `signal` the signal's number.
+    `problem` is set when the command could not be started at all, `complaint` when a metric that the model printed cannot be used.
+    Otherwise `code` is the exit code or `signal` the signal's number.
     Times are epoch seconds.
     """
 
@@ -85,6 +87,7 @@ class Exit:
     stopped: bool = False
     lost: str | None = None
     problem: str | None = None
+    complaint: str | None = None
     started: float | None = None
     ended: float | None = None
 

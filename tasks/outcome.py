@@ -57,7 +57,9 @@ def judge(
         return Outcome("failed", f"killed by signal {ended.signal}{_signal_name(ended.signal)}")
     if ended.code != 0:
         return Outcome("failed", f"exit code {ended.code}{_code_meaning(ended.code)}")
-    return Outcome("failed", missing) if missing else Outcome("completed")
+    if reason := ended.complaint or missing:
+        return Outcome("failed", reason)
+    return Outcome("completed")
 
 
 def required_metrics(metrics: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -17,8 +17,9 @@ from trialflow.errors import TrialflowError
 _project = os.environ.get("SIGOPT_PROJECT")
 os.environ["SIGOPT_PROJECT"] = "default"
 try:
+    from requests.exceptions import RequestException
     from sigopt.exception import ApiException, ConnectionException  # noqa: E402
-    from sigopt.ratelimit import failed_status_rate_limit  # noqa: E402
+    from sigopt.ratelimit import failed_status_rate_limit
     from sigopt.request_driver import RequestDriver  # noqa: E402
 finally:
     if _project is None:
@@ -30,6 +31,7 @@ T = TypeVar("T")
 Json = dict[str, Any]
 PAGE = 1000
 THREADS = 16
+TRANSFER_SECONDS = 150
 
 
 AWAY_OR_BUSY = (408, 429, 502, 503, 504)
@@ -147,6 +149,16 @@ class ServiceClient:
         """POST a checkpoint of a training run."""
         await self.request("POST", "training_runs", run_id, "checkpoints", body=body)
 
+    async def add_file(self, run_id: str, about: Mapping[str, Any], content: bytes) -> None:
+        """Announce a file of a training run and upload it."""
+        made = await self.request("POST", "training_runs", run_id, "files", body=about)
+        await self._in_thread(lambda: self._transfer(made["upload"], content))
+
+    async def stored_files(self, run_id: str) -> list[Json]:
+        """The files of a training run that have been uploaded."""
+        known = [await self.request("GET", "files", str(name)) for name in (await self.run(run_id)).get("files") or []]
+        return [one for one in known if await self._in_thread(lambda one=one: self._transfer(one["download"]))]
+
     async def checkpoints(self, run_id: str) -> list[Json]:
         """All checkpoints of a training run, newest first."""
         return [item async for item in self.pages("training_runs", run_id, "checkpoints")]
@@ -190,7 +202,20 @@ class ServiceClient:
                 f"the service at {self.url} did not answer: {cause_of(error)}", hint="`trialflow doctor` looks for the reason"
             ) from error
         except ApiException as error:
+            failed_status_rate_limit.clear()  # the client pauses for longer with each refusal; here each is dealt with
             raise self._explained(error, f"{method} /v1/{'/'.join(path)}") from error
+
+    def _transfer(self, link: Mapping[str, Any], content: bytes | None = None) -> bool:
+        """Use an address that the service gave, which is its own permission. Returns False if there is nothing."""
+        try:
+            answer = self._driver.session.request(link["method"], link["url"], headers=link.get("headers"), data=content, timeout=TRANSFER_SECONDS)
+        except RequestException as error:
+            raise ServiceUnavailable(f"the service at {self.url} did not take or give a file: {cause_of(error)}") from error
+        if answer.status_code == 429 or answer.status_code >= 500:
+            raise ServiceUnavailable(f"the service at {self.url} answered {answer.status_code} to the transfer of a file")
+        if content is not None and answer.status_code >= 400:
+            raise ServiceRefused(f"the service answered {answer.status_code} to the transfer of a file", status=answer.status_code)
+        return answer.status_code < 400
 
     def _explained(self, error: ApiException, request: str) -> TrialflowError:
         said = error.message or "no message"

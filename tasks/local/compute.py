@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import trialflow.launcher
@@ -37,14 +37,16 @@ OURS = (
 class LocalCompute:
     """Executes training runs as processes of this machine. `root` holds a folder for each: `ROOT/<training run>/<attempt>`.
 
-    `api_url` and `api_token` are for the launchers' relays; the models never see them. Files are readable by the user alone.
+    `api_url` and `api_token` are for the launchers' relays; the models never see them. `keys` are secrets that the models get;
+    no file has them. Files are readable by the user alone.
     """
 
-    def __init__(self, root: Path, *, api_url: str, api_token: str) -> None:
+    def __init__(self, root: Path, *, api_url: str, api_token: str, keys: Mapping[str, str] | None = None) -> None:
         self.root = root.absolute()
         self._upstream = {"TRIALFLOW_UPSTREAM_URL": api_url, "TRIALFLOW_UPSTREAM_TOKEN": api_token}
         if path := socket_of(Home.from_environment(), api_url):
             self._upstream["TRIALFLOW_UPSTREAM_SOCKET"] = str(path)
+        self._keys = dict(keys or {})
         self._started: dict[Path, subprocess.Popen[bytes]] = {}
 
     def folder(self, attempt: Attempt) -> AttemptFolder:
@@ -131,7 +133,7 @@ class LocalCompute:
             with open(folder.launcher_log, "ab") as said:
                 self._started[folder.path] = subprocess.Popen(
                     [sys.executable, "-I", "-S", str(LAUNCH), str(folder.path), str(writer)],
-                    env={**environment, **attempt.environment, **self._upstream},
+                    env={**environment, **attempt.environment, **self._keys, **self._upstream},
                     stdin=subprocess.DEVNULL,
                     stdout=said,
                     stderr=said,
@@ -201,8 +203,8 @@ class LocalCompute:
 class LocalComputes:
     """This machine as a place for training runs: one compute serves every scope, for what it starts needs nothing beside it."""
 
-    def __init__(self, root: Path, *, api_url: str, api_token: str) -> None:
-        self._compute = LocalCompute(root, api_url=api_url, api_token=api_token)
+    def __init__(self, root: Path, *, api_url: str, api_token: str, keys: Mapping[str, str] | None = None) -> None:
+        self._compute = LocalCompute(root, api_url=api_url, api_token=api_token, keys=keys)
 
     @contextlib.asynccontextmanager
     async def open(self, scope: Scope) -> AsyncIterator[LocalCompute]:

@@ -156,13 +156,14 @@ class Reports(Contract):
         assert (facts["assignments"], facts["experiment"], facts["attempt"], facts["project"]) == (assignments, "7", 1, "contract")
 
     async def test_logged_metrics_and_checkpoints_arrive_in_order_each_once(self, field: Field, python: str) -> None:
-        code = SPEAKS + "for n in range(200): say('MERGE', {'values': {'m': {'value': n}}}); say('POST', {'values': [{'l': n}]}, '/checkpoints')"
+        checkpoint = "say('POST', {'values': [{'name': 'l', 'value': n}]}, '/checkpoints')"
+        code = SPEAKS + "for n in range(200): say('MERGE', {'values': {'m': {'value': n}}}); " + checkpoint
         course = await field.execute(python, "-c", code)
         assert course.exit.code == 0, course.printed
         expected = [(kind, n) for n in range(200) for kind in ("merge", "checkpoint")]
         assert [(report.kind, n) for report, (_, n) in zip(course.reports, expected, strict=True)] == expected
         assert course.values("m") == list(range(200))
-        assert [report.body["values"][0]["l"] for report in course.reports if report.kind == "checkpoint"] == list(range(200))
+        assert [report.body["values"][0]["value"] for report in course.reports if report.kind == "checkpoint"] == list(range(200))
         assert [report.number for report in course.reports] == list(range(1, 401))
 
     async def test_ten_thousand_logged_metrics_arrive_in_order_each_once(self, field: Field, python: str) -> None:
@@ -191,8 +192,8 @@ class Reports(Contract):
         assert course.exit.stopped
 
     async def test_a_failure_is_passed_on_and_a_claim_of_completion_is_not(self, field: Field, python: str) -> None:
-        code = SPEAKS + "say('MERGE', {'state': 'completed', 'name': 'n'}); say('MERGE', {'state': 'failed'})"
-        assert (await field.execute(python, "-c", code)).bodies == [{"name": "n"}, {"state": "failed"}]
+        code = SPEAKS + "say('MERGE', {'state': 'completed', 'model': {'type': 't'}}); say('MERGE', {'state': 'failed'})"
+        assert (await field.execute(python, "-c", code)).bodies == [{"model": {"type": "t"}}, {"state": "failed"}]
 
     async def test_a_model_reads_its_own_training_run_as_it_has_written_it(self, field: Field, python: str) -> None:
         code = SPEAKS + (

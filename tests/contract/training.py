@@ -109,7 +109,7 @@ class Course:
     def values(self, metric: str) -> list[float]:
         """Every value of a metric that was reported, one after the other."""
         merges = [report.body.get("values", {}) for report in self.reports if report.kind == "merge"]
-        return [values[metric]["value"] for values in merges if metric in values]
+        return [values[metric]["value"] for values in merges if values.get(metric)]
 
     async def _take(self, reports: Sequence[Report]) -> None:
         self.reports += reports

@@ -6,13 +6,15 @@ import random
 import pytest
 
 from tasks.kubernetes.jobs.log import PodLog
-from trialflow.launcher.marks import LONG, Marks
+from trialflow.launcher.marks import LONG, LogRecords, nonce_prefix
+
+PREFIX = nonce_prefix("run-abcd1234", 1)
 
 
 def written(*steps: tuple[str, object], long: bool = False) -> bytes:
     """What a launcher writes for some steps."""
     reader, writer = os.pipe()
-    marks = Marks(writer)
+    marks = LogRecords(writer, PREFIX)
     chunks = []
 
     def take() -> None:
@@ -43,8 +45,8 @@ STEPS = [
     ("log", b"hello wor"),
     ("merge", {"values": {"a": {"value": 1}}}),
     ("log", b"ld\nsecond \x1e line\n"),
-    ("checkpoint", {"values": [{"l": 1}]}),
-    ("checkpoint", {"values": [{"l": 2}]}),
+    ("checkpoint", {"values": [{"name": "l", "value": 1}]}),
+    ("checkpoint", {"values": [{"name": "l", "value": 2}]}),
     ("merge", {"values": {"a": {"value": 3}}}),
     ("log", b"\xff\xfe last\n"),
 ]
@@ -66,7 +68,7 @@ def test_any_cutting_gives_the_same(seed: int) -> None:
     random.seed(seed)
     cuts = sorted(random.sample(range(len(whole)), 12))
     pieces = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
-    text, reports, facts = read(PodLog(), *pieces)
+    text, reports, facts = read(PodLog(PREFIX), *pieces)
     assert text == TEXT and facts == {"code": 0}
     assert [(report.number, report.kind) for report in reports] == [(1, "merge"), (2, "checkpoint"), (3, "checkpoint"), (4, "merge")]
 
@@ -74,7 +76,7 @@ def test_any_cutting_gives_the_same(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_a_stream_that_breaks_off_goes_on_without_a_gap_or_a_repeat(seed: int) -> None:
     whole = b"".join(stamped(written(*STEPS)))
-    log = PodLog()
+    log = PodLog(PREFIX)
     first = log.feed(whole[: random.Random(seed).randrange(len(whole))])
     log.restart()
     text, reports, _ = read(log, whole)  # a second-grained `since` gives lines again that were taken
@@ -84,27 +86,30 @@ def test_a_stream_that_breaks_off_goes_on_without_a_gap_or_a_repeat(seed: int) -
 
 def test_a_log_that_lost_its_beginning_has_all_reports_in_its_recap() -> None:
     lines = stamped(written(*STEPS, long=True))
-    _, reports, facts = read(PodLog(), b"".join(lines[3:]))
-    assert [report.body for report in reports if report.kind == "checkpoint"] == [{"values": [{"l": 1}]}, {"values": [{"l": 2}]}]
+    _, reports, facts = read(PodLog(PREFIX), b"".join(lines[3:]))
+    assert [report.body for report in reports if report.kind == "checkpoint"] == [
+        {"values": [{"name": "l", "value": 1}]},
+        {"values": [{"name": "l", "value": 2}]},
+    ]
     assert reports[-1].body["values"]["a"]["value"] == 3 and facts == {"code": 0}
     assert [report.number for report in reports] == [1, 2, 3]
 
 
 def test_reports_missing_without_a_recap_are_noticed() -> None:
     lines = stamped(written(*STEPS))
-    log = PodLog()
+    log = PodLog(PREFIX)
     _, reports, _ = read(log, b"".join([lines[0], *lines[2:]]))
     assert reports == [] and not log.marks.is_complete
 
 
 def test_a_log_without_a_launcher_is_text() -> None:
-    log = PodLog()
+    log = PodLog(PREFIX)
     text, reports, facts = read(log, b"".join(stamped(b"y=1\nno end")))
     assert text.rstrip(b"\n") == b"y=1\nno end" and not reports and facts is None and not log.marks.has_launcher
 
 
 def test_a_line_without_end_is_passed_on_in_pieces() -> None:
-    log = PodLog()
+    log = PodLog(PREFIX)
     line = b"x" * (3 << 20)
     first = log.feed(b"2026-01-01T00:00:00.000000001Z " + line[: 2 << 20])
     rest = log.feed(line[2 << 20 :] + b"\n2026-01-01T00:00:00.000000002Z end\n")

@@ -54,14 +54,20 @@ def read_run(run_file: str, command: Sequence[str], *, directory: Path, needs_co
 
     Raises `InvalidInput` if there is nothing to run, or if the program does not exist.
     """
+    from tasks.model_secrets import model_secrets
     from tasks.preflight import check_command
+    from trialflow.cli.terminal.messages import say
     from trialflow.specs import RunSpec, load_run
 
     _refuse_a_file_as_command(command)
     is_there = Path(run_file).exists() or run_file != "run.yml"
     run = load_run(run_file) if is_there and not (command and _is_empty(run_file)) else RunSpec()
-    # AWS keys are for clusters. Here they would appear among a flow's parameters, and be written into files.
+    # A flow's parameters are shown and stored: the keys reach the model in another way.
+    if run.aws is not None:
+        model_secrets.set(run.aws.variables())
     run = run.model_copy(update={"aws": None, **({"run": list(command)} if command else {})})
+    for note in run.notes:
+        say(f"note: {note}")
     if not needs_command:
         return run
     if not run.run:

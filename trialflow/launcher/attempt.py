@@ -1,6 +1,6 @@
-"""One attempt of one training run: the model is started, its output copied, its relay served, its end written down.
+"""One attempt of one training run: starts the model, copies its output, serves its relay, records its end.
 
-Everything that a training run may not need (HTTP, regular expressions, threads) is imported when it is needed: this process is started once for each.
+What a training run may not need (HTTP, regular expressions, threads) is imported only when it is needed: this process is started for every one.
 """
 
 import _socket  # what `socket` is built on, without the enumerations that take longer to make than the model to start
@@ -9,20 +9,21 @@ import select
 import signal
 import time
 
-from ending import describe, may_be_a_shutdown, oom_kills
-from model import Model, variables
+from .ending import describe, may_be_a_shutdown, oom_kills
+from .model import Model, variables
 
 CHUNK = 1 << 16
 DRAIN_SECONDS = 0.5
 GRACE_SECONDS = 10.0
 SHUTDOWN_SECONDS = 0.3
+MOST_WARNINGS = 50
 
 
 class AttemptRunner:
-    """From the start of the model to the word of how it ended.
+    """Runs one attempt from the start of the model until its end has been recorded.
 
-    `records` is where it is written down: a `journal` for what the model logs, `log(chunk)` for what it prints and `last_words()` for the end of
-    that, `finish(facts)` for how it ended; `tick()` and `patience()` for what had to be put off.
+    `records` is where everything goes: `journal` takes what the model logs, `log(chunk)` what it prints, `finish(facts)` how it ended.
+    `last_words()` returns the end of what was printed; `tick()` and `patience()` deal with writes that had to be put off.
     """
 
     def __init__(self, folder, plan, records):
@@ -35,6 +36,7 @@ class AttemptRunner:
         self.kill_at = None
         self.patterns = None
         self.is_asked_to_stop = False
+        self.warned = set()
         self.wakeup, wakeup_writer = os.pipe()
         for descriptor in (self.wakeup, wakeup_writer):
             os.set_blocking(descriptor, False)
@@ -65,7 +67,7 @@ class AttemptRunner:
         if self.plan["timeout"]:
             self.deadline = time.monotonic() + self.plan["timeout"]
         if self.plan["patterns"]:
-            from patterns import Patterns
+            from .patterns import Patterns
 
             self.patterns = Patterns(self.plan["patterns"], self.journal, self.records.log)
         status = self.watch(listener, token, upstream)
@@ -73,6 +75,8 @@ class AttemptRunner:
         self.model.end_leftovers()
         if self.patterns:
             self.patterns.close()
+            if self.patterns.complaint:
+                self.facts["complaint"] = self.patterns.complaint
         ended = describe(status, lambda: oom_kills() > kills_before, self.records.last_words)
         if self.kill_at is not None:
             ended["out_of_memory"] = False  # the kill was ours
@@ -96,10 +100,10 @@ class AttemptRunner:
         while True:
             readable = select.select(sources, [], [], self.patience())[0]
             if listener in readable:
-                from relay import serve
+                from .relay import serve
 
                 sources.remove(listener)
-                serve(listener.detach(), token, self.plan["training_run"], self.journal, upstream)
+                serve(listener.detach(), token, self.plan["training_run"], self.journal, upstream, self.warn)
             if self.model.output in readable and not self.copy():
                 sources.remove(self.model.output)
             if self.wakeup in readable:
@@ -116,6 +120,12 @@ class AttemptRunner:
                 self.model.signal(signal.SIGKILL)
                 self.kill_at = now + 1
             self.records.tick()
+
+    def warn(self, sentence):
+        """Write a sentence of the launcher's own into the log, once."""
+        if sentence not in self.warned and len(self.warned) < MOST_WARNINGS:
+            self.warned.add(sentence)
+            self.records.log(("\ntrialflow: %s\n" % sentence).encode("utf-8", "replace"))
 
     def wake(self):
         """Take the signals' bytes."""

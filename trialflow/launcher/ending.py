@@ -5,6 +5,35 @@ import signal
 
 OUT_OF_MEMORY = (b"MemoryError", b"OutOfMemoryError", b"_ArrayMemoryError")
 LAST_WORDS = 4096
+FACTS = {
+    "code": int,
+    "signal": int,
+    "out_of_memory": bool,
+    "timed_out": bool,
+    "stopped": bool,
+    "problem": str,
+    "complaint": str,
+    "started": float,
+    "ended": float,
+}
+"""What is told of an end, and of which type. `complaint` is what is wrong with what the model printed."""
+LONGEST_TEXT = 2000
+
+
+def facts_of(data):
+    """The facts in data that came from elsewhere: known names with values of their type. None if it is no mapping."""
+    if not isinstance(data, dict):
+        return None
+    facts = {}
+    for name, kind in FACTS.items():
+        value = data.get(name)
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value) if abs(value) < 1 << 53 else None
+        if kind is str and isinstance(value, str):
+            facts[name] = value[:LONGEST_TEXT]
+        elif type(value) is kind and (kind is not int or 0 <= value < 1 << 16):
+            facts[name] = value
+    return facts
 
 
 def describe(status, was_oom_killed, last_words):

@@ -1,19 +1,19 @@
-"""What an attempt writes down on a machine that its follower shares: files in its folder, and a bell that says that there is more in them."""
+"""The records of an attempt on a machine that its follower shares: files in its folder, and a bell that rings when there is more in them."""
 
 import errno
 import json
 import os
 import time
 
-from bell import Bell
-from ending import end_of
-from journal import Journal
+from .bell import QUIET_SECONDS, Bell
+from .ending import end_of
+from .journal import Journal
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 DISK_FULL_SECONDS = 60
 
 
-class Files:
+class FileRecords:
     """The records of one attempt as files: `log`, `journal.jsonl` and, at the end, `outcome.json`."""
 
     def __init__(self, folder):
@@ -45,7 +45,7 @@ class Files:
     def patience(self):
         """Seconds after which `tick` has something to do; None if nothing was put off."""
         if self.bell.is_due():
-            return 0.05
+            return QUIET_SECONDS
         return 1.0 if self.journal.is_behind() else None
 
     def finish(self, facts):

@@ -10,6 +10,11 @@ from _thread import allocate_lock
 class Journal:
     """A file of reports, one JSON object a line: `{"number", "kind", "body"}`. A line is whole or it is not there."""
 
+    file_bytes = 8 << 20
+    """Limit of one file that a model logs."""
+    files_bytes = 64 << 20
+    """Limit of all of them together."""
+
     def __init__(self, path, bell):
         self.path = path
         self.bell = bell

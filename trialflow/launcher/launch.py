@@ -10,10 +10,10 @@ import os
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from attempt import AttemptRunner  # noqa: E402
-from files import Files  # noqa: E402
+from launcher.attempt import AttemptRunner  # noqa: E402
+from launcher.files import FileRecords  # noqa: E402
 
 PAUSE_SECONDS = 0.002
 
@@ -67,7 +67,7 @@ def main(folder, ready):
     with open(mark + ".new", "w") as file:
         json.dump({"pid": os.getpid(), "boot_id": boot_id(), "started": time.time()}, file)
     os.rename(mark + ".new", mark)
-    attempt = AttemptRunner(folder, plan, Files(folder))
+    attempt = AttemptRunner(folder, plan, FileRecords(folder))
     os.close(held_open)
     attempt.make(ready)
 

@@ -9,9 +9,24 @@ import sys
 
 SECRETS = ("SIGOPT_API_TOKEN", "TRIALFLOW_DATABASE_URL")
 SECRET_WORDS = ("KEY", "AUTH", "PASSWORD", "SECRET", "TOKEN", "CONNECTION_URL", "HEADERS")
-HEAVY = ("logs", "source_code", "files", "values", "metadata", "dev_metadata", "sys_metadata", "datasets", "model", "tags")
-"""What may grow large in a training run, and is not needed to know it by: one variable holds 128 KB at most."""
-CONTEXT_BYTES = 64 << 10
+HEAVY = (
+    "logs",
+    "source_code",
+    "files",
+    "values",
+    "metadata",
+    "dev_metadata",
+    "sys_metadata",
+    "datasets",
+    "model",
+    "tags",
+    "assignments_meta",
+    "assignments_sources",
+)
+"""What may grow large in a training run, and is not needed to know it by."""
+VARIABLE_BYTES = 96 << 10
+"""Limit of what goes into one variable: the kernel takes 128 KiB. What is larger is in the file TRIALFLOW_CONTEXT_FILE alone."""
+LOOPBACK = "127.0.0.1,localhost"
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -19,17 +34,9 @@ def variables(plan, folder, port, token):
     """The model's environment: this process's, which is the user's, with the training run's facts and without what is not the model's business."""
     environment = {name: value for name, value in os.environ.items() if not is_secret(name)}
     run = plan["training_run"]
-    assignments = run.get("assignments") or {}
-    facts = {
-        "training_run": run,
-        "attempt": plan["attempt"],
-        "experiment": plan["experiment_id"],
-        "project": plan["project"],
-        "assignments": assignments,
-    }
     context_file = os.path.join(folder, "context.json")
     with open(context_file, "w") as file:
-        json.dump(facts, file)
+        json.dump(facts(run, plan["attempt"], plan["experiment_id"], plan["project"]), file)
     shim = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shim")
     environment.update(
         {
@@ -48,9 +55,19 @@ def variables(plan, folder, port, token):
         }
     )
     environment.setdefault("PYTHONUNBUFFERED", "1")
-    for name, value in assignments.items():
-        environment[variable_of(name)] = repr(value) if isinstance(value, float) else str(value)
+    if any(name.lower() in ("http_proxy", "all_proxy") for name in environment):
+        for name in ("NO_PROXY", "no_proxy"):  # the relay is on loopback; a lower-case variable hides one in capitals
+            before = environment.get(name) or environment.get(name.swapcase())
+            environment[name] = before + "," + LOOPBACK if before and before != "*" else before or LOOPBACK
+    environment.update(parameter_variables(run.get("assignments") or {}))
     return environment
+
+
+def facts(run, attempt, experiment_id, project):
+    """What the file TRIALFLOW_CONTEXT_FILE says. Large assignments are in there once, small ones in the training run as well."""
+    assignments = run.get("assignments") or {}
+    shown = run if len(json.dumps(assignments)) <= VARIABLE_BYTES else {name: value for name, value in run.items() if name != "assignments"}
+    return {"training_run": shown, "attempt": attempt, "experiment": experiment_id, "project": project, "assignments": assignments}
 
 
 def is_secret(name):
@@ -60,13 +77,44 @@ def is_secret(name):
     return name.startswith("PREFECT_") and any(word in name for word in SECRET_WORDS)
 
 
+def light(run):
+    """The training run without what may grow large."""
+    return {name: value for name, value in run.items() if name not in HEAVY}
+
+
 def context(run):
-    """What the `sigopt` client learns its training run from: base64 of JSON. Large things in `run` are left out if the whole is too large."""
-    for shown in (run, {name: value for name, value in run.items() if name not in HEAVY}):
-        text = json.dumps({"global_run_context": {"run": shown}, "user_agent_info": ["trialflow"]}).encode()
-        if len(text) <= CONTEXT_BYTES:
+    """What the `sigopt` client learns its training run from: base64 of JSON, with as much as one variable holds.
+
+    `global_run_context` is for clients from 8.0 on, `run_connection` and `suggestion` for those before. If not even the assignments fit, the shim
+    takes them from TRIALFLOW_CONTEXT_FILE.
+    """
+    known = {name: run[name] for name in ("id", "name", "experiment", "state", "assignments") if name in run}
+    candidates = [contexts(run), contexts(light(run)), {"global_run_context": {"run": known}}]
+    for candidate in candidates + [{"global_run_context": {"run": {"id": run["id"]}}}]:
+        text = binascii.b2a_base64(json.dumps(dict(candidate, user_agent_info=["trialflow"])).encode(), newline=False).decode()
+        if len(text) <= VARIABLE_BYTES:
             break
-    return binascii.b2a_base64(text, newline=False).decode()
+    return text
+
+
+def contexts(run):
+    """The training run as each generation of the client reads it."""
+    assignments = run.get("assignments")
+    suggestion = {"id": run.get("suggestion"), "experiment": run.get("experiment"), "assignments": assignments} if assignments else None
+    older = {"run": {"id": run["id"], "object": "training_run"}, "suggestion": suggestion}
+    return {"global_run_context": {"run": run}, "run_connection": {"run_context": older}}
+
+
+def in_variable(run):
+    """The training run if it fits into a variable, else None: then it is read from the file that the model gets."""
+    return run if len(json.dumps(run)) <= VARIABLE_BYTES else None
+
+
+def parameter_variables(assignments):
+    """Variable -> value as text for each parameter. Where two parameters would have the same variable, neither has one."""
+    names = [variable_of(parameter) for parameter in assignments]
+    texts = {parameter: repr(value) if isinstance(value, float) else str(value) for parameter, value in assignments.items()}
+    return {variable_of(parameter): text for parameter, text in texts.items() if names.count(variable_of(parameter)) == 1}
 
 
 def variable_of(parameter):

@@ -1,27 +1,100 @@
-"""Metrics that a model only prints: a regular expression with one group for each, searched line by line; the last match counts."""
+"""Metrics that a model only prints: a regular expression with one group for each, searched line by line; the last match counts.
+
+`{number}` in an expression stands for every number that a float can be written as. A search that takes too long is given up: whatever the
+expression is, the launcher goes on doing what it has to do in time.
+"""
 
 import math
 import re
+import signal
+from contextlib import contextmanager
 
+NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|NaN|NAN|inf|Inf|INF|infinity|Infinity)"
+PLACEHOLDER = "{number}"
 LONGEST = 1 << 16
-"""A line is looked at up to this many bytes; of one that has no end by then, its last so many."""
-TIED_TO_ITS_PLACE = re.compile(r"\(\?|\\[AZDW]|\[\^")
+"""Bytes that are kept of a line that has no end yet: its last ones."""
+SEARCHED = 16 << 10
+"""Characters of a line that are searched: of a longer one, its first and its last half as many."""
+SLOW_SECONDS = 0.1
+"""Processor time that searching one line for one metric may take."""
+MOST_SLOW = 3
+"""A metric is no longer searched for after so many lines that took too long."""
+COLOURS = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")
+TIED_TO_ITS_PLACE = re.compile(r"\(\?(?!:)|\\[AZDW]|\[\^")
 """Expressions that may match in a line by itself and not where other lines stand around it, or that may search on through all of those."""
+GOES_ON = re.compile(r"\.?\d|\.?[eE][-+]?\d")
+BEGINS_BEFORE = re.compile(r"(?:\d\.?|(?<![\w.])[-+]|\d[eE][-+]?|\.)$")
+
+
+class TooSlow(Exception):
+    """A search took too long."""
+
+
+_armed = []
+
+
+def _give_up(*_):
+    if _armed:
+        raise TooSlow
+
+
+@contextmanager
+def limited(seconds):
+    """Raise `TooSlow` in the block after so many seconds of processor time. Main thread only: `re` looks for signals while it searches."""
+    if signal.getsignal(signal.SIGVTALRM) is not _give_up:
+        signal.signal(signal.SIGVTALRM, _give_up)
+    try:
+        _armed.append(True)
+        signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+        yield
+    finally:
+        _armed.clear()  # a signal that comes from here on changes nothing
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+def expanded(pattern):
+    """The expression with `{number}` written out. It is the group itself in an expression that has no other."""
+    inner = pattern.replace(PLACEHOLDER, "(?:" + NUMBER + ")")
+    try:
+        has_group = re.compile(inner).groups > 0
+    except re.error:
+        has_group = True
+    return inner if has_group else pattern.replace(PLACEHOLDER, "(" + NUMBER + ")")
+
+
+def stops_inside_a_number(match):
+    """Whether the group took a part of a number, and nothing in the expression says that it should."""
+    line, (start, end) = match.string, match.span(1)
+    goes_on = match.end() == end and GOES_ON.match(line, end) is not None
+    return goes_on or (match.start() == start and BEGINS_BEFORE.search(line, max(0, start - 8), start) is not None)
 
 
 class Patterns:
     """Takes output in pieces of any size and journals each match. `warn` gets a line for the log."""
 
+    compile = staticmethod(re.compile)
+    errors = (TooSlow,)
+    """What a search that takes too long raises."""
+
     def __init__(self, patterns, journal, warn):
-        self.patterns = {name: re.compile(pattern) for name, pattern in patterns.items()}
+        whole = {name: expanded(pattern) for name, pattern in patterns.items()}
+        self.patterns = {name: self.compile(pattern) for name, pattern in whole.items()}
         # Most of what a model prints has no metric in it: one search in a whole piece costs a fraction of one in each of its lines.
         self.sieves = None
-        if not any(TIED_TO_ITS_PLACE.search(pattern) for pattern in patterns.values()):
-            self.sieves = [re.compile(pattern, re.MULTILINE) for pattern in patterns.values()]
+        if not any(TIED_TO_ITS_PLACE.search(pattern) for pattern in whole.values()):
+            self.sieves = [self.compile(pattern, re.MULTILINE) for pattern in whole.values()]
         self.journal = journal
         self.warn = warn
         self.rest = b""
         self.warned = set()
+        self.slow = {}
+        self.reported = set()
+        self.complaints = {}
+
+    @property
+    def complaint(self):
+        """What is wrong with the last value of a metric, None if nothing is."""
+        return next(iter(self.complaints.values()), None)
 
     def feed(self, chunk):
         """Take the next piece."""
@@ -37,29 +110,85 @@ class Patterns:
         self.rest = b""
 
     def values_of(self, lines):
-        """Metric name -> number for whole lines: the last match of each."""
+        """Metric name -> number for whole lines: the last match of each; None for one whose last match is no number that counts."""
         text = lines.decode("utf-8", "replace")
-        if self.sieves and not any(sieve.search(text) for sieve in self.sieves):
+        if "\x1b" in text:
+            text = COLOURS.sub("", text)
+        if self.sieves and not self._may_match(text):
             return {}
         values = {}
         for line in text.split("\n"):
-            for name, pattern in self.patterns.items():
-                matches = pattern.findall(line[:LONGEST])
-                if matches:
-                    self._take(name, matches[-1], values)
+            parts = [line] if len(line) <= SEARCHED else [line[: SEARCHED // 2], line[-SEARCHED // 2 :]]
+            for name in list(self.patterns):
+                for part in parts:
+                    match = self._last_match(name, part)
+                    if match is not None:
+                        self._take(name, match, values)
         return values
 
-    def _take(self, name, match, values):
+    def search(self, pattern, text):
+        """Whether there is a match in several lines. Raises one of `errors` if that takes too long."""
+        with limited(SLOW_SECONDS):
+            return pattern.search(text) is not None
+
+    def last(self, pattern, line):
+        """The last match in a line, or None. Raises one of `errors` if that takes too long."""
+        with limited(SLOW_SECONDS):
+            matches = list(pattern.finditer(line))
+        return matches[-1] if matches else None
+
+    def _may_match(self, text):
         try:
-            number = float(match)
-        except (TypeError, ValueError):
-            number = math.nan
-        if math.isfinite(number):
+            return any(self.search(sieve, text) for sieve in self.sieves)
+        except self.errors:
+            self.sieves = None  # line by line it may be quick, and if not it is known which one is slow
+            return True
+
+    def _last_match(self, name, line):
+        if name not in self.patterns:
+            return None
+        try:
+            return self.last(self.patterns[name], line)
+        except self.errors:
+            self.slow[name] = self.slow.get(name, 0) + 1
+            self._say_once(name, "the pattern takes too long on a line, which is left out")
+            if self.slow[name] >= MOST_SLOW or sum(self.slow.values()) > 2 * MOST_SLOW:
+                del self.patterns[name]
+                self.complaints[name] = "the pattern of the metric %s takes too long and is no longer searched for" % name
+            return None
+
+    def _take(self, name, match, values):
+        text = match.group(1) or ""
+        try:
+            number = float(text)
+        except ValueError:
+            return self._say_once(name, "%r is no number and is not counted" % text[:100])
+        complaint = None
+        if stops_inside_a_number(match):
+            around = match.string[max(0, match.start(1) - 20) : match.end(1) + 20]
+            complaint = "the pattern of the metric %s takes %s, a part of the number in %r; `{number}` in it reads every number" % (
+                name,
+                text,
+                around,
+            )
+            self._say_once(name, complaint)
+        elif not math.isfinite(number):
+            complaint = "the last %s was %s" % (name, text[:100])
+        if complaint is None:
+            self.complaints.pop(name, None)
             values[name] = number
-        elif name not in self.warned:
+        else:
+            self.complaints[name] = complaint
+            values[name] = None
+        return None
+
+    def _say_once(self, name, sentence):
+        if name not in self.warned:
             self.warned.add(name)
-            self.warn(("\ntrialflow: %s: %r is no number and is not counted\n" % (name, match)).encode("utf-8", "replace"))
+            self.warn(("\ntrialflow: %s: %s\n" % (name, sentence)).encode("utf-8", "replace"))
 
     def _log(self, values):
-        if values:
-            self.journal.add_later("merge", {"values": {name: {"value": value} for name, value in values.items()}})
+        reported = {name: None if value is None else {"value": value} for name, value in values.items() if value is not None or name in self.reported}
+        self.reported.update(reported)
+        if reported:
+            self.journal.add_later("merge", {"values": reported})

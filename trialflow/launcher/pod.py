@@ -8,10 +8,10 @@ import json
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from attempt import AttemptRunner  # noqa: E402
-from marks import Marks, short  # noqa: E402
+from launcher.attempt import AttemptRunner  # noqa: E402
+from launcher.marks import LogRecords, nonce_prefix, short  # noqa: E402
 
 WORK = "TRIALFLOW_WORK"
 """The variable that names a folder of the pod that can be written to."""
@@ -24,12 +24,16 @@ def main(command):
     plan = json.loads(os.environ.pop("TRIALFLOW_LAUNCH"))
     plan["command"] = command
     plan.setdefault("directory", None)
-    marks = Marks(sys.stdout.fileno())
-    marks.begin("%d.%d" % sys.version_info[:2])
-    facts = AttemptRunner(os.environ.pop(WORK, "/tmp"), plan, marks).make(None)
+    if plan.get("training_run") is None:  # too large for a variable: it is in the file that the model gets
+        with open(os.environ["TRIALFLOW_CONTEXT_FILE"], encoding="utf-8") as file:
+            facts = json.load(file)
+        plan["training_run"] = dict(facts["training_run"], assignments=facts["assignments"])
+    records = LogRecords(sys.stdout.fileno(), nonce_prefix(plan["training_run"].get("name"), plan["attempt"]))
+    records.begin("%d.%d" % sys.version_info[:2])
+    facts = AttemptRunner(os.environ.pop(WORK, "/tmp"), plan, records).make(None)
     try:
         with open(TERMINATION, "w") as file:
-            file.write(short(facts, marks.values(), marks.number))
+            file.write(short(facts, records))
     except OSError:
         pass  # the log says the same
     return code_of(facts)

@@ -12,7 +12,7 @@ from trialflow.specs.loading import load_cluster, load_experiment, load_run
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.parameter import BoundsSpec, ParameterSpec, PriorSpec
 from trialflow.specs.problem import Problem, SpecError
-from trialflow.specs.run import AwsKeys, RunSpec
+from trialflow.specs.run import AwsKeys, FlowRunSpec, RunSpec
 from trialflow.specs.schema import json_schema
 from trialflow.specs.stopping import EarlyStoppingSpec, early_stopping_of
 from trialflow.specs.update import check_update
@@ -25,6 +25,7 @@ __all__ = [
     "ConditionalSpec",
     "EarlyStoppingSpec",
     "ExperimentSpec",
+    "FlowRunSpec",
     "LinearConstraintSpec",
     "MetricSpec",
     "ParameterSpec",

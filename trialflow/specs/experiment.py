@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
+from trialflow.launcher.model import variable_of
 from trialflow.metadata_keys import EARLY_STOPPING
 from trialflow.specs.conditional import ConditionalSpec, conditional_rules
 from trialflow.specs.constraint import LinearConstraintSpec, constraint_rules
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.parameter import ParameterSpec
 from trialflow.specs.stopping import EarlyStoppingSpec, stopping_rules
-from trialflow.specs.strict import Name, Number, Positive, Strict, Text, Violation, refuse
+from trialflow.specs.strict import IN_FILE, Name, Number, Positive, Strict, Text, Violation, refuse
 
 MOST_METRICS, MOST_OPTIMIZED, MOST_CONSTRAINTS = 50, 2, 4
+MOST_BYTES = 192 << 10
+"""What the assignments of a training run may take: a pod's annotations hold 256 KiB."""
 
 
 class ExperimentSpec(Strict):
@@ -37,10 +40,12 @@ class ExperimentSpec(Strict):
     metadata: dict[str, Number | Text | None] | None = Field(default=None, description="Facts of your own, kept with the experiment.")
 
     @model_validator(mode="after")
-    def _rules(self) -> "ExperimentSpec":
+    def _rules(self, info: ValidationInfo) -> "ExperimentSpec":
         refuse(
             [
                 *_name_rules(self),
+                *_size_rules(self),
+                *(_variable_rules(self) if info.context == IN_FILE else ()),
                 *_metric_rules(self),
                 *conditional_rules(self.conditionals or [], self.parameters),
                 *constraint_rules(self.linear_constraints or [], self.parameters),
@@ -92,6 +97,21 @@ def _name_rules(spec: ExperimentSpec) -> Iterator[Violation]:
     for field, items in (("parameters", spec.parameters), ("metrics", spec.metrics), ("conditionals", spec.conditionals or [])):
         for index in _twice([item.name for item in items]):
             yield Violation((field, index, "name"), f"{items[index].name!r} is there twice; names must differ")
+
+
+def _size_rules(spec: ExperimentSpec) -> Iterator[Violation]:
+    size = sum(len(one.name.encode()) + max((len(value.encode()) for value in one.categorical_values or []), default=25) for one in spec.parameters)
+    if size > MOST_BYTES:
+        yield Violation(("parameters",), f"names and values take {size // 1024} KiB together, and a training run can be given {MOST_BYTES >> 10}")
+
+
+def _variable_rules(spec: ExperimentSpec) -> Iterator[Violation]:
+    first: dict[str, str] = {}
+    for index, one in enumerate(spec.parameters):
+        variable = variable_of(one.name)
+        other = first.setdefault(variable, one.name)
+        if other != one.name:
+            yield Violation(("parameters", index, "name"), f"{one.name!r} and {other!r} are both {variable} in the model's environment; rename one")
 
 
 def _metric_rules(spec: ExperimentSpec) -> Iterator[Violation]:

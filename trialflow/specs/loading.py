@@ -1,6 +1,7 @@
 """Files become specs: read, parsed, validated, with everything that is wrong told at once."""
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from trialflow.specs.paths import dotted, value_at
 from trialflow.specs.problem import Problem, SpecError
 from trialflow.specs.recovery import all_errors
 from trialflow.specs.run import RunSpec
+from trialflow.specs.strict import IN_FILE
 from trialflow.specs.yaml_document import YamlDocument
 
 Spec = TypeVar("Spec", bound=BaseModel)
@@ -47,9 +49,11 @@ def _load(path: Path, model: type[Spec]) -> Spec:
     if not isinstance(document.data, dict):
         found = "the file is empty" if document.data is None else f"a {'list' if isinstance(document.data, list) else 'single value'} at the top"
         raise SpecError([Problem(str(path), 1, 1, "", found, "expected keys and values, such as `name: ...`")], hint=hint)
+    if model is RunSpec:
+        _restore_texts(document, "env")
     wrong = [FieldError(field_path, "this key is there twice") for field_path in document.duplicates]
     try:
-        spec = model.model_validate(document.data)
+        spec = model.model_validate(document.data, context=IN_FILE)
     except ValidationError as error:
         wrong += all_errors(error, model, document.data)
     else:
@@ -66,6 +70,14 @@ def _keep_version_as_written(document: YamlDocument) -> None:
         line, column = document.position((VERSION_KEY,))
         if written := UNQUOTED_VERSION.match(document.line(line), column - 1):
             document.data[VERSION_KEY] = written[1]
+
+
+def _restore_texts(document: YamlDocument, field: str) -> None:
+    """Give the values of a mapping of texts back as they are written: YAML reads 0755, 1.10, 22:22 and 2026-01-02 as something else."""
+    values = document.data.get(field)
+    for name, value in values.items() if isinstance(values, dict) else ():
+        if isinstance(value, int | float | date) and not isinstance(value, bool) and (field, name) in document.texts:
+            values[name] = document.texts[field, name]
 
 
 def _problem(path: Path, document: YamlDocument, one: FieldError) -> Problem:

@@ -1,7 +1,7 @@
 """One parameter of an experiment: its type, its values, and the rules between them."""
 
 from collections.abc import Iterator
-from math import isinf
+from math import isinf, log
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
@@ -115,7 +115,8 @@ def _value_rules(one: ParameterSpec) -> Iterator[Violation]:
     if one.categorical_values is not None:
         yield Violation(("categorical_values",), f"only a categorical parameter has them, and this one is {one.type}")
     if one.is_log and one.type != "double":
-        yield Violation(("transformation",), f"log is for double parameters, and this one is {one.type}")
+        how = "list its values as `grid: [1, 10, 100]`, or take a double with log and round it in the model"
+        yield Violation(("transformation",), f"log is for double parameters, and this one is {one.type}; {how}")
     if one.grid is not None:
         yield from _grid_rules(one, one.grid)
     elif one.bounds is None:
@@ -136,14 +137,26 @@ def _grid_rules(one: ParameterSpec, grid: list[int | float]) -> Iterator[Violati
 
 
 def _bounds_rules(one: ParameterSpec, bounds: BoundsSpec) -> Iterator[Violation]:
-    if not bounds.max - bounds.min >= MIN_WIDTH:
-        yield Violation(("bounds",), f"max {bounds.max} must be greater than min {bounds.min}, by {MIN_WIDTH:g} or more")
+    is_log = one.is_log and one.type == "double"
+    if is_log and bounds.min <= 0:
+        yield Violation(("bounds", "min"), f"{bounds.min}; with transformation log it must be above 0")
+    if bounds.min == bounds.max:
+        yield Violation(
+            ("bounds",),
+            f"min and max are both {bounds.min}; leave a constant out of `parameters` and give it to the model in `run` or `env` of run.yml",
+        )
+    elif not (_log_width(bounds) if is_log else bounds.max - bounds.min) >= MIN_WIDTH:
+        how = "; `transformation: log` takes bounds that are small" if one.type == "double" and bounds.max > bounds.min > 0 and not is_log else ""
+        yield Violation(("bounds",), f"max {bounds.max} must be greater than min {bounds.min}, by {MIN_WIDTH:g} or more{how}")
     elif isinf(bounds.max - bounds.min):
         yield Violation(("bounds",), f"max {bounds.max} is too far from min {bounds.min}")
     if one.type == "int" and not (float(bounds.min).is_integer() and float(bounds.max).is_integer()):
         yield Violation(("bounds",), "the bounds of an int parameter must be whole numbers")
-    if one.is_log and one.type == "double" and bounds.min <= 0:
-        yield Violation(("bounds", "min"), f"{bounds.min}; with transformation log it must be above 0")
+
+
+def _log_width(bounds: BoundsSpec) -> float:
+    """The distance between the bounds on a logarithmic scale; where there is none, no reason to refuse them for it."""
+    return log(bounds.max / bounds.min) if bounds.max > bounds.min > 0 and not isinf(bounds.max / bounds.min) else bounds.max - bounds.min
 
 
 def _prior_rules(one: ParameterSpec) -> Iterator[Violation]:

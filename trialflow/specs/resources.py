@@ -30,6 +30,11 @@ def _quantity(value: Any) -> Any:
     raise PydanticCustomError("quantity", "expected a quantity such as 2, 500m or 2Gi{how}", {"how": how})
 
 
+def _count(value: Any) -> Any:
+    """A number of things that is in quotes, as the quantities beside it often are."""
+    return int(value) if isinstance(value, str) and re.fullmatch(r"\d{1,6}", value.strip()) else value
+
+
 Quantity = Annotated[
     int | float | str,
     BeforeValidator(_quantity),
@@ -44,7 +49,7 @@ class Resources(Strict):
         default_factory=dict, description="What is reserved: cpu, memory, ephemeral-storage.", examples=[{"cpu": "500m", "memory": "2Gi"}]
     )
     limits: dict[str, Quantity] = Field(default_factory=dict, description="What it may use at most.", examples=[{"cpu": 2, "memory": "4Gi"}])
-    gpus: Count | None = Field(default=None, description="How many NVIDIA GPUs.")
+    gpus: Annotated[Count, BeforeValidator(_count)] | None = Field(default=None, description="How many NVIDIA GPUs.")
 
     @model_validator(mode="after")
     def _rules(self) -> "Resources":

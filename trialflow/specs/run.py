@@ -7,12 +7,19 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from trialflow.launcher.patterns import PLACEHOLDER, expanded
 from trialflow.specs.image import check_image
 from trialflow.specs.resources import Resources
 from trialflow.specs.strict import Count, Hidden, Name, NonEmpty, Number, Secret, Strict, Text, Violation, refuse
 
 DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|d)?\s*")
 SECONDS = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "ash", "env")
+SHELL_VARIABLE = re.compile(r"\$(\{?[A-Za-z_])")
+RAW_KEYS = (
+    "flow parameters are shown and kept in clear: make an AWS credentials block (`prefect block create aws-credentials`)"
+    " and give its name as `aws` of the flow"
+)
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -55,12 +62,12 @@ def _patterns(patterns: dict[str, str]) -> dict[str, str]:
 
 def _pattern_rules(name: str, pattern: str) -> Iterator[Violation]:
     try:
-        groups = re.compile(pattern).groups
+        groups = re.compile(expanded(pattern)).groups
     except re.error as error:
         yield Violation((name,), f"{pattern!r} is no regular expression: {error}")
         return
     if groups != 1:
-        yield Violation((name,), f"{pattern!r} has {groups} groups; exactly one, around the number, as in 'accuracy=([0-9.]+)'")
+        yield Violation((name,), f"{pattern!r} has {groups} groups; exactly one, around the number, as in 'accuracy={PLACEHOLDER}'")
 
 
 Command = Annotated[
@@ -81,6 +88,12 @@ class AwsKeys(Strict):
 
     aws_access_key_id: Secret = Field(description="The access key's id.")
     aws_secret_access_key: Secret = Field(description="The secret access key.")
+    aws_session_token: Secret | None = Field(default=None, description="The session token that temporary keys come with.")
+
+    def variables(self) -> dict[str, str]:
+        """The keys as AWS's own variables, in clear."""
+        pairs = {name.upper(): getattr(self, name) for name in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")}
+        return {name: value.get_secret_value() for name, value in pairs.items() if value is not None}
 
 
 class RunSpec(Strict):
@@ -102,7 +115,7 @@ class RunSpec(Strict):
         examples=[{"nodeSelector": {"disk": "ssd"}}],
     )
     resources: Resources | None = Field(default=None, description="What a training run needs, for clusters.")
-    aws: Annotated[AwsKeys, Hidden] | None = Field(default=None, description="AWS credentials that the model gets, for clusters.")
+    aws: Annotated[AwsKeys, Hidden] | None = Field(default=None, description="AWS credentials that the model gets.")
     env: Annotated[dict[str, Variable], AfterValidator(_variables)] = Field(
         default_factory=dict,
         description="Environment variables of the model. No secrets: they are shown in the UI.",
@@ -110,11 +123,47 @@ class RunSpec(Strict):
     )
     metrics: Annotated[dict[Name, Text], AfterValidator(_patterns)] = Field(
         default_factory=dict,
-        description="Metric -> regular expression with one group, searched in every line that the model prints; the last match counts.",
-        examples=[{"accuracy": "accuracy=([0-9.]+)"}],
+        description=(
+            "Metric -> regular expression, searched in every line that the model prints; the last match counts. "
+            "`{number}` stands for a number of any form; otherwise one group stands around it."
+        ),
+        examples=[{"accuracy": "accuracy={number}"}],
     )
     timeout: Seconds | None = Field(
         default=None, description='After so long a training run has failed: seconds, or "90s", "15m", "2h", "1d".', examples=["15m"]
     )
     max_relaunches: Count = Field(default=5, description="How often a training run that was lost may be launched again.")
     assignments: dict[str, Number | Text] = Field(default_factory=dict, description="Parameter values for `trialflow run`.")
+
+    @property
+    def notes(self) -> list[str]:
+        """What is probably not meant as it is written, a sentence each."""
+        words = self.run or []
+        if not words or words[0].rpartition("/")[2] in SHELLS:
+            return []
+        return [
+            f"`{word}` in a command that is a list reaches the model as it is; write the command as one text for the shell to replace it"
+            for word in words
+            if SHELL_VARIABLE.search(word)
+        ]
+
+
+def without_keys(run: RunSpec) -> RunSpec:
+    """The spec as a flow's parameter, which is kept and shown: keys in it are refused."""
+    if run.aws is not None:
+        raise PydanticCustomError("aws", "{text}", {"text": RAW_KEYS})
+    return run
+
+
+class _NoKeys:
+    """The JSON schema of a flow's parameter: Prefect refuses keys before it keeps them."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
+        schema = dict(handler.resolve_ref_schema(handler(core)))
+        schema["properties"] = {**schema["properties"], "aws": {"type": "null", "title": "AWS keys", "description": RAW_KEYS}}
+        return schema
+
+
+FlowRunSpec = Annotated[RunSpec, AfterValidator(without_keys), _NoKeys]
+"""`RunSpec` as the type of a flow's parameter."""

@@ -12,8 +12,12 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 LARGEST_WHOLE = 2**53
 """Up to here whole numbers are the same in JSON, in databases and as floats."""
+LARGEST_STORED = 2**63 - 1
+"""The largest whole number that databases and Prefect's pages hold."""
 NO_YAML_NUMBER = re.compile(r"([-+]?\d+)(\.\d*)?[eE]([-+]?)(\d+)")
 """Numbers with an exponent that YAML 1.1 takes for text: it wants a point and a sign, as in `1.0e-5`."""
+IN_FILE = {"is_file": True}
+"""Validation context of files, for rules that the API does not have."""
 HIDDEN = "**********"
 
 
@@ -57,6 +61,9 @@ def _number(value: Any) -> Any:
         raise PydanticCustomError("number", "expected a number{how}", {"how": _how(value)})  # type: ignore[arg-type]
     if isinstance(value, int) and abs(value) > sys.float_info.max:
         raise PydanticCustomError("number", "expected a number below 1.8e+308")
+    if isinstance(value, int) and not -LARGEST_STORED - 1 <= value <= LARGEST_STORED:
+        how = f"; as a number with a point it is {float(value):.17g}" if "e" in f"{float(value):.17g}" else ""
+        raise PydanticCustomError("number", "expected a whole number of at most 64 bits{how}", {"how": how})  # type: ignore[arg-type]
     return value
 
 

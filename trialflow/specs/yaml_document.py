@@ -24,6 +24,8 @@ class YamlDocument:
     data: Any
     positions: dict[FieldPath, tuple[int, int]]
     duplicates: tuple[FieldPath, ...]
+    texts: dict[FieldPath, str]
+    """Scalars as they are written."""
 
     def line(self, number: int) -> str:
         """The text of a line, counted from 1."""
@@ -43,7 +45,7 @@ def read(text: str) -> YamlDocument:
         node = loader.get_single_node()
         reader = _Reader(loader)
         data = reader.value(node, ()) if node is not None else None
-        return YamlDocument(text, data, reader.positions, tuple(reader.duplicates))
+        return YamlDocument(text, data, reader.positions, tuple(reader.duplicates), reader.texts)
     finally:
         loader.dispose()
 
@@ -53,6 +55,7 @@ class _Reader:
         self.loader = loader
         self.positions: dict[FieldPath, tuple[int, int]] = {}
         self.duplicates: list[FieldPath] = []
+        self.texts: dict[FieldPath, str] = {}
         self.nodes = 0
 
     def value(self, node: yaml.Node, path: FieldPath) -> Any:
@@ -68,6 +71,7 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        self.texts[path] = str(node.value)
         return self._scalar(node)
 
     def _scalar(self, node: yaml.Node) -> Any:

@@ -4,16 +4,20 @@ What Kubernetes says in words for people is looked at in one place (`INTERRUPTED
 that is gone, a node that is gone, and the launcher's own word decide.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from tasks.compute import Exit
-from tasks.kubernetes.client.labels import CONTAINER
+from tasks.kubernetes.client.labels import ATTEMPT, CONTAINER, TRAINING_RUN_NAME
+from trialflow.launcher.ending import FACTS as TOLD
+from trialflow.launcher.marks import nonce_prefix, read_short
 
 Json = Mapping[str, Any]
-FACTS = ("code", "signal", "out_of_memory", "timed_out", "problem", "started", "ended")
+FACTS = tuple(name for name in TOLD if name != "stopped")
+"""What counts of what a launcher tells. Whether an end was asked for is known better from elsewhere."""
+MARKS = "trialflow.dev/marks"
+"""The annotation with the version of the marks in a pod's log: from 2 on they carry a nonce."""
 NOT_FOUND = (126, 127, 128)
 INTERRUPTED = ("context canceled", "context deadline exceeded", "ttrpc: closed", "transport is closing", "connection refused")
 """What a container runtime says when it was itself ended in the middle of starting a container: nothing else tells that from a bad command."""
@@ -75,22 +79,28 @@ def _of_container(pod: Json, ended: Json, is_gone: bool, has_launcher: bool) -> 
 def told(pod: Json) -> dict[str, Any] | None:
     """The facts that the launcher left in the termination message."""
     message = _message(pod)
-    return None if message is None else dict(message.get("facts") or {})
+    return None if message is None else message[0]
 
 
 def told_values(pod: Json) -> dict[str, float]:
     """The values that the launcher left in the termination message; empty if there are none or they had no room."""
-    return dict((_message(pod) or {}).get("values") or {})
+    message = _message(pod)
+    return {} if message is None else message[1]
 
 
-def _message(pod: Json) -> dict[str, Any] | None:
-    text = _terminated(pod).get("message") or ""
-    if not text.startswith('{"trialflow"'):
-        return None
-    try:
-        return json.loads(text)["trialflow"]
-    except (ValueError, KeyError):
-        return None
+def _message(pod: Json) -> tuple[dict[str, Any], dict[str, float]] | None:
+    return read_short(str(_terminated(pod).get("message") or ""), mark_prefix(pod), is_old=has_old_marks(pod))
+
+
+def mark_prefix(pod: Json) -> str:
+    """How the nonce of the pod's launcher begins."""
+    labels = (pod.get("metadata") or {}).get("labels") or {}
+    return nonce_prefix(labels.get(TRAINING_RUN_NAME), labels.get(ATTEMPT))
+
+
+def has_old_marks(pod: Json) -> bool:
+    """Whether the pod was made by a version of trialflow whose launchers wrote no nonce."""
+    return MARKS not in ((pod.get("metadata") or {}).get("annotations") or {})
 
 
 def start_problem(pod: Json) -> str | None:

@@ -111,7 +111,7 @@ class Following:
         if self._reader is None:
             self._reader = LogReader(
                 self._connection,
-                pod["metadata"]["name"],
+                pod,
                 patterns=self._attempt.patterns,
                 writer=LogWriter(self._folder),
                 on_reports=self._on_reports,
@@ -193,6 +193,8 @@ class Following:
         facts = self._reader.facts if self._reader else None
         if facts is not None and ending.told(pod) is None and ended.lost is None:
             ended = replace(ended, **{name: value for name, value in facts.items() if name in ending.FACTS})
+        if self._reader and self._reader.complaint:
+            ended = replace(ended, complaint=self._reader.complaint)
         if ended.lost is not None and self._folder.was_stopped():
             known = facts or ending.told(pod) or {}
             return replace(ended, lost=None, stopped=True, code=known.get("code"), signal=known.get("signal"))

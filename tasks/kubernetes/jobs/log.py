@@ -4,19 +4,21 @@ The log is read with the time stamps that the kubelet puts before every line, so
 marks (`trialflow/launcher/marks.py`) are taken out of it.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.compute import Report
-from trialflow.launcher.marks import MARK
+from trialflow.launcher.ending import facts_of
+from trialflow.launcher.marks import MARK, MARK_BYTES
+from trialflow.launcher.reports import checked, parsed
 
+REPORTS = ("merge", "checkpoint", "file")
 LONGEST_PIECE = 1 << 20
 """A line that has no end is passed on in pieces of this many bytes."""
 
 
-class Stamped:
+class TimestampStripper:
     """Takes the time stamps off a log. `since` is the stamp of the last whole line taken, RFC 3339 with nanoseconds; None at first.
 
     After a break, lines that were taken are left out. Only a line of more than a MiB that broke off in the middle comes again from its beginning.
@@ -72,15 +74,22 @@ class News:
     facts: Mapping[str, Any] | None = None
 
 
-class Marked:
+class MarkReader:
     """Takes the launcher's marks out of a log.
+
+    `prefix` is how the nonce of the attempt begins (`nonce_prefix`). The first mark with such a nonce decides which one it is; a mark with another
+    one, or of another shape, or larger than a mark can be, is text. Marks without a nonce are those of earlier versions: they count only if
+    `is_old` says that the pod is of one.
 
     Reports come without a gap, numbered from 1. Where the log has lost some (it was long, and its beginning thrown away), none come until the recap
     at the end, which has them all. `has_launcher` says that a launcher was heard.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str, *, is_old: bool = False) -> None:
         self.has_launcher = False
+        self._prefix = prefix
+        self._is_old = is_old
+        self._nonce: str | None = None
         self._rest = b""
         self._seen = 0  # number of the last report of the launcher that was taken without a gap
         self._given = 0
@@ -97,52 +106,78 @@ class Marked:
         news = News()
         data = self._rest + text
         parts: list[bytes] = []
-        position = 0
+        done = position = 0  # up to `done` it was passed on; the search goes on at `position`
         while (found := data.find(MARK[:1], position)) >= 0:
-            if not data.startswith(MARK, found) and not MARK.startswith(data[found:]):
-                parts.append(data[position : found + 1])
-                position = found + 1
+            position = found + 1
+            if len(data) - found < len(MARK):
+                if MARK.startswith(data[found:]):
+                    break
                 continue
-            end = data.find(b"\n", found)
-            if end < 0:
+            if not data.startswith(MARK, found):
+                continue
+            # No mark has the first byte of a mark in it: each byte is looked at once, whatever a model prints.
+            following = data.find(MARK[:1], position)
+            limit = min(found + MARK_BYTES, following if following >= 0 else len(data))
+            end = data.find(b"\n", found, limit)
+            if end < 0 and following < 0 and len(data) - found < MARK_BYTES:
                 break
-            parts.append(data[position:found])
-            self._take(data[found + len(MARK) : end], news)
-            position = end + 1
-        if found < 0:
-            found = len(data)
-        parts.append(data[position:found])
-        self._rest = data[found:]
+            if end >= 0 and self._take(data[found + len(MARK) : end], news):
+                parts.append(data[done:found])
+                done = position = end + 1
+        held = len(data) if found < 0 else found
+        parts.append(data[done:held])
+        self._rest = data[held:]
         news.text = b"".join(parts)
         return news
 
     def close(self) -> News:
-        """The log is at its end: a mark cut off in the middle is none."""
-        news = News(text=self._rest if not self._rest.startswith(MARK) else b"")
-        self._rest = b""
-        return news
+        """The log is at its end: half a mark of the launcher's is left out, anything else is text."""
+        rest, self._rest = self._rest, b""
+        return News(text=b"" if self.has_launcher and rest.startswith(MARK) else rest)
 
-    def _take(self, line: bytes, news: News) -> None:
+    def _take(self, line: bytes, news: News) -> bool:
+        """Whether it is a mark of this attempt's launcher."""
         try:
-            mark = json.loads(line)
+            mark = parsed(line)
         except ValueError:
-            return
-        kind, number = mark.get("kind"), int(mark.get("number") or 0)
-        if kind == "begin":
-            self.has_launcher = True
-        elif kind in ("merge", "checkpoint"):
-            if number == self._seen + 1 and not self._has_gap:
-                self._seen = number
-                self._give(kind, mark["body"], news)
-            elif number > self._seen:
-                self._has_gap = True
+            return False
+        if not self._is_ours(mark.get("nonce")):
+            return False
+        kind, number = mark.get("kind"), mark.get("number", 0)
+        if type(number) is not int or not 0 <= number < 1 << 53:
+            return False
+        if kind in REPORTS:
+            if not isinstance(mark.get("body"), dict):
+                return False
+            self._report(kind, number, mark["body"], news)
         elif kind == "recap":
+            if not isinstance(mark.get("merge"), dict) or not isinstance(mark.get("checkpoints"), list):
+                return False
             self._recap(mark, number, news)
         elif kind == "end":
-            self.has_launcher = True
-            if number > self._seen:
-                self._has_gap = True
-            news.facts = mark["facts"]
+            if (facts := facts_of(mark.get("facts"))) is None:
+                return False
+            self._has_gap = self._has_gap or number > self._seen
+            news.facts = facts
+        elif kind != "begin":
+            return False
+        self._nonce = mark.get("nonce")
+        self.has_launcher = True
+        return True
+
+    def _is_ours(self, nonce: Any) -> bool:
+        if nonce is None:
+            return self._is_old
+        if not isinstance(nonce, str) or not nonce.startswith(self._prefix):
+            return False
+        return self._nonce in (None, nonce)
+
+    def _report(self, kind: str, number: int, body: Mapping[str, Any], news: News) -> None:
+        if number == self._seen + 1 and not self._has_gap:
+            self._seen = number
+            self._give(kind, body, news)
+        elif number > self._seen:
+            self._has_gap = True
 
     def _recap(self, mark: Mapping[str, Any], number: int, news: News) -> None:
         if number <= self._seen:
@@ -153,18 +188,21 @@ class Marked:
             self._give("merge", mark["merge"], news)
         self._seen, self._has_gap = number, False
 
-    def _give(self, kind: Any, body: Mapping[str, Any], news: News) -> None:
-        self._given += 1
+    def _give(self, kind: Any, body: Any, news: News) -> None:
+        """Pass a report on, with nothing in it that a model may not say: a pod is no more to be trusted than its model."""
+        kept, _ = checked(kind, body)
         self._checkpoints += kind == "checkpoint"
-        news.reports.append(Report(self._given, kind, body))
+        if kept is not None:
+            self._given += 1
+            news.reports.append(Report(self._given, kind, kept))
 
 
 class PodLog:
-    """One attempt's log from its stream: `feed`, `restart` after a break, `close` at the end; each `News`."""
+    """One attempt's log from its stream: `feed`, `restart` after a break, `close` at the end; each `News`. See `MarkReader` for the arguments."""
 
-    def __init__(self) -> None:
-        self.stamps = Stamped()
-        self.marks = Marked()
+    def __init__(self, prefix: str, *, is_old: bool = False) -> None:
+        self.stamps = TimestampStripper()
+        self.marks = MarkReader(prefix, is_old=is_old)
 
     @property
     def since(self) -> str | None:

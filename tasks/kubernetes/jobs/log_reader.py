@@ -9,9 +9,10 @@ from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused, ClusterUnavailable, Missing
 from tasks.kubernetes.client.labels import CONTAINER
 from tasks.kubernetes.client.streams import streamed
+from tasks.kubernetes.jobs.ending import has_old_marks, mark_prefix
 from tasks.kubernetes.jobs.log import News, PodLog
 from tasks.kubernetes.jobs.log_folder import LogWriter
-from trialflow.launcher.patterns import Patterns
+from tasks.kubernetes.jobs.printed import TimedPatterns
 
 CHUNK = 1 << 18
 DELAYS = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -28,7 +29,7 @@ class LogReader:
     def __init__(
         self,
         connection: Connection,
-        pod: str,
+        pod: Mapping[str, Any],
         *,
         patterns: Mapping[str, str],
         writer: LogWriter,
@@ -37,15 +38,15 @@ class LogReader:
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._connection = connection
-        self._path = f"/api/v1/namespaces/{connection.namespace}/pods/{pod}/log"
-        self._pod = pod
-        self._log = PodLog()
+        self._pod = pod["metadata"]["name"]
+        self._path = f"/api/v1/namespaces/{connection.namespace}/pods/{self._pod}/log"
+        self._log = PodLog(mark_prefix(pod), is_old=has_old_marks(pod))
         self._writer = writer
         self._on_reports = on_reports
         self._on_log = on_log
         self._on_end = on_end
         self._found: list[Report] = []
-        self._patterns = Patterns(dict(patterns), self, self._say) if patterns else None
+        self._patterns = TimedPatterns(dict(patterns), self, self._say) if patterns else None
         self._reported = 0
         self._has_ended = False
         self._has_heard = False
@@ -60,6 +61,11 @@ class LogReader:
     def may_have_launcher(self) -> bool:
         """Whether a launcher was heard, or nothing at all: it may have been killed before its first word."""
         return self.has_launcher or not self._has_heard
+
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong with the last value that was printed, where no launcher was in the pod."""
+        return self._patterns.complaint if self._patterns and not self.has_launcher else None
 
     @property
     def is_complete(self) -> bool:
@@ -97,7 +103,7 @@ class LogReader:
             failures += 1
         await self._pass_on(self._log.close())
         if self._patterns and not self.has_launcher:
-            self._patterns.close()
+            await asyncio.to_thread(self._patterns.close)
             await self._report_found()
         self._writer.close()
 
@@ -113,7 +119,7 @@ class LogReader:
         if news.reports:
             await self._on_reports(news.reports)
         if self._patterns and not self.has_launcher and news.text:
-            self._patterns.feed(news.text)
+            await asyncio.to_thread(self._patterns.feed, news.text)
             await self._report_found()
         if news.facts is not None:
             self.facts = news.facts

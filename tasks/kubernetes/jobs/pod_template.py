@@ -20,9 +20,9 @@ from tasks.kubernetes.client.labels import (
     TRIALFLOW,
     WORK,
 )
-from tasks.kubernetes.jobs.ending import TIME_LIMIT
+from tasks.kubernetes.jobs.ending import MARKS, TIME_LIMIT
 from tasks.kubernetes.jobs.overlay import overlaid
-from trialflow.launcher.model import HEAVY, context, variable_of
+from trialflow.launcher.model import context, facts, in_variable, light, parameter_variables
 from trialflow.specs import RunSpec
 from trialflow.specs.resources import Resources
 
@@ -104,14 +104,11 @@ def job_name(attempt: Attempt) -> str:
 def job(attempt: Attempt, recipe: PodTemplate, mode: Mode = "shell") -> Json:
     """The manifest of the Job for `attempt`."""
     labels = _labels(attempt, recipe)
-    facts = {
-        "training_run": _light(attempt.training_run),
-        "attempt": attempt.number,
-        "experiment": attempt.experiment_id,
-        "project": attempt.project,
-        "assignments": attempt.training_run.get("assignments") or {},
+    known = facts(light(attempt.training_run), attempt.number, attempt.experiment_id, attempt.project)
+    template = {
+        "metadata": {"labels": labels, "annotations": {CONTEXT: json.dumps(known, ensure_ascii=False), MODE: mode, MARKS: "2"}},
+        "spec": _pod(attempt, recipe, mode),
     }
-    template = {"metadata": {"labels": labels, "annotations": {CONTEXT: json.dumps(facts), MODE: mode}}, "spec": _pod(attempt, recipe, mode)}
     own = dict(recipe.pod)
     for kind, more in (own.pop("metadata", None) or {}).items():
         if kind in ("labels", "annotations"):
@@ -209,8 +206,8 @@ def _start(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
 
 def _environment(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> list[Json]:
     run = attempt.training_run
-    facts = {
-        "SIGOPT_CONTEXT": context(_light(run)),
+    values = {
+        "SIGOPT_CONTEXT": context(light(run)),
         "SIGOPT_PROJECT": attempt.project,
         "SIGOPT_RUN_ID": attempt.training_run_id,
         "SIGOPT_RUN_NAME": str(run["name"]),
@@ -220,20 +217,20 @@ def _environment(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> list[Json
         "TRIALFLOW_ATTEMPT": str(attempt.number),
         "TRIALFLOW_CONTEXT_FILE": f"{FACTS}/context.json",
         "PYTHONUNBUFFERED": "1",
-        **{variable_of(name): repr(value) if isinstance(value, float) else str(value) for name, value in (run.get("assignments") or {}).items()},
+        **parameter_variables(run.get("assignments") or {}),
     }
     if _user(recipe.image.user) is not None and "HOME" not in recipe.image.environment:
-        facts["HOME"] = WRITABLE
+        values["HOME"] = WRITABLE
     if mode != "bare":
-        facts["TRIALFLOW_WORK"] = WRITABLE
-        facts["TRIALFLOW_LAUNCH"] = json.dumps(attempt.launch_plan(_light(run)))
+        values["TRIALFLOW_WORK"] = WRITABLE
+        values["TRIALFLOW_LAUNCH"] = json.dumps(attempt.launch_plan(in_variable(light(run))))
         if recipe.api_url:
-            facts["TRIALFLOW_UPSTREAM_URL"] = recipe.api_url
+            values["TRIALFLOW_UPSTREAM_URL"] = recipe.api_url
         if mode == "shell" and attempt.timeout:
-            facts[TIME_LIMIT] = str(max(1, round(attempt.timeout)))
+            values[TIME_LIMIT] = str(max(1, round(attempt.timeout)))
     elif recipe.api_url:
-        facts["SIGOPT_API_URL"] = recipe.api_url
-    variables: list[Json] = [{"name": name, "value": literal(value)} for name, value in {**facts, **attempt.environment}.items()]
+        values["SIGOPT_API_URL"] = recipe.api_url
+    variables: list[Json] = [{"name": name, "value": literal(value)} for name, value in {**values, **attempt.environment}.items()]
     if mode == "bare" and recipe.api_url and recipe.secret:
         reference = {"secretKeyRef": {"name": recipe.secret, "key": "TRIALFLOW_UPSTREAM_TOKEN"}}
         variables.append({"name": "SIGOPT_API_TOKEN", "valueFrom": reference})
@@ -276,13 +273,20 @@ def _user(user: str) -> int | None:
     return None if first.isdigit() and int(first) else NOBODY
 
 
-def _light(run: Mapping[str, Any]) -> Json:
-    return {name: value for name, value in run.items() if name not in HEAVY}
-
-
 def launcher_items() -> list[Json]:
     """Which key of the launcher's ConfigMap becomes which file."""
     return [{"key": path.replace("/", "."), "path": path} for path in LAUNCHER_FILES]
 
 
-LAUNCHER_FILES = ("pod.py", "attempt.py", "marks.py", "ending.py", "model.py", "patterns.py", "relay.py", "shim/sitecustomize.py")
+LAUNCHER_FILES = (
+    "pod.py",
+    "attempt.py",
+    "marks.py",
+    "ending.py",
+    "model.py",
+    "patterns.py",
+    "relay.py",
+    "reports.py",
+    "upstream.py",
+    "shim/sitecustomize.py",
+)

@@ -76,19 +76,16 @@ class ClusterPlace:
 
     cluster: "Cluster"
     run: "RunSpec"
-    keys: dict[str, str]
     choice: "ImageChoice"
     dockerfile: str | None
     leave_out: tuple[str, ...]
 
     def prepared(self) -> "OnCluster":
-        """The flow's parameter, once the session is up: Prefect knows the cluster, and the keys are where a flow of this process finds them."""
+        """The flow's parameter, once the session is up: Prefect knows the cluster."""
         from flows.cluster import OnCluster
         from flows.image import ImageSource
-        from tasks.model_secrets import model_secrets
 
         block = asyncio.run(_known(self.cluster))
-        model_secrets.set(self.keys)
         if not self.choice.builds:
             say(f"image: {self.choice.image}, used as it is: {self.choice.why}")
             return OnCluster(name=block, no_build=True)
@@ -103,19 +100,15 @@ def place_of(
     """The cluster and what runs there, from the files of this folder. Raises `InvalidInput` before anything is started."""
     from tasks.images.choice import choose_image
     from trialflow.cli.options import read_run
-    from trialflow.specs import load_run
 
     cluster = the_cluster(cluster_name)
     run = read_run(run_file, command, directory=Path.cwd(), needs_command=False)
-    keys = {}
-    if Path(run_file).exists() and (aws := load_run(run_file).aws):
-        keys = {"AWS_ACCESS_KEY_ID": _secret(aws.aws_access_key_id), "AWS_SECRET_ACCESS_KEY": _secret(aws.aws_secret_access_key)}
     if dockerfile and not Path(dockerfile).is_file():
         raise InvalidInput(f"there is no {dockerfile} here", hint="`-d` names the Dockerfile of the image")
     found = dockerfile or ("Dockerfile" if Path("Dockerfile").is_file() else None)
     choice = choose_image(run.image, registry=cluster.registry, dockerfile=found, build=build)
     files = [file for file in (run_file, experiment_file) if file and Path(file).exists()]
-    return ClusterPlace(cluster, run, keys, choice, dockerfile, tuple(files))
+    return ClusterPlace(cluster, run, choice, dockerfile, tuple(files))
 
 
 def drawn() -> "AbstractContextManager[Any]":
@@ -123,10 +116,6 @@ def drawn() -> "AbstractContextManager[Any]":
     from trialflow.cli.terminal.image_progress import image_shown
 
     return image_shown()
-
-
-def _secret(value: Any) -> str:
-    return value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
 
 
 async def _known(cluster: "Cluster") -> str:

@@ -4,6 +4,7 @@ Python executes the first `sitecustomize` it finds; the user's own, further on i
 here may break a model: whatever goes wrong is silent, unless TRIALFLOW_DEBUG is set.
 """
 
+import contextlib
 import os
 import sys
 
@@ -35,7 +36,8 @@ class _Finder:
             execute = spec.loader.exec_module
 
             def exec_and_patch(module):
-                execute(module)
+                with _whole_context():
+                    execute(module)
                 try:
                     _patch(module)
                 except Exception:
@@ -77,12 +79,41 @@ def _patch(sigopt):
             setattr(sigopt, function.__name__, function)
 
 
+def _facts():
+    import json
+
+    with open(os.environ["TRIALFLOW_CONTEXT_FILE"], encoding="utf-8") as file:
+        return json.load(file)
+
+
 def _suggested():
+    return _facts()["assignments"]
+
+
+@contextlib.contextmanager
+def _whole_context():
+    """Give the client, while it is imported, the assignments that were too large for its variable."""
     import base64
     import json
 
-    context = json.loads(base64.b64decode(os.environ.get("SIGOPT_CONTEXT") or "e30=").decode("utf-8"))
-    return (context.get("global_run_context") or {}).get("run", {}).get("assignments") or {}
+    before = os.environ.get("SIGOPT_CONTEXT")
+    try:
+        context = json.loads(base64.b64decode(before or "e30=").decode("utf-8"))
+        run = (context.get("global_run_context") or {}).get("run")
+        if run and "assignments" not in run:
+            assignments = _facts()["assignments"]
+            run["assignments"] = assignments
+            suggestion = {"id": None, "experiment": None, "assignments": assignments}
+            context["run_connection"] = {"run_context": {"run": {"id": run["id"]}, "suggestion": suggestion}}
+            # Only while it is imported: no other program could be started with it.
+            os.environ["SIGOPT_CONTEXT"] = base64.b64encode(json.dumps(context).encode()).decode()
+    except Exception:
+        _complain()
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ["SIGOPT_CONTEXT"] = before
 
 
 def _complain():
