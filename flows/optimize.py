@@ -27,7 +27,7 @@ from trialflow.errors import ExperimentFailed, TrialflowError
 from trialflow.events import Event, tell
 from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, OWNER, SAME, UID
 from trialflow.metrics import values_of
-from trialflow.specs import ExperimentSpec, RunSpec
+from trialflow.specs import ExperimentSpec, FlowRunSpec
 
 if TYPE_CHECKING:
     from tasks.experiments.early_stopper import EarlyStopper
@@ -51,7 +51,7 @@ class Options(BaseModel):
 @errors_as_states
 async def optimize(
     experiment: ExperimentSpec,
-    run: RunSpec,
+    run: FlowRunSpec,
     project: str | None = None,
     directory: str | None = None,
     service: str | None = None,

@@ -23,7 +23,7 @@ from trialflow.errors import ExperimentFailed
 from trialflow.events import Event, tell
 from trialflow.metadata_keys import REASON, STOPPED_BY_USER
 from trialflow.metrics import values_of
-from trialflow.specs import RunSpec
+from trialflow.specs import FlowRunSpec
 
 
 def _flow_run_name() -> str:
@@ -35,7 +35,7 @@ def _flow_run_name() -> str:
 @flow(name="training-run", flow_run_name=_flow_run_name, persist_result=False, cache_result_in_memory=True)
 @errors_as_states
 async def training_run(
-    run: RunSpec,
+    run: FlowRunSpec,
     assignments: dict[str, float | int | str] | None = None,
     project: str | None = None,
     directory: str | None = None,
