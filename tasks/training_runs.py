@@ -91,7 +91,10 @@ async def observe(context: RunContext, attempt: Attempt, ended: Exit, history: L
         if ended.stopped or history.lost < context.flow.run.max_relaunches:
             after = history.after_loss(reason, counts=not ended.stopped, checkpoints=int(run.get("checkpoint_count") or 0))
             await client.merge_run(attempt.training_run_id, after.merge_body())
-            logger.warning("lost (%s); it is launched again and costs no budget", reason)
+            if ended.stopped:
+                logger.warning("stopped; it is launched again when work goes on, and costs no budget")
+            else:
+                logger.warning("lost (%s); it is launched again and costs no budget", reason)
             return Observed(outcome, run)
         outcome = Outcome("failed", f"lost {history.lost + 1} times, the last time because: {reason}")
     body = combined(_ending(context, attempt, outcome, ended), {"values": last} if last else {})
