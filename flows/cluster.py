@@ -54,10 +54,10 @@ async def cluster_computes(
             )
         for name in run.secrets:
             await require_secret(connection, name)
-        image = await find_image(on, run, cluster, directory)
-        if note := await check_capacity(connection, pod_spec(run, image, cluster)):
+        if note := await check_capacity(connection, pod_spec(run, cluster)):
             run_logger().warning(note)
             tell(Event("waiting", text=note))
+        image = await find_image(on, run, cluster, directory)
         await dry_run(connection, run, image, cluster)
         keys = await secrets_of_model(on.aws)
         yield KubernetesComputes(

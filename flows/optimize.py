@@ -25,7 +25,7 @@ from tasks.outcome import required_metrics
 from tasks.steps import UNAVAILABLE, run_logger
 from trialflow.errors import ExperimentFailed, TrialflowError
 from trialflow.events import Event, tell
-from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, OWNER, SAME, UID
+from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, OWNER, SAME, UID, uid_of
 from trialflow.metrics import values_of
 from trialflow.specs import ExperimentSpec, FlowRunSpec
 
@@ -78,7 +78,7 @@ async def optimize(
             found, resumed = await find_experiment(context, experiment, options)
         async with beside(tag_flow_run(f"experiment:{found['id']}")):
             if resumed == "report":
-                if uid := (found.get("metadata") or {}).get(UID):
+                if uid := uid_of(found):
                     await context.computes.sweep(uid)
                 return await _finish(context, found, resumed)
             owner = Owner.of_this_process(context.flow_run_id)
@@ -114,7 +114,13 @@ async def find_experiment(context: FlowContext, spec: ExperimentSpec, options: O
 def _metadata(spec: ExperimentSpec, found: dict[str, Any], owner: Owner, context: FlowContext) -> dict[str, Any]:
     """The metadata of an experiment that is worked on: early stopping is as the file has it now, not as it was when the experiment was made."""
     here = {FOLDER: context.folder} if context.folder else {}
-    kept = {UID: new_uid(), **(found.get("metadata") or {}), **here, OWNER: owner.to_json(), **with_flow_run(found, context.flow_run_id)}
+    kept = {
+        **(found.get("metadata") or {}),
+        UID: uid_of(found) or new_uid(),
+        **here,
+        OWNER: owner.to_json(),
+        **with_flow_run(found, context.flow_run_id),
+    }
     asked = (spec.to_api().get("metadata") or {}).get(EARLY_STOPPING)
     return {**kept, EARLY_STOPPING: asked} if asked or EARLY_STOPPING in kept else kept
 

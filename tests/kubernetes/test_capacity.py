@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.cluster.capacity import no_room, requests_of, waits
 from tasks.kubernetes.cluster.nodes import Node
 from tasks.kubernetes.cluster.placement import obstacle, tolerates
 from tasks.kubernetes.cluster.quantities import exact
 from tasks.kubernetes.jobs.dry_run import pod_spec
-from tasks.kubernetes.jobs.pod_template import PodTemplate
-from trialflow.specs.resources import GPU
+from trialflow.specs import RunSpec
+from trialflow.specs.resources import GPU, Resources
 
 
 def node(name: str = "node1", cpu: str = "2", memory: str = "12Gi", gpus: str = "0", **others: Any) -> Node:
@@ -22,7 +23,7 @@ def node(name: str = "node1", cpu: str = "2", memory: str = "12Gi", gpus: str = 
 
 def asks(gpus: str = "0", pod: dict[str, Any] | None = None, **amounts: str) -> dict[str, Any]:
     """The spec of a pod that is launched for such `resources` and `pod` in run.yml."""
-    return pod_spec(PodTemplate(uid="u", image="i", requests=amounts, gpus=int(gpus) or None, pod=pod or {}))
+    return pod_spec(RunSpec(resources=Resources(requests=amounts, gpus=int(gpus) or None), pod=pod or {}), Cluster("mine"))
 
 
 def required(key: str, operator: str, *values: str) -> dict[str, Any]:
