@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import sys
+from typing import Any
 
 GONE = (errno.EPIPE, errno.EIO)
 """What a write reports when the reader of a pipe, or the terminal, has gone."""
@@ -15,7 +16,7 @@ class Outlet(io.FileIO):
     A full disk is an error for results, which somebody asked for, and not for messages.
     """
 
-    def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
+    def write(self, data: Any, /) -> int:
         """Write, or drop what nobody reads any more."""
         try:
             return super().write(data)
