@@ -57,7 +57,7 @@ class AttemptRunner:
         listener.listen(64)
         token = os.urandom(16).hex()
         environment = variables(self.plan, self.folder, listener.getsockname()[1], token)
-        upstream = {name: os.environ.pop("TRIALFLOW_UPSTREAM_" + name.upper(), None) for name in ("url", "token")}
+        upstream = {name: os.environ.pop("TRIALFLOW_UPSTREAM_" + name.upper(), None) for name in ("url", "token", "socket")}
         kills_before = oom_kills()
         self.model = Model(self.plan["command"], self.plan["directory"], environment)
         problem = self.model.start(self.folder)

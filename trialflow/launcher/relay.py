@@ -52,7 +52,7 @@ class RelayServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.upstream = None
         if upstream.get("url"):
             try:
-                self.upstream = Upstream(upstream["url"], upstream.get("token"))
+                self.upstream = Upstream(upstream["url"], upstream.get("token"), upstream.get("socket"))
             except ValueError as error:
                 warn(str(error))
 

@@ -2,11 +2,13 @@
 
 import base64
 import os
+import socket
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 REDIRECTS = 3
 SECONDS = 140
+LONGEST_SOCKET_PATH = 100
 PASSED_ON = ("Content-Type", "Accept", "User-Agent", "X-Response-Content", "X-SigOpt-Python-Version")
 
 
@@ -38,10 +40,34 @@ def trust():
     return trusted
 
 
-class Upstream:
-    """The service at `url`, asked with `token`. Raises ValueError if `url` is not the address of a server."""
+class SocketConnection(HTTPConnection):
+    """A connection to a Unix socket in a folder that only the user can enter. After the service has died, its port may be another user's."""
 
-    def __init__(self, url, token):
+    def __init__(self, path, host, port):
+        HTTPConnection.__init__(self, host, port, timeout=SECONDS)
+        self.path = path
+
+    def connect(self):
+        """Connect to the path, or to a shorter name of it where it is too long for the kernel."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        if len(os.fsencode(self.path)) <= LONGEST_SOCKET_PATH:
+            self.sock.connect(self.path)
+            return
+        folder = os.open(os.path.dirname(self.path), os.O_RDONLY)
+        try:
+            self.sock.connect("/proc/self/fd/%d/%s" % (folder, os.path.basename(self.path)))
+        finally:
+            os.close(folder)
+
+
+class Upstream:
+    """The service at `url`, asked with `token`: by its Unix socket at the path `unix_socket`, if there is one.
+
+    Raises ValueError if `url` is not the address of a server.
+    """
+
+    def __init__(self, url, token, unix_socket=None):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("%r is not the address of a service" % url)
@@ -50,6 +76,7 @@ class Upstream:
         self.port = parts.port or (443 if self.is_secure else 80)
         self.prefix = parts.path.rstrip("/")
         self.authorization = basic(token or "")
+        self.unix_socket = None if self.is_secure else unix_socket
 
     def ask(self, method, segments, query, body, headers):
         """Returns status, content type and body. Raises OSError if the service is away."""
@@ -83,6 +110,8 @@ class Upstream:
             from http.client import HTTPSConnection  # not there in a Python without TLS
 
             connection = HTTPSConnection(self.host, self.port, timeout=SECONDS, context=trust())
+        elif self.unix_socket:
+            connection = SocketConnection(self.unix_socket, self.host, self.port)
         else:
             connection = HTTPConnection(self.host, self.port, timeout=SECONDS)
         try:
