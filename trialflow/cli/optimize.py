@@ -27,7 +27,7 @@ from trialflow.errors import ExperimentFailed, TrialflowError
 from trialflow.results.text import progress
 
 if TYPE_CHECKING:
-    from trialflow.cli.cluster.launch import ClusterPlace
+    from flows.cluster import OnCluster
     from trialflow.results.board import Board
     from trialflow.specs import RunSpec
 
@@ -89,8 +89,8 @@ def optimize(command: tuple[str, ...], **options: Any) -> int:
     return work_on(asked, read_run(asked.run_file, command, directory=Path.cwd()), command)
 
 
-def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "ClusterPlace | None" = None) -> int:
-    """Work on an experiment, here or on the cluster of `place`, and show its result. Returns the exit code."""
+def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], on_cluster: "Callable[[], OnCluster] | None" = None) -> int:
+    """Work on an experiment, here or `on_cluster` (called once Prefect answers), and show its result. Returns the exit code."""
     from trialflow.specs import load_experiment
 
     directory = Path.cwd()
@@ -114,7 +114,7 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "Clus
         ended: dict[str, Any] = {}
         beside: list[asyncio.Future[None]] = []
         options = Options(**asked.how, when_finished="report")
-        cluster = place.prepared() if place else None
+        cluster = on_cluster() if on_cluster else None
         with shown(board) as view:
 
             def watch(event: Event) -> None:
@@ -132,8 +132,8 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], place: "Clus
                     experiment=spec, run=run, project=asked.project, directory=str(directory), source=source, cluster=cluster, options=options
                 ),
                 on_interrupt="stopping the training runs in flight; they are launched again later "
-                + ("(Ctrl-C again to leave them running)" if place else "(Ctrl-C again to exit at once)"),
-                before_leaving="exit now and leave the training runs on the cluster?" if place else None,
+                + ("(Ctrl-C again to leave them running)" if on_cluster else "(Ctrl-C again to exit at once)"),
+                before_leaving="exit now and leave the training runs on the cluster?" if on_cluster else None,
             )
             board.end(is_finished=bool(ended))
     if not ended:  # interrupted here, or cancelled in Prefect

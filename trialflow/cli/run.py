@@ -1,6 +1,7 @@
 """`trialflow run`."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from trialflow.cli.terminal.messages import next_commands, say, warn
 from trialflow.cli.terminal.output import output_option, show
 
 if TYPE_CHECKING:
-    from trialflow.cli.cluster.launch import ClusterPlace
+    from flows.cluster import OnCluster
     from trialflow.specs import RunSpec
 
 
@@ -30,8 +31,10 @@ def run(run_file: str, source_file: str | None, project: str | None, output: str
     return execute(spec, read_source(source_file, Path.cwd()), project, output)
 
 
-def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None, output: str, place: "ClusterPlace | None" = None) -> int:
-    """Execute one training run, here or on the cluster of `place`, and show its result. Returns the exit code."""
+def execute(
+    spec: "RunSpec", source: dict[str, str] | None, project: str | None, output: str, on_cluster: "Callable[[], OnCluster] | None" = None
+) -> int:
+    """Execute one training run, here or `on_cluster` (called once Prefect answers), and show its result. Returns the exit code."""
     directory = Path.cwd()
     from trialflow.cli.session import flow_session
 
@@ -55,13 +58,13 @@ def execute(spec: "RunSpec", source: dict[str, str] | None, project: str | None,
                 say(f"lost ({event.text}); launching it again")
 
         watcher.set(watch)
-        cluster = place.prepared() if place else None
+        cluster = on_cluster() if on_cluster else None
         if output == "table":
             log_sink.set(Echo())
         result, interrupted = run_flow(
             lambda: training_run(run=spec, project=project, directory=str(directory), source=source, cluster=cluster),
-            on_interrupt="stopping the training run " + ("(Ctrl-C again to leave it running)" if place else "(Ctrl-C again to exit at once)"),
-            before_leaving="exit now and leave the training run on the cluster?" if place else None,
+            on_interrupt="stopping the training run " + ("(Ctrl-C again to leave it running)" if on_cluster else "(Ctrl-C again to exit at once)"),
+            before_leaving="exit now and leave the training run on the cluster?" if on_cluster else None,
         )
     if interrupted or result is None:  # or cancelled in Prefect
         say(f"training run {begun['id']} was stopped" if begun else "stopped before the training run began")

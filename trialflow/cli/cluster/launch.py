@@ -42,7 +42,7 @@ def optimize(cluster_name: str | None, dockerfile: str | None, no_build: bool, c
     asked = Asked(**options)
     place = place_of(cluster_name, dockerfile, asked.run_file, asked.experiment_file, command, build=not no_build)
     with drawn():
-        return work_on(asked, place.run, command, place)
+        return work_on(asked, place.run, command, place.prepared)
 
 
 @click.command(context_settings=MODEL_COMMAND)
@@ -67,7 +67,7 @@ def run(
     """Execute one training run on the cluster: COMMAND, or what run.yml says, or what the image says. What it prints is shown and kept."""
     place = place_of(cluster_name, dockerfile, run_file, None, command, build=not no_build)
     with drawn():
-        return execute(place.run, read_source(source_file, Path.cwd()), project, output, place)
+        return execute(place.run, read_source(source_file, Path.cwd()), project, output, place.prepared)
 
 
 @dataclass(frozen=True)
