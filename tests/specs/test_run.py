@@ -1,12 +1,13 @@
 """run.yml: every rule of it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from trialflow.specs import RunSpec
+from trialflow.specs import FlowRunSpec, RunSpec, load_run
 
 
 def test_a_text_is_for_the_shell_and_a_list_is_not() -> None:
@@ -72,7 +73,7 @@ def test_quantities_are_those_of_kubernetes(quantity: object) -> None:
         ("env: {str: true}", '1:7: env.str: true; expected text or a number; put it in quotes, as in "true"'),
         ("env: [A=1]", "1:1: env: a list; expected a mapping of keys to values"),
         ("metrics: {m: 'x=('}", "1:11: metrics.m: 'x=(' is no regular expression: missing ), unterminated subpattern at position 2"),
-        ("metrics: {m: 'x='}", "1:11: metrics.m: 'x=' has 0 groups; exactly one, around the number, as in 'accuracy=([0-9.]+)'"),
+        ("metrics: {m: 'x='}", "1:11: metrics.m: 'x=' has 0 groups; exactly one, around the number, as in 'accuracy={number}'"),
         ("metrics: {m: '(x)=(y)'}", "1:11: metrics.m: '(x)=(y)' has 2 groups; exactly one"),
         ("metrics: {m: }", "1:11: metrics.m: nothing here; expected text"),
         ("timeout: soon", "1:1: timeout: 'soon'; expected seconds above 0, or a text such as \"90s\""),
@@ -144,3 +145,28 @@ def test_what_goes_to_a_flow_as_json_comes_back_the_same() -> None:
     spec = RunSpec.model_validate(given)
     assert RunSpec.model_validate(spec.model_dump(mode="json", exclude_none=True)) == spec
     assert RunSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_variables_reach_the_model_as_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "run.yml"
+    path.write_text("env: {MODE: 0755, VERSION: 1.10, PORTS: 22:22, ZIP: 01234, DAY: 2026-01-02, TEXT: 'a'}")
+    assert load_run(path).env == {"MODE": "0755", "VERSION": "1.10", "PORTS": "22:22", "ZIP": "01234", "DAY": "2026-01-02", "TEXT": "a"}
+
+
+def test_a_shell_variable_in_a_list_is_noted() -> None:
+    assert "`$LR`" in RunSpec.model_validate({"run": ["python", "model.py", "$LR"]}).notes[0]
+    assert not RunSpec.model_validate({"run": "python model.py $LR"}).notes
+
+
+def test_a_number_of_gpus_may_be_in_quotes() -> None:
+    spec = RunSpec.model_validate({"resources": {"gpus": "1"}})
+    assert spec.resources is not None and spec.resources.gpus == 1
+
+
+def test_a_flow_parameter_holds_no_keys() -> None:
+    flow = TypeAdapter(FlowRunSpec)
+    assert flow.validate_python({"run": "x"}).run == ["sh", "-c", "x"]
+    with pytest.raises(ValidationError, match="AWS credentials block") as raised:
+        flow.validate_python({"aws": KEYS})
+    assert "hush" not in str(raised.value)
+    assert flow.json_schema()["properties"]["aws"]["type"] == "null"
