@@ -53,6 +53,11 @@ async def create(aws: Aws, config: ClusterSpec) -> Cluster:
     design, plan = prepare_creation(aws, config, today=datetime.now(UTC).date())
     get_run_logger().info("plan:\n%s", "\n".join(lines(plan)))
     await do_all(creation(aws, design, MODEL_ACCOUNT))
+    return await connected(aws, design, config)
+
+
+async def connected(aws: Aws, design: Design, config: ClusterSpec) -> Cluster:
+    """Sign in to a cluster that is there, install what it lacks, and have Prefect keep it."""
     cluster = connection_facts(aws, design.name, namespace=config.namespace, registry=config.registry, api_url=config.api_url)
     version = await answering(cluster.name, Installation(cluster, design), aws.principal)
     said(f"Kubernetes {version} answers at {cluster.server}")

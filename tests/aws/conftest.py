@@ -11,7 +11,6 @@ from tasks.aws.session import Aws, Keys
 from tasks.aws.waiting import Waiter
 from tests.aws.stand import REGION, Stand
 
-
 LOADER = botocore.loaders.create_loader()
 """The descriptions of AWS's services, read once: each session would read them again, which takes longer than most tests."""
 
@@ -32,7 +31,7 @@ def stand(running: Stand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setattr("botocore.loaders.create_loader", lambda *_, **__: LOADER)
+    monkeypatch.setattr("botocore.session.create_loader", lambda *_, **__: LOADER)
     # botocore sleeps before it tries again; the stand needs no rest.
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
     yield running
