@@ -1,5 +1,6 @@
 """The flow `cluster-update`: make a cluster on AWS follow its cluster.yml, as far as that can be done in place."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,7 +28,7 @@ async def cluster_update(config: ClusterSpec, credentials: str | None = None) ->
     if keys_of(config) is not None:
         raise InvalidInput("cluster.yml holds keys, and what is given to a flow is shown", hint="keep them in an AWS credentials block instead")
     aws = await sign_in(credentials, config.region)
-    design, plan = prepare_update(aws, config, today=datetime.now(UTC).date())
+    design, plan = await asyncio.to_thread(prepare_update, aws, config, today=datetime.now(UTC).date())
     get_run_logger().info("plan:\n%s", "\n".join(lines(plan)))
     await do_all(updating(aws, design, plan, MODEL_ACCOUNT))
     cluster = await connected(aws, design, config)

@@ -29,9 +29,11 @@ def destroy(cluster_name: str, region: str | None, credentials: str | None, is_p
         f" --credentials {credentials}" if credentials else ""
     )
     if is_plan or output != "table":
-        show(plan.to_json(), output=output, names=[one.name for one in plan.changes], text="\n".join(lines(plan)) or "nothing carries its tag")
+        show(plan.to_json(), output=output, names=[one.name for one in plan.changes], text="\n".join(lines(plan)))
     else:
         say("\n".join(lines(plan)))
+    if not plan.changes:
+        say(f"nothing in {aws.region} of account {aws.account} carries the tag of a cluster {cluster_name}")
     if is_plan:
         return 0
     if plan.changes and not yes:
