@@ -1,5 +1,6 @@
 """The flow `cluster-create`: make a cluster on AWS, or go on with one that is half made."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,10 +51,16 @@ async def cluster_create(config: ClusterSpec, credentials: str | None = None) ->
 
 async def create(aws: Aws, config: ClusterSpec) -> Cluster:
     """The same inside of a flow, with credentials that are there already. Prefect keeps the cluster afterwards."""
-    design, plan = prepare_creation(aws, config, today=datetime.now(UTC).date())
+    design, plan = await asyncio.to_thread(prepare_creation, aws, config, today=datetime.now(UTC).date())
     get_run_logger().info("plan:\n%s", "\n".join(lines(plan)))
     await do_all(creation(aws, design, MODEL_ACCOUNT))
-    cluster = connection_facts(aws, design.name, namespace=config.namespace, registry=config.registry, api_url=config.api_url)
+    return await connected(aws, design, config)
+
+
+async def connected(aws: Aws, design: Design, config: ClusterSpec) -> Cluster:
+    """Sign in to a cluster that is there, install what it lacks, and have Prefect keep it."""
+    facts = {"namespace": config.namespace, "registry": config.registry, "api_url": config.api_url}
+    cluster = await asyncio.to_thread(connection_facts, aws, design.name, **facts)
     version = await answering(cluster.name, Installation(cluster, design), aws.principal)
     said(f"Kubernetes {version} answers at {cluster.server}")
     for line in await installed(cluster.name, Installation(cluster, design)):

@@ -1,5 +1,6 @@
 """The flow `cluster-destroy`: delete a cluster on AWS that trialflow made, whole or half made, and prove that nothing is left."""
 
+import asyncio
 from typing import Any
 
 from prefect import flow
@@ -32,16 +33,16 @@ async def cluster_destroy(cluster_name: str, region: str | None = None, credenti
 
 async def destroy(aws: Aws, name: str) -> None:
     """The same inside of a flow. Raises `AwsRefused` with a list of what is left, if anything is."""
-    steps = destruction(aws, name)
-    cluster = read_cluster(aws, name)
+    steps = await asyncio.to_thread(destruction, aws, name)
+    cluster = await asyncio.to_thread(read_cluster, aws, name)
     if cluster is not None and cluster["status"] == "ACTIVE":
         try:
-            await clear(connection_facts(aws, name))
+            await clear(await asyncio.to_thread(connection_facts, aws, name))
         except TrialflowError as error:
             # The machines go anyhow; what stays is found below.
             get_run_logger().warning("the cluster could not be cleared from within: %s", error.message)
     await do_all(steps)
     await delete_block(name)
-    if left := leftovers(aws, name):
+    if left := await asyncio.to_thread(leftovers, aws, name):
         raise AwsRefused(f"of cluster {name} {len(left)} things are left: {'; '.join(left)}", hint="the same command tries again")
     said(f"0 resources carry the tag of cluster {name}")

@@ -1,7 +1,7 @@
 """What a cluster.yml and the facts of a region come to: every resource of the cluster, by name. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal
@@ -142,9 +142,8 @@ def _minor(version: str) -> tuple[int, ...]:
 
 def _problems(spec: ClusterSpec, facts: Facts) -> Iterator[str]:
     system = spec.system or SystemGroup()
-    everything: list[tuple[Pool, SystemGroup]] = [("system", system)]
-    everything += [("cpu", one) for one in spec.cpu_groups]
-    everything += [("gpu", one) for one in spec.gpu_groups]
+    pools: dict[Pool, Sequence[SystemGroup]] = {"system": [system], "cpu": spec.cpu_groups, "gpu": spec.gpu_groups}
+    everything = [(pool, group) for pool, groups in pools.items() for group in groups]
     zones = set(facts.subnets.values()) or set(facts.zones)
     if len(zones) < 2:
         yield f"EKS needs subnets in two zones, and there are only {', '.join(sorted(zones)) or 'none'}"

@@ -1,10 +1,11 @@
 """The network of a cluster: a VPC with subnets in up to three zones, a way to the internet, and for private nodes a NAT gateway."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tasks.aws.design import Design
+from tasks.aws.errors import AwsRefused
 from tasks.aws.names import resource_name, tag_filter, tag_specification
 from tasks.aws.session import Aws, ignore_missing
 from tasks.aws.waiting import Waiter
@@ -12,6 +13,8 @@ from tasks.aws.waiting import Waiter
 CIDR = "10.42.0.0/16"
 SUBNETS = tuple(f"10.42.{block * 32}.0/19" for block in range(8))
 """The first three are public, the next three private. They are large because the CNI takes an address for every pod."""
+IN_USE = ("DependencyViolation", "InvalidNetworkInterface.InUse")
+FREE_MINUTES = 15
 EVERYWHERE = "0.0.0.0/0"
 
 
@@ -176,21 +179,38 @@ def delete_network(aws: Aws, name: str, wait: Waiter) -> None:
     endpoints = [one for one in ec2.every("describe_vpc_endpoints", "VpcEndpoints", Filters=ours) if one.get("State", "").lower() != "deleted"]
     if endpoints:
         ec2.delete_vpc_endpoints(VpcEndpointIds=[one["VpcEndpointId"] for one in endpoints])
-    for vpc in vpcs:
-        _delete_leftovers(aws, vpc)
+    wait.until("what Kubernetes left", lambda: _when_free(lambda: [_delete_leftovers(aws, vpc) for vpc in vpcs]), minutes=FREE_MINUTES)
     for one in ec2.every("describe_route_tables", "RouteTables", Filters=ours):
         for link in one.get("Associations", []):
             if not link.get("Main"):
                 ignore_missing(ec2.disassociate_route_table, AssociationId=link["RouteTableAssociationId"])
         ignore_missing(ec2.delete_route_table, RouteTableId=one["RouteTableId"])
     for one in ec2.every("describe_subnets", "Subnets", Filters=ours):
-        ignore_missing(ec2.delete_subnet, SubnetId=one["SubnetId"])
+        subnet = one["SubnetId"]
+        wait.until(
+            f"subnet {subnet}",
+            lambda subnet=subnet: _when_free(
+                lambda: [[_delete_leftovers(aws, vpc) for vpc in vpcs], ignore_missing(ec2.delete_subnet, SubnetId=subnet)]
+            ),
+            minutes=FREE_MINUTES,
+        )
     for one in ec2.every("describe_internet_gateways", "InternetGateways", Filters=ours):
         for attachment in one.get("Attachments", []):
             ignore_missing(ec2.detach_internet_gateway, InternetGatewayId=one["InternetGatewayId"], VpcId=attachment["VpcId"])
         ignore_missing(ec2.delete_internet_gateway, InternetGatewayId=one["InternetGatewayId"])
     for vpc in vpcs:
         ignore_missing(ec2.delete_vpc, VpcId=vpc)
+
+
+def _when_free(delete: Callable[[], object]) -> tuple[bool | None, str]:
+    """Try to delete. While something still uses it, such as an interface of a machine that is going, AWS refuses."""
+    try:
+        delete()
+    except AwsRefused as error:
+        if error.code not in IN_USE:
+            raise
+        return None, "still in use"
+    return True, "gone"
 
 
 def _is_deleted(aws: Aws, nat: str) -> tuple[bool | None, str]:

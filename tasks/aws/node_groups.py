@@ -15,6 +15,7 @@ from trialflow.errors import InvalidInput
 
 CREATE_MINUTES = 40
 DELETE_MINUTES = 60
+SPOT_ROLE = "AWSServiceRoleForEC2Spot"
 TEMPLATE = "k8s.io/cluster-autoscaler/node-template"
 
 
@@ -38,6 +39,8 @@ def ensure_group(aws: Aws, design: Design, name: str, wait: Waiter) -> None:
         delete_group(aws, design.name, group.name, wait)
         found = None
     if found is None:
+        if group.is_spot:
+            ensure_spot_role(aws)
         network = read_network(aws, design).nodes
         subnets = sorted(subnet for subnet, zone in network.items() if zone in group.zones)
         if not subnets:
@@ -47,6 +50,16 @@ def ensure_group(aws: Aws, design: Design, name: str, wait: Waiter) -> None:
         wait.with_new_role(lambda: aws.eks.create_nodegroup(**group_parameters(design, group, subnets, version)))
     ready = wait.until(f"node group {group.name}", lambda: _is_active(aws, design.name, group.name), minutes=CREATE_MINUTES)
     _tag_for_autoscaler(aws, design.name, group, ready)
+
+
+def ensure_spot_role(aws: Aws) -> None:
+    """Have the role there by which the account uses spot instances: one for all of the account, which stays."""
+    if is_found(aws.iam.get_role, RoleName=SPOT_ROLE) is None:
+        try:
+            aws.iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")
+        except AwsRefused as error:
+            if "has been taken" not in error.said:  # another was quicker
+                raise
 
 
 def group_parameters(design: Design, group: Group, subnets: list[str], template_version: str) -> dict[str, Any]:

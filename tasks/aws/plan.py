@@ -16,16 +16,17 @@ from tasks.aws.prices import ADDRESS, CONTROL_PLANE, EXTENDED_CONTROL_PLANE, HOU
 from tasks.aws.roles import expected_roles
 from trialflow.errors import InvalidInput, LimitReached
 
-Action = Literal["create", "keep", "delete"]
+Action = Literal["create", "change", "keep", "delete"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """What becomes of one resource."""
+    """What becomes of one resource; `detail` says what of it is changed."""
 
     action: Action
     kind: str
     name: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """All of it, for programs."""
         cost = {"idle_per_hour": self.cost.idle, "most_per_hour": self.cost.most, "unknown": list(self.cost.unknown)} if self.cost else None
-        changes = [{"action": one.action, "kind": one.kind, "name": one.name} for one in self.changes]
+        changes = [{"action": one.action, "kind": one.kind, "name": one.name, "detail": one.detail} for one in self.changes]
         return {"cluster": self.cluster, "region": self.region, "changes": changes, "cost": cost, "warnings": list(self.warnings)}
 
 
@@ -74,9 +75,7 @@ def plan_creation(design: Design, found: Inventory, model_account: str, *, limit
     _refuse_differences(design, found)
     changes = [Change("keep" if found.has(kind, name) else "create", kind, name) for kind, name in expected(design, model_account)]
     cost = cost_of(design)
-    if limit is not None and (cost.most is None or cost.most > limit):
-        said = f"could cost ${cost.most:.2f} an hour" if cost.most is not None else f"has machines without a known price ({', '.join(cost.unknown)})"
-        raise LimitReached(f"cluster {design.name} {said}, and max_cost_per_hour is {limit:g}", hint="lower max_nodes, or raise max_cost_per_hour")
+    check_cost(design.name, cost, limit)
     return Plan(design.name, design.region, tuple(changes), cost, design.warnings)
 
 
@@ -92,6 +91,13 @@ def cost_of(design: Design) -> Cost:
     unknown = tuple(dict.fromkeys(one.instance_type for one in design.groups if one.price is None))
     idle = _sum(fixed, ((one.low, one) for one in design.groups))
     return Cost(idle, _sum(fixed, ((one.high, one) for one in design.groups)), unknown)
+
+
+def check_cost(name: str, cost: Cost, limit: float | None) -> None:
+    """Raise `LimitReached` if the cluster could cost more than `limit` dollars an hour, or nobody knows."""
+    if limit is not None and (cost.most is None or cost.most > limit):
+        said = f"could cost ${cost.most:.2f} an hour" if cost.most is not None else f"has machines without a known price ({', '.join(cost.unknown)})"
+        raise LimitReached(f"cluster {name} {said}, and max_cost_per_hour is {limit:g}", hint="lower max_nodes, or raise max_cost_per_hour")
 
 
 def _sum(fixed: float, nodes: Iterable[tuple[int, Group]]) -> float | None:
@@ -125,19 +131,23 @@ def _refuse_differences(design: Design, found: Inventory) -> None:
         raise InvalidInput(f"cluster {design.name} exists and is not what cluster.yml says: {'; '.join(wrong)}", hint=DIFFERENT)
 
 
-DIFFERENT = "change cluster.yml to what exists, or destroy the cluster and create it again"
+DIFFERENT = "`trialflow cluster update` changes what can be changed in place, and says what cannot"
 
 
 def lines(plan: Plan) -> Sequence[str]:
     """The plan for people."""
-    verbs = {"create": "+", "keep": " ", "delete": "-"}
-    shown = [f"{verbs[one.action]} {one.kind} {one.name}" + (" (exists)" if one.action == "keep" else "") for one in plan.changes]
+    verbs = {"create": "+", "change": "~", "keep": " ", "delete": "-"}
+    shown = [f"{verbs[one.action]} {one.kind} {one.name}" + _detail(one) for one in plan.changes]
     if plan.cost:
         idle, most = (f"${one:.2f} an hour (about ${one * HOURS_A_MONTH:,.0f} a month)" if one is not None else "unknown" for one in _both(plan.cost))
         shown += [f"cost without training runs: {idle}", f"cost with all nodes running: {most}, traffic not counted"]
         if plan.cost.unknown:
             shown.append(f"the price of {', '.join(plan.cost.unknown)} is not known")
     return shown
+
+
+def _detail(one: Change) -> str:
+    return " (exists)" if one.action == "keep" else f": {one.detail}" if one.detail else ""
 
 
 def _both(cost: Cost) -> tuple[float | None, float | None]:

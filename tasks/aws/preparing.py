@@ -7,7 +7,9 @@ from tasks.aws.design import Design, design_of
 from tasks.aws.facts import read_facts
 from tasks.aws.inventory import read_inventory
 from tasks.aws.plan import Plan, plan_creation, plan_destruction
-from tasks.aws.session import Aws, Keys
+from tasks.aws.roles import role_name
+from tasks.aws.session import Aws, Keys, is_found
+from tasks.aws.updating import plan_update, running_nodes
 from tasks.kubernetes.client.cluster import MODEL_ACCOUNT
 from trialflow.errors import InvalidInput
 from trialflow.specs import ClusterSpec
@@ -25,6 +27,27 @@ def prepare_creation(aws: Aws, spec: ClusterSpec, *, today: date) -> tuple[Desig
         require_ours(found.cluster, "change")
     design = design_of(spec, read_facts(aws, spec), today=today)
     return design, plan_creation(design, found, MODEL_ACCOUNT, limit=spec.max_cost_per_hour)
+
+
+def prepare_update(aws: Aws, spec: ClusterSpec, *, today: date) -> tuple[Design, Plan]:
+    """What will be changed. Raises errors for people for all that cannot be.
+
+    Without a version in cluster.yml the cluster keeps the one that it has.
+    """
+    if spec.provider != "aws":
+        raise InvalidInput(
+            f"a cluster of provider {spec.provider} is not made by trialflow, and cannot be updated", hint="change it with your own tools"
+        )
+    found = read_inventory(aws, spec.cluster_name)
+    if found.cluster is not None:
+        require_ours(found.cluster, "change")
+        if spec.kubernetes_version in (None, "latest"):
+            spec = spec.model_copy(update={"kubernetes_version": found.cluster["version"]})
+    design = design_of(spec, read_facts(aws, spec), today=today)
+    busy = [name for name, group in (found.groups or {}).items() if running_nodes(aws, group)]
+    role = is_found(aws.iam.list_attached_role_policies, RoleName=role_name(spec.cluster_name, "nodes", aws.region))
+    attached = [one["PolicyArn"] for one in role["AttachedPolicies"]] if role else []
+    return design, plan_update(design, found, busy, attached, MODEL_ACCOUNT, limit=spec.max_cost_per_hour)
 
 
 def prepare_destruction(aws: Aws, name: str) -> Plan:

@@ -4,11 +4,15 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+import botocore.loaders
 import pytest
 
 from tasks.aws.session import Aws, Keys
 from tasks.aws.waiting import Waiter
 from tests.aws.stand import REGION, Stand
+
+LOADER = botocore.loaders.create_loader()
+"""The descriptions of AWS's services, read once: each session would read them again, which takes longer than most tests."""
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +31,7 @@ def stand(running: Stand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setattr("botocore.session.create_loader", lambda *_, **__: LOADER)
     # botocore sleeps before it tries again; the stand needs no rest.
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
     yield running

@@ -38,6 +38,7 @@ PATHS = (
     f"{ONE}/addons/(?P<addonName>[^/]+)$",
     f"{ONE}/pod-identity-associations$",
     f"{ONE}/pod-identity-associations/(?P<associationId>[^/]+)$",
+    f"{ONE}/updates/(?P<updateId>[^/]+)$",
     "{0}/addons/supported-versions$",
     "{0}/cluster-versions$",
 )
@@ -76,7 +77,7 @@ class Extended(EKSResponse):
         wanted |= {"vpcId": subnets[0].vpc_id, "clusterSecurityGroupId": group.id}
         cluster.access_config = self._get_param("accessConfig")
         cluster.upgrade_policy = self._get_param("upgradePolicy")
-        cluster.access, cluster.addon_facts, cluster.identities = {}, {}, {}
+        cluster.access, cluster.addon_facts, cluster.identities, cluster.updates = {}, {}, {}, {}
         cluster.status, cluster.looks = "CREATING", LOOKS
         if path := os.environ.get("TRIALFLOW_TEST_KUBECONFIG"):
             with open(path) as file:
@@ -155,6 +156,24 @@ class Extended(EKSResponse):
             self.eks_backend.delete_nodegroup(cluster_name=cluster.name, nodegroup_name=group.nodegroup_name)
             self.eks_backend.describe_nodegroup(cluster_name=cluster.name, nodegroup_name=group.nodegroup_name)
         return ActionResult({"nodegroup": group})
+
+    def update_nodegroup_config(self) -> ActionResult:
+        cluster = self._cluster()
+        group = self.eks_backend.describe_nodegroup(cluster_name=cluster.name, nodegroup_name=self._get_param("nodegroupName"))
+        sizes = self._get_param("scalingConfig")
+        if not sizes["minSize"] <= sizes["desiredSize"] <= sizes["maxSize"]:
+            raise InvalidParameterException(message=f"Minimum capacity {sizes['minSize']} can't be greater than desired size {sizes['desiredSize']}")
+        group.scaling_config = sizes
+        update = {"id": f"update-{len(cluster.updates)}", "status": "InProgress", "type": "ConfigUpdate", "looks": LOOKS}
+        cluster.updates[update["id"]] = update
+        return ActionResult({"update": update})
+
+    def describe_update(self) -> ActionResult:
+        update = self._cluster().updates[self._get_param("updateId")]
+        update["looks"] = max(update["looks"] - 1, 0)
+        if not update["looks"]:
+            update["status"] = "Successful"
+        return ActionResult({"update": update})
 
     def delete_nodegroup(self) -> ActionResult:
         group = self.eks_backend.describe_nodegroup(cluster_name=self._get_param("name"), nodegroup_name=self._get_param("nodegroupName"))

@@ -122,7 +122,7 @@ CHANGES = 60
 """More calls that change something than it takes to make the full cluster."""
 
 
-@pytest.mark.parametrize("changes", [1, 9, 20, 31, 44])
+@pytest.mark.parametrize("changes", [9, 33])
 def test_what_was_killed_goes_on_and_can_be_destroyed(stand: Stand, wait: Waiter, changes: int) -> None:
     _goes_on_and_goes_away(wait, changes)
 
@@ -149,6 +149,7 @@ def _goes_on_and_goes_away(wait: Waiter, changes: int) -> None:
     assert leftovers(aws, "tiny") == []
 
 
+@pytest.mark.slow
 def test_a_destruction_that_was_killed_goes_on(stand: Stand, wait: Waiter) -> None:
     for changes in range(1, 100, 7):
         aws = Aws(region=REGION)

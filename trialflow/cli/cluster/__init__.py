@@ -6,6 +6,7 @@ from trialflow.cli.lazy import Commands, Table
 
 COMMANDS: Table = {
     "create": ("trialflow.cli.cluster.create:create", "Make a cluster on AWS, connect it and test it."),
+    "update": ("trialflow.cli.cluster.update:update", "Change a cluster on AWS to what cluster.yml says."),
     "destroy": ("trialflow.cli.cluster.destroy:destroy", "Delete a cluster on AWS that was made by `create`."),
     "share": ("trialflow.cli.cluster.share:share", "Let others use a cluster on AWS, or list who may."),
     "connect": ("trialflow.cli.cluster.connect:connect", "Connect a cluster, and set up what trialflow needs on it."),

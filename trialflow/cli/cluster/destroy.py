@@ -29,9 +29,11 @@ def destroy(cluster_name: str, region: str | None, credentials: str | None, is_p
         f" --credentials {credentials}" if credentials else ""
     )
     if is_plan or output != "table":
-        show(plan.to_json(), output=output, names=[one.name for one in plan.changes], text="\n".join(lines(plan)) or "nothing carries its tag")
+        show(plan.to_json(), output=output, names=[one.name for one in plan.changes], text="\n".join(lines(plan)))
     else:
         say("\n".join(lines(plan)))
+    if not plan.changes:
+        say(f"nothing in {aws.region} of account {aws.account} carries the tag of a cluster {cluster_name}")
     if is_plan:
         return 0
     if plan.changes and not yes:
@@ -42,10 +44,9 @@ def destroy(cluster_name: str, region: str | None, credentials: str | None, is_p
     from trialflow.cli.session import flow_session
 
     with flow_session() as session:
-        say(f"Prefect UI: {session.ui_url}" + ("  (sign in with what `trialflow token --prefect` prints)" if session.asks_token else ""))
-        from trialflow.cli.running import import_rooms, quiet_prefect
+        say(f"Prefect UI: {session.ui_url}" + ("  (to sign in, use the output of `trialflow token --prefect`)" if session.asks_token else ""))
+        from trialflow.cli.running import quiet_prefect
 
-        import_rooms()
         quiet_prefect(session.home)
         from flows.cluster_destroy import cluster_destroy
 
