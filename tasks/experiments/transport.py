@@ -46,7 +46,7 @@ def socket_adapter(path: Path) -> HTTPAdapter:
             return connection
 
     class SocketPool(HTTPConnectionPool):
-        ConnectionCls = SocketConnection
+        ConnectionCls = SocketConnection  # type: ignore[assignment] - its stubs name a protocol without `timeout`
 
     adapter = HTTPAdapter()
     adapter.poolmanager.pool_classes_by_scheme = {"http": SocketPool}

@@ -74,7 +74,7 @@ def _keep_prefect_to_itself() -> None:
             raise TrialflowError("this version of Prefect reads its settings in another way", hint="install prefect>=3.8,<3.9")
         setattr(prefect.settings.base, source, nothing)
     for client in (PrefectHttpxAsyncClient, PrefectHttpxSyncClient):
-        client.__init__ = partialmethod(client.__init__, trust_env=False)
+        setattr(client, "__init__", partialmethod(client.__init__, trust_env=False))  # noqa: B010 - for the type checker it is no method
 
 
 def quiet_prefect(home: Home) -> Path:

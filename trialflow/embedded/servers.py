@@ -76,4 +76,4 @@ def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     kept.pop("TRIALFLOW_DATABASE_URL", None)
     drop_unusable(kept)
-    return kept | {"PYTHONSAFEPATH": "1"} | python_path()
+    return {**kept, "PYTHONSAFEPATH": "1", **python_path()}
