@@ -55,7 +55,7 @@ def read_addon(aws: Aws, cluster: str, name: str) -> Mapping[str, Any] | None:
 
 def delete_addon(aws: Aws, cluster: str, name: str, wait: Waiter) -> None:
     """Delete an add-on and wait until it is gone."""
-    if ignore_missing(aws.eks.delete_addon, clusterName=cluster, addonName=name):
+    if read_addon(aws, cluster, name) is not None and ignore_missing(aws.eks.delete_addon, clusterName=cluster, addonName=name):
         wait.until(f"add-on {name}", lambda: (True, "gone") if read_addon(aws, cluster, name) is None else (None, "being deleted"), minutes=10)
 
 

@@ -42,11 +42,11 @@ def test_what_has_not_changed_is_left(made: Stand, aws: Aws, wait: Waiter) -> No
     assert update(aws, wait) == [] and not made.front.changes()
 
 
-@pytest.mark.parametrize(("running", "low", "high", "desired"), [(0, 1, 5, 1), (2, 0, 5, 2), (4, 0, 3, 3)])
+@pytest.mark.parametrize(("present", "low", "high", "desired"), [(0, 1, 5, 1), (2, 0, 5, 2), (4, 0, 3, 3)])
 def test_sizes_change_in_place_and_what_runs_is_kept_within_them(
-    made: Stand, aws: Aws, wait: Waiter, running: int, low: int, high: int, desired: int
+    made: Stand, aws: Aws, wait: Waiter, present: int, low: int, high: int, desired: int
 ) -> None:
-    start_machines(running)
+    start_machines(present)
     assert update(aws, wait, cpu={**CPU, "min_nodes": low, "max_nodes": high}) == [("change", "node group")]
     assert made.front.changes() == {"eks:UpdateNodegroupConfig": 1}
     (group,) = [one for name, one in (read_inventory(aws, "tiny").groups or {}).items() if name.startswith("cpu-")]
