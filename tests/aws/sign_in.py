@@ -32,7 +32,10 @@ def who(token: str, *, endpoint: str, now: datetime, seconds: float = TOKEN_SECO
     if not token.startswith(PREFIX):
         raise Refused("no token of EKS")
     text = token.removeprefix(PREFIX)
-    url = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+    try:
+        url = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+    except ValueError as error:
+        raise Refused("no base64") from error
     asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     if not url.startswith(f"{endpoint}/?") or set(asked) - ALLOWED or asked.get("Action") != "GetCallerIdentity":
         raise Refused("not a question to STS")

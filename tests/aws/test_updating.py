@@ -24,7 +24,7 @@ def made(stand: Stand, aws: Aws, wait: Waiter) -> Stand:
     return stand
 
 
-def update(aws: Aws, wait: Waiter, **more: Any) -> list[tuple[str, str]]:
+def update(aws: Aws, wait: Waiter, /, **more: Any) -> list[tuple[str, str]]:
     """Update, and what was planned but for what is kept, as (action, kind)."""
     design, plan = prepare_update(aws, spec_of(**more), today=TODAY)
     do(updating(aws, design, plan, MODEL), wait)
