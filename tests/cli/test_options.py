@@ -6,16 +6,15 @@ from typing import Any
 import click
 import pytest
 
-from trialflow.cli.cluster.optimize import optimize as cluster_optimize
-from trialflow.cli.cluster.run import run as cluster_run
-from trialflow.cli.cluster.test_run import test_run as cluster_test_run
+from trialflow.cli.cluster.launch import optimize as cluster_optimize
+from trialflow.cli.cluster.launch import run as cluster_run
 from trialflow.cli.main import call
 from trialflow.cli.optimize import optimize
 from trialflow.cli.options import read_run, same_options
 from trialflow.cli.run import run
 from trialflow.errors import InvalidInput
 
-COMMANDS = {"run": run, "optimize": optimize, "cluster run": cluster_run, "cluster test-run": cluster_test_run, "cluster optimize": cluster_optimize}
+COMMANDS = {"run": run, "optimize": optimize, "cluster run": cluster_run, "cluster test-run": cluster_run, "cluster optimize": cluster_optimize}
 
 
 @pytest.fixture(autouse=True)

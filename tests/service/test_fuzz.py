@@ -105,7 +105,7 @@ class Fuzzed:
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def fuzzed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
     """A service with two experiments of each kind and one of everything that they have."""
-    database = request.getfixturevalue("postgres") if request.param == "postgresql" else None
+    database = request.getfixturevalue("fresh_postgres") if request.param == "postgresql" else None
     home = Home(tmp_path_factory.mktemp("fuzz") / "home")
     opened, loop = open_service(home, database), asyncio.new_event_loop()
     transport = httpx.ASGITransport(create_app(opened, Origins.of("127.0.0.1", None)))

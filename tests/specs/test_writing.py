@@ -9,6 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from trialflow.launcher.model import variable_of
 from trialflow.specs import ExperimentSpec, RunSpec, json_schema, load_experiment, to_yaml
 
 NAMES = st.text(min_size=1, max_size=12)
@@ -26,7 +27,7 @@ def numeric(draw: st.DrawFn, name: str) -> dict[str, Any]:
     else:
         low = draw(values)
         one["bounds"] = {"min": low, "max": low + draw(st.integers(1, 100))}
-        if kind == "double" and low > 0 and draw(st.booleans()):
+        if kind == "double" and 0 < low < 1e7 and draw(st.booleans()):  # a logarithmic range may not be too narrow
             one["transformation"] = "log"
         elif kind == "double" and draw(st.booleans()):
             one["prior"] = draw(st.sampled_from([{"name": "normal", "mean": low, "scale": 0.5}, {"name": "beta", "shape_a": 2, "shape_b": 1e-05}]))
@@ -41,7 +42,7 @@ def categorical(draw: st.DrawFn, name: str) -> dict[str, Any]:
 
 @st.composite
 def experiments(draw: st.DrawFn) -> dict[str, Any]:
-    names = draw(st.lists(NAMES, min_size=2, max_size=5, unique=True))
+    names = draw(st.lists(NAMES, min_size=2, max_size=5, unique_by=variable_of))  # a file refuses names that share a variable
     choice = names.pop()
     values = draw(st.lists(st.text(min_size=1, max_size=8), min_size=2, max_size=3, unique=True))
     parameters = [draw(numeric(name) | categorical(name)) for name in names]

@@ -66,13 +66,17 @@ def _keep_prefect_to_itself() -> None:
     from prefect.client.base import PrefectHttpxAsyncClient, PrefectHttpxSyncClient
     from pydantic_settings import InitSettingsSource
 
-    def nothing(settings: type[Any], **_: Any) -> InitSettingsSource:
-        return InitSettingsSource(settings, {})
-
-    for source in ("FilteredDotEnvSettingsSource", "PrefectTomlConfigSettingsSource", "PyprojectTomlConfigSettingsSource"):
-        if not hasattr(prefect.settings.base, source):
+    for name in ("FilteredDotEnvSettingsSource", "PrefectTomlConfigSettingsSource", "PyprojectTomlConfigSettingsSource"):
+        if not hasattr(prefect.settings.base, name):
             raise TrialflowError("this version of Prefect reads its settings in another way", hint="install prefect>=3.8,<3.9")
-        setattr(prefect.settings.base, source, nothing)
+
+        class Nothing(InitSettingsSource):
+            """A source without settings. Prefect asks which class a source is of, so each gets one of its own."""
+
+            def __init__(self, settings: type[Any], *_: Any, **__: Any) -> None:
+                super().__init__(settings, {})
+
+        setattr(prefect.settings.base, name, Nothing)
     for client in (PrefectHttpxAsyncClient, PrefectHttpxSyncClient):
         setattr(client, "__init__", partialmethod(client.__init__, trust_env=False))  # noqa: B010 - for the type checker it is no method
 
