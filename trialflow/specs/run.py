@@ -165,5 +165,5 @@ class _NoKeys:
         return schema
 
 
-FlowRunSpec = Annotated[RunSpec, AfterValidator(without_keys), _NoKeys]
+FlowRunSpec = Annotated[RunSpec, AfterValidator(without_keys), Hidden, _NoKeys]
 """`RunSpec` as the type of a flow's parameter."""
