@@ -1,4 +1,4 @@
-"""What is written loads to the same, for every experiment that there can be."""
+"""What is written loads to the same, for every experiment that a file may hold."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from trialflow.launcher.model import variable_of
 from trialflow.specs import ExperimentSpec, RunSpec, json_schema, load_experiment, to_yaml
 
 NAMES = st.text(min_size=1, max_size=12)
@@ -41,7 +42,7 @@ def categorical(draw: st.DrawFn, name: str) -> dict[str, Any]:
 
 @st.composite
 def experiments(draw: st.DrawFn) -> dict[str, Any]:
-    names = draw(st.lists(NAMES, min_size=2, max_size=5, unique=True))
+    names = draw(st.lists(NAMES, min_size=2, max_size=5, unique_by=variable_of))
     choice = names.pop()
     values = draw(st.lists(st.text(min_size=1, max_size=8), min_size=2, max_size=3, unique=True))
     parameters = [draw(numeric(name) | categorical(name)) for name in names]
