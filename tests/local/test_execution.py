@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.local import LocalCompute
 from tests.local.conftest import PYTHON, Bench
 
 
@@ -81,3 +82,23 @@ async def test_the_launcher_runs_under_every_python_from_3_6_on(bench: Bench, py
     ended = await bench.execute(PYTHON, "-c", code, patterns={"n": "n=(.*)"})
     said = (bench.compute.folder(bench.attempts[-1]).path / "launcher.log").read_text()
     assert ended.code == 0 and bench.values() == {"m": 2, "n": 1}, said + bench.printed()
+
+
+async def test_the_time_limit_is_kept_whatever_the_pattern_does(bench: Bench) -> None:
+    code = "import time\nwhile True: print('a' * 5000 + '!', flush=True); time.sleep(0.001)"
+    async with asyncio.timeout(30):
+        ended = await bench.execute(PYTHON, "-c", code, patterns={"m": "(a+)+$"}, timeout=2)
+    assert ended.timed_out and "too long" in (ended.complaint or "")
+
+
+async def test_a_last_metric_that_is_no_number_is_a_complaint(bench: Bench) -> None:
+    ended = await bench.execute("sh", "-c", "echo loss=0.1; sleep 0.2; echo loss=nan", patterns={"loss": "loss={number}"})
+    assert ended.code == 0 and ended.complaint == "the last loss was nan"
+    assert bench.reports[-1].body == {"values": {"loss": None}}
+
+
+async def test_keys_reach_the_model_and_no_file(bench: Bench) -> None:
+    bench.compute = LocalCompute(bench.root / "runs", api_url="http://127.0.0.1:9", api_token="t", keys={"AWS_SESSION_TOKEN": "hush"})
+    await bench.execute("sh", "-c", "echo ${#AWS_SESSION_TOKEN}")
+    assert bench.printed() == "4\n"
+    assert not [path for path in bench.root.rglob("*") if path.is_file() and b"hush" in path.read_bytes()]

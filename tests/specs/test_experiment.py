@@ -277,7 +277,31 @@ def test_a_grid_has_the_budget_of_its_points() -> None:
         constrained(DOUBLE, SECOND, terms=terms("a", "b")),
         {"metadata": {"k": "v", "n": 1.5, "z": None}},
         {"parameters": [{**DOUBLE, "name": "n" * 100}], "name": "n" * 100},
+        {"parameters": [{**DOUBLE, "bounds": {"min": 1e-12, "max": 1e-9}, "transformation": "log"}]},
+        {"parameters": [{**DOUBLE, "name": f"{number}" + "n" * 90} for number in range(450)]},
     ],
 )
 def test_what_is_right_is_taken(load: Callable[[str, str], Any], fields: Fields) -> None:
     assert load("experiment", yaml.safe_dump(body(**fields))) == ExperimentSpec.model_validate(body(**fields))
+
+
+@pytest.mark.parametrize(("first", "second"), [("lr", "LR"), ("opt.wd", "opt_wd"), ("α", "β")])
+def test_names_that_share_a_variable_are_refused_in_a_file_and_taken_by_the_api(
+    problems: Callable[[str, str], list[str]], first: str, second: str
+) -> None:
+    fields = body(parameters=[{**DOUBLE, "name": first}, {**DOUBLE, "name": second}])
+    (found,) = problems("experiment", yaml.safe_dump(fields))
+    assert f"{second!r} and {first!r} are both TRIALFLOW_PARAM_" in found and "rename one" in found
+    assert ExperimentSpec.model_validate(fields)
+
+
+def test_a_conditional_shares_no_variable_with_a_parameter(problems: Callable[[str, str], list[str]]) -> None:
+    choice = {"name": "A", "values": ["x", "y"]}
+    (found,) = problems("experiment", yaml.safe_dump(body(conditionals=[choice])))
+    assert "conditionals[0].name: 'A' and 'a' are both TRIALFLOW_PARAM_A" in found
+
+
+def test_names_that_no_training_run_can_be_given_are_refused(problems: Callable[[str, str], list[str]]) -> None:
+    many = [{**DOUBLE, "name": f"{number}" + "n" * 90} for number in range(3000)]
+    (found,) = problems("experiment", yaml.safe_dump(body(parameters=many)))
+    assert "a training run can be given 192 KiB" in found

@@ -11,6 +11,8 @@ from tasks.experiments.client import ServiceClient, ServiceNotFound, ServiceRefu
 from tasks.experiments.report_sink import ReportSink
 from trialflow.merging import folded
 
+GAVE_UP = "the service has refused 20 reports of the kind merge: the rest was dropped"
+
 
 class Service:
     """Keeps what it is sent; `fail` numbers the requests that store and then lose their answer."""
@@ -18,6 +20,8 @@ class Service:
     def __init__(self) -> None:
         self.checkpoints: list[Any] = []
         self.merges: list[Any] = []
+        self.files: list[Any] = []
+        self.refused = 0
         self.lose_answers = 0
 
     async def run(self, run_id: str) -> dict[str, Any]:
@@ -29,8 +33,15 @@ class Service:
             self.lose_answers -= 1
             raise ServiceUnavailable("gone")
 
+    async def stored_files(self, run_id: str) -> list[Any]:
+        return list(self.files)
+
+    async def add_file(self, run_id: str, about: Any, content: bytes) -> None:
+        self.files.append({**about, "content": content})
+
     async def merge_run(self, run_id: str, body: Any) -> None:
-        if "bad" in body:
+        if "bad" in body or "bad" in body.get("metadata", {}):
+            self.refused += 1
             raise ServiceRefused("no", status=400)
         self.merges.append(body)
 
@@ -148,3 +159,31 @@ class Answers(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+async def test_a_file_reaches_the_service_once_whoever_is_killed_in_between() -> None:
+    service = Service()
+    reports = [Report(1, "file", {"name": "a", "content_type": "image/png", "content": "eHl6"})]
+    await sink(service).apply(reports)
+    await sink(service).apply(reports)
+    assert [(one["name"], one["content"], one["content_length"]) for one in service.files] == [("a", b"xyz", 3)]
+
+
+async def test_one_refused_value_does_not_take_the_others_of_its_report_with_it() -> None:
+    service = Service()
+    await sink(service).apply([Report(1, "merge", {"metadata": {"bad": 1, "a": 1}, "values": {"m": {"value": 1}}})])
+    assert service.merges == [{"metadata": {"a": 1}}, {"values": {"m": {"value": 1}}}]
+
+
+async def test_what_is_refused_again_and_again_is_no_longer_sent() -> None:
+    service, warnings = Service(), []
+    one = sink(service, warnings=warnings)
+    for number in range(1, 200):
+        await one.apply([Report(number, "merge", {"bad": number})])
+    assert service.refused < 250 and warnings == ["what the model logged was refused: no", GAVE_UP]
+
+
+async def test_checkpoints_end_at_the_limit_without_a_refusal() -> None:
+    service, warnings = Service(), []
+    await sink(service, warnings=warnings).apply(checkpoints(*range(1, 500)))
+    assert len(service.checkpoints) == 200 and warnings == ["a training run has at most 200 checkpoints: the rest was dropped"]

@@ -102,16 +102,17 @@ def _name_rules(spec: ExperimentSpec) -> Iterator[Violation]:
 def _size_rules(spec: ExperimentSpec) -> Iterator[Violation]:
     size = sum(len(one.name.encode()) + max((len(value.encode()) for value in one.categorical_values or []), default=25) for one in spec.parameters)
     if size > MOST_BYTES:
-        yield Violation(("parameters",), f"names and values take {size // 1024} KiB together, and a training run can be given {MOST_BYTES >> 10}")
+        yield Violation(("parameters",), f"names and values take {size // 1024} KiB together; a training run can be given {MOST_BYTES >> 10} KiB")
 
 
 def _variable_rules(spec: ExperimentSpec) -> Iterator[Violation]:
     first: dict[str, str] = {}
-    for index, one in enumerate(spec.parameters):
-        variable = variable_of(one.name)
-        other = first.setdefault(variable, one.name)
-        if other != one.name:
-            yield Violation(("parameters", index, "name"), f"{one.name!r} and {other!r} are both {variable} in the model's environment; rename one")
+    for field, items in (("parameters", spec.parameters), ("conditionals", spec.conditionals or [])):
+        for index, one in enumerate(items):
+            variable = variable_of(one.name)
+            other = first.setdefault(variable, one.name)
+            if other != one.name:
+                yield Violation((field, index, "name"), f"{one.name!r} and {other!r} are both {variable} in the model's environment; rename one")
 
 
 def _metric_rules(spec: ExperimentSpec) -> Iterator[Violation]:
