@@ -98,11 +98,12 @@ def test_the_model_that_init_writes_runs_by_itself(folder: Path) -> None:
 
 @pytest.mark.parametrize("number", ["0.5", "-1", "1.2e-05", "3.5E-7", "nan", "-inf", "+2."])
 def test_the_pattern_that_init_and_the_examples_teach_reads_every_number_whole(number: str) -> None:
+    from trialflow.launcher.patterns import expanded
     from trialflow.specs import load_run
 
     for file in (TEMPLATES / "run.yml", Path(__file__).parents[2] / "examples" / "shell-metric" / "run.yml"):
         for metric, pattern in load_run(file).metrics.items():
-            found = re.search(pattern, f"step 3 {metric}={number} done")
+            found = re.search(expanded(pattern), f"step 3 {metric}={number} done")
             assert found and found[1] == number and math.isclose(float(found[1]), float(number)) is (number != "nan")
 
 
