@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-from blocks.aws import AwsSecrets, load_aws
 from trialflow.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from blocks.aws import AwsSecrets
 
 model_secrets: ContextVar[Mapping[str, str] | None] = ContextVar("model_secrets", default=None)
 """Variables that whoever calls a flow in this process has for the model, such as the AWS keys of run.yml."""
@@ -17,6 +20,8 @@ async def secrets_of_model(aws_block: str | None) -> dict[str, str]:
     """
     secrets = dict(model_secrets.get() or {})
     if aws_block:
+        from blocks.aws import load_aws  # comes with Prefect, whose variables a command sets after it has read run.yml
+
         try:
             secrets |= aws_variables(await load_aws(aws_block))
         except ValueError as error:
@@ -25,7 +30,7 @@ async def secrets_of_model(aws_block: str | None) -> dict[str, str]:
     return secrets
 
 
-def aws_variables(keys: AwsSecrets) -> dict[str, str]:
+def aws_variables(keys: "AwsSecrets") -> dict[str, str]:
     """The variables that AWS's libraries read. What the block leaves empty is left out."""
     pairs = {
         "AWS_ACCESS_KEY_ID": keys.access_key_id,

@@ -6,15 +6,11 @@ from typing import Any
 import click
 import pytest
 
-from trialflow.cli.cluster.launch import optimize as cluster_optimize
-from trialflow.cli.cluster.launch import run as cluster_run
-from trialflow.cli.main import call
-from trialflow.cli.optimize import optimize
+from trialflow.cli.main import call, trialflow
 from trialflow.cli.options import read_run, same_options
-from trialflow.cli.run import run
 from trialflow.errors import InvalidInput
 
-COMMANDS = {"run": run, "optimize": optimize, "cluster run": cluster_run, "cluster test-run": cluster_run, "cluster optimize": cluster_optimize}
+COMMANDS = ("run", "optimize", "cluster run", "cluster test-run", "cluster optimize")
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +20,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def typed(name: str, *arguments: str) -> click.Context:
-    return COMMANDS[name].make_context(f"trialflow {name}", list(arguments))
+    """What click makes of a command line, without executing it."""
+    command: click.Command = trialflow
+    for word in name.split():
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(command), word)
+        assert found is not None
+        command = found
+    return command.make_context(f"trialflow {name}", list(arguments))
 
 
 def parsed(name: str, *arguments: str) -> dict[str, Any]:

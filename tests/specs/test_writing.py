@@ -27,7 +27,7 @@ def numeric(draw: st.DrawFn, name: str) -> dict[str, Any]:
     else:
         low = draw(values)
         one["bounds"] = {"min": low, "max": low + draw(st.integers(1, 100))}
-        if kind == "double" and low > 0 and draw(st.booleans()):
+        if kind == "double" and 0 < low < 1e7 and draw(st.booleans()):
             one["transformation"] = "log"
         elif kind == "double" and draw(st.booleans()):
             one["prior"] = draw(st.sampled_from([{"name": "normal", "mean": low, "scale": 0.5}, {"name": "beta", "shape_a": 2, "shape_b": 1e-05}]))
