@@ -54,7 +54,7 @@ def test_an_experiment_of_an_earlier_version_goes_on_with_the_exact_budget_and_r
     before = {1: 0.04000000000000001, 2: 0.005913495713716483, 3: 0.4862745732206596}
     code, out, said = returning_user.type("optimize", "-o", "json")
     assert code == 0, said
-    assert "goes on at 3/8" in said
+    assert "resumes at 3/8" in said
     assert json.loads(out)["done"] == BUDGET
 
     code, out, said = returning_user.type("experiment", "show", "1", "-o", "json")
