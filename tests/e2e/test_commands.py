@@ -1,7 +1,6 @@
 """What a user does on one machine: right, wrong, interrupted, twice."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.users import EXPERIMENT, User
+from tests.processes import processes_in
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def test_asked_to_end_once_it_stops_in_order_and_the_same_command_goes_on(user: 
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "nothing is lost" in said and "next: trialflow optimize" in said
-    assert not alive("model.sh", user)
+    assert not processes_in(user.folder, "model.sh")
     code, out, said = user.type("optimize", "-o", "json")
     assert code == 0, said
     summary = shown(user)
@@ -74,17 +74,11 @@ def test_asked_to_end_once_it_stops_in_order_and_the_same_command_goes_on(user: 
     assert sum(run["lost"] for run in summary["training_runs"]) == 0, "stopping is no loss"
 
 
-def alive(word: str, user: User) -> list[str]:
-    found = subprocess.run(["ps", "-eo", "pid,command"], capture_output=True, text=True, check=True).stdout.splitlines()
-    pids = [line.split()[0] for line in found if word in line]
-    return [pid for pid in pids if os.path.exists(f"/proc/{pid}/cwd") and os.readlink(f"/proc/{pid}/cwd") == str(user.folder)]
-
-
 def test_interrupted_twice_it_leaves_at_once_and_what_runs_is_adopted(user: User) -> None:
     user.write("trap '' TERM; sleep 4; echo y=$TRIALFLOW_PARAM_X", experiment=EXPERIMENT.replace("budget: 6", "budget: 2"))
     process = user.start("optimize", "--no-canary")
     wait_for_line(process, "watch:")
-    while len(alive("model.sh", user)) < 2:
+    while len(processes_in(user.folder, "model.sh")) < 2:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     wait_for_line(process, "stopping")
@@ -93,7 +87,7 @@ def test_interrupted_twice_it_leaves_at_once_and_what_runs_is_adopted(user: User
     assert process.returncode == 130
     assert user.type("optimize")[0] == 0
     assert shown(user)["progress"]["finished_run_count"] == 2
-    assert not alive("model.sh", user)
+    assert not processes_in(user.folder, "model.sh")
 
 
 def test_a_second_command_on_the_same_experiment_is_refused_by_name_and_stop_ends_the_first(user: User) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import is_running
 from trialflow.embedded import Server, lease, running_url
 from trialflow.embedded.lease import is_hosted
 from trialflow.errors import TrialflowError
@@ -44,14 +45,6 @@ def eventually(fact: Callable[[], bool]) -> None:
     raise AssertionError("it did not happen within 60 s")
 
 
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
-
-
 def endpoint(one: Server) -> dict:
     return json.loads((one.folder / "endpoint.json").read_text())
 
@@ -63,8 +56,8 @@ def test_two_users_share_one_server_and_it_ends_after_the_last(tmp_path: Path) -
         with lease(one) as second:
             assert first.started_it and not second.started_it
             assert second.url == first.url == running_url(one.folder)
-        assert alive(pid)
-    eventually(lambda: not alive(pid) and running_url(one.folder) is None)
+        assert is_running(pid)
+    eventually(lambda: not is_running(pid) and running_url(one.folder) is None)
 
 
 def test_a_user_that_was_killed_counts_as_gone(tmp_path: Path) -> None:
@@ -78,7 +71,7 @@ def test_a_user_that_was_killed_counts_as_gone(tmp_path: Path) -> None:
         assert user.stdout and user.stdout.readline() == "up\n"
         pid = endpoint(one)["pid"]
         user.kill()
-    eventually(lambda: not alive(pid))
+    eventually(lambda: not is_running(pid))
 
 
 def test_a_server_that_is_killed_comes_back_at_the_same_address(tmp_path: Path) -> None:
@@ -95,7 +88,7 @@ def test_a_killed_host_takes_its_server_along_and_the_next_user_starts_anew(tmp_
     with lease(one):
         before = endpoint(one)
         os.kill(before["host_pid"], signal.SIGKILL)
-        eventually(lambda: not alive(before["pid"]) and not is_hosted(one.folder))
+        eventually(lambda: not is_running(before["pid"]) and not is_hosted(one.folder))
         with lease(one) as second:
             assert second.started_it
 
@@ -133,7 +126,7 @@ def test_an_address_that_a_killed_host_left_is_not_believed(tmp_path: Path) -> N
     with lease(one):
         before = endpoint(one)
         os.kill(before["host_pid"], signal.SIGKILL)
-        eventually(lambda: not alive(before["pid"]) and not is_hosted(one.folder))
+        eventually(lambda: not is_running(before["pid"]) and not is_hosted(one.folder))
         (one.folder / "endpoint.json").write_text(json.dumps(before))
         with lease(one):
             assert endpoint(one)["host_pid"] != before["host_pid"]

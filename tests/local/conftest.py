@@ -1,6 +1,5 @@
 """A local compute in a folder of its own, and a shorter way to execute commands on it."""
 
-import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -55,11 +54,3 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     for attempt in bench.attempts:
         await bench.compute.stop(attempt, grace=0.1)
         kill_leftovers(bench.compute.folder(attempt))
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

@@ -8,7 +8,8 @@ import signal
 from pathlib import Path
 
 from tasks.compute import Exit
-from tests.local.conftest import Bench, is_running
+from tests.local.conftest import Bench
+from tests.processes import is_running
 
 
 async def until(fact, seconds: float = 10) -> None:  # noqa: ANN001
