@@ -1,16 +1,21 @@
 """What an endpoint is given: one request, read within limits of size and time, its token checked. And how a request is refused."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from sqlalchemy import Connection
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from trialflow.service import json_text
 from trialflow.service.errors import ApiError, BadRequest, NotFound
 from trialflow.service.service import Service
+from trialflow.service.store import workers
 from trialflow.service.tokens import token_of
+
+T = TypeVar("T")
 
 LARGEST_BODY = 4 << 20
 LARGEST_BATCH_BODY = 32 << 20
@@ -19,6 +24,8 @@ LARGE_BODY = 256 << 10
 """From this size on, a body is parsed in a thread: other requests go on meanwhile."""
 BODY_SECONDS = 30.0
 LONGEST_QUERY = 16 << 10
+WORKER = "x-trialflow-worker"
+"""The header with which a worker of an experiment names its lease: `ID.TOKEN`."""
 
 
 @dataclass
@@ -32,6 +39,19 @@ class Call:
     path: dict[str, str]
     guest: int | None = None
     """The only experiment that the token may read."""
+    worker: tuple[str, str] | None = None
+    """Id and token of the worker that the request is from, if it says so."""
+
+    async def do(self, job: Callable[[Connection], T]) -> T:
+        """Do a job on the store, for a worker only if its lease is still its own. Raises what `StoreThread.do` raises, and `Replaced`."""
+        if (worker := self.worker) is None:
+            return await self.service.store.do(job)
+
+        def fenced(connection: Connection) -> T:
+            workers.check(connection, *worker)
+            return job(connection)
+
+        return await self.service.store.do(fenced)
 
 
 async def read_call(request: Request, service: Service) -> Call:
@@ -46,7 +66,7 @@ async def read_call(request: Request, service: Service) -> Call:
     largest = LARGEST_BATCH_BODY if request.url.path.endswith("/batch") else LARGEST_BODY
     text = await read_body(request, largest, BODY_SECONDS)
     body = await asyncio.to_thread(_object, text) if len(text) > LARGE_BODY else _object(text)
-    return Call(request, service, body, read_query(request), path, guest)
+    return Call(request, service, body, read_query(request), path, guest, _worker_of(request))
 
 
 async def read_body(request: Request, largest: int, seconds: float) -> bytes:
@@ -64,6 +84,13 @@ async def read_body(request: Request, largest: int, seconds: float) -> bytes:
     except ClientDisconnect:
         raise ApiError(400, "The connection ended before the body did") from None
     return b"".join(chunks)
+
+
+def _worker_of(request: Request) -> tuple[str, str] | None:
+    if (named := request.headers.get(WORKER)) is None:
+        return None
+    identifier, _, token = named.partition(".")
+    return identifier, token
 
 
 def _object(text: bytes) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def _read(connection: Connection, call: Call) -> tuple[Row, list[Row]]:
 
 async def _of(call: Call) -> tuple[Row, list[Row]]:
     """The experiment of the path and its observations, oldest first."""
-    return await call.service.store.do(lambda connection: _read(connection, call))
+    return await call.do(lambda connection: _read(connection, call))
 
 
 async def best_assignments(call: Call) -> Answer:

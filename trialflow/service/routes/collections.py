@@ -78,10 +78,10 @@ def collection(
                 rows, markers = paging.cut(sorted(every, key=lambda row: _sortable(key(row), row["id"], missing_last=paging.ascending)))
             return {**serializers.pagination([shape(row) for row in rows], count=count, **markers)}
 
-        return await call.service.store.do(read)
+        return await call.do(read)
 
     async def get_one(call: Call) -> Answer:
-        return shape(await call.service.store.do(lambda connection: mine(connection, call, table, store.get(connection, call.path["experiment"]))))
+        return shape(await call.do(lambda connection: mine(connection, call, table, store.get(connection, call.path["experiment"]))))
 
     def remove(connection: Connection, experiment: Row, condition: Any) -> None:
         if "deleted" in table.c:
@@ -95,7 +95,7 @@ def collection(
             experiment = changeable(connection, call)
             remove(connection, experiment, table.c.id == mine(connection, call, table, experiment)["id"])
 
-        await call.service.store.do(write)
+        await call.do(write)
         return {}
 
     async def delete_all(call: Call) -> Answer:
@@ -103,7 +103,7 @@ def collection(
             experiment = changeable(connection, call)
             remove(connection, experiment, wanted(experiment, call))
 
-        await call.service.store.do(write)
+        await call.do(write)
         return {}
 
     one = path + "/{id}"

@@ -34,7 +34,7 @@ async def create_ai(call: Call) -> Answer:
         project = project_store.get(connection, call.path["project"])
         return _shown(connection, store.create(connection, kind="ai", project=project["id"], body=body))
 
-    return await call.service.store.do(write)
+    return await call.do(write)
 
 
 async def create_core(call: Call) -> Answer:
@@ -52,17 +52,17 @@ async def create_core(call: Call) -> Answer:
                 raise BadRequest(f"Invalid value for .project: {validation.excerpt(project)} - the path says {of_path}")
         return _shown(connection, store.create(connection, kind="core", project=of_path or project, body=body))
 
-    return await call.service.store.do(write)
+    return await call.do(write)
 
 
 async def get_ai(call: Call) -> Answer:
     """GET /aiexperiments/{id}."""
-    return await call.service.store.do(lambda connection: _shown(connection, store.get(connection, call.path["id"], kind="ai")))
+    return await call.do(lambda connection: _shown(connection, store.get(connection, call.path["id"], kind="ai")))
 
 
 async def get_any(call: Call) -> Answer:
     """GET /experiments/{id}; an AI experiment is answered as such."""
-    return await call.service.store.do(lambda connection: _shown(connection, store.get(connection, call.path["id"])))
+    return await call.do(lambda connection: _shown(connection, store.get(connection, call.path["id"])))
 
 
 async def list_ai(call: Call) -> Answer:
@@ -88,18 +88,18 @@ async def put_any(call: Call) -> Answer:
 async def delete(call: Call) -> Answer:
     """DELETE /aiexperiments/{id} and /experiments/{id}: archive."""
     include_runs = is_set(call, "include_runs")
-    await call.service.store.do(lambda connection: store.archive(connection, call.path["id"], include_runs=include_runs))
+    await call.do(lambda connection: store.archive(connection, call.path["id"], include_runs=include_runs))
     return {}
 
 
 async def best_training_runs(call: Call) -> Answer:
     """GET /aiexperiments/{id}/best_training_runs, best first. Markers are ranks, the best one's being the highest."""
     paging = Paging.of(call.query)
-    experiment, best = await call.service.store.do(lambda connection: best_store.training_runs_of(connection, call.path["id"]))
+    experiment, best = await call.do(lambda connection: best_store.training_runs_of(connection, call.path["id"]))
     if best and (experiment["body"].get("num_solutions") or 1) > 1:
         best = [best[rank] for rank in await call.service.suggester.ask("diverse", experiment["body"], [one["assignments"] for one in best])]
     page, markers = paging.cut(best[::-1])
-    rows = await call.service.store.do(lambda connection: [run_store.get(connection, one["id"]) for one in page])
+    rows = await call.do(lambda connection: [run_store.get(connection, one["id"]) for one in page])
     return serializers.pagination(map(serializers.training_run, rows), count=len(best), **markers)
 
 
@@ -122,7 +122,7 @@ async def _page(call: Call, kinds: Sequence[str]) -> Answer:
         rows, markers = by(connection, wanted, paging)
         return serializers.pagination([_shown(connection, row) for row in rows], count=count, **markers)
 
-    return await call.service.store.do(read)
+    return await call.do(read)
 
 
 async def _put(call: Call, kind: str | None) -> Answer:
@@ -137,7 +137,7 @@ async def _put(call: Call, kind: str | None) -> Answer:
         body = change(row["body"], fields) if fields else row["body"]
         return _shown(connection, store.set_body(connection, row, body, state=state, project=project))
 
-    return await call.service.store.do(write)
+    return await call.do(write)
 
 
 def _lists(name: str, endpoint: Endpoint) -> list[tuple[str, str, Endpoint]]:

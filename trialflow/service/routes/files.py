@@ -36,13 +36,13 @@ async def create(call: Call) -> Answer:
         "content_length": validation.integer(call.body.get("content_length"), ".content_length", most=LARGEST_FILE),
         "content_md5": _digest(call.body.get("content_md5")),
     }
-    row = await call.service.store.do(lambda connection: run_store.add_file(connection, call.path["id"], values))
+    row = await call.do(lambda connection: run_store.add_file(connection, call.path["id"], values))
     return serializers.upload(row, _link(call, row, "PUT"))
 
 
 async def get(call: Call) -> Answer:
     """GET /files/{id}: where to fetch it."""
-    row = await call.service.store.do(lambda connection: find(connection, files, call.path["id"]))
+    row = await call.do(lambda connection: find(connection, files, call.path["id"]))
     return serializers.download(row, _link(call, row, "GET"))
 
 

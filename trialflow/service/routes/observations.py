@@ -24,7 +24,7 @@ KEYS = ("suggestion", "assignments", "training_run", *MEASURED, "metadata", "tas
 async def create(call: Call) -> Answer:
     """POST /experiments/{experiment}/observations."""
     dry_run, no_optimize = is_set(call, "dry_run"), is_set(call, "no_optimize")
-    row = await call.service.store.do(lambda connection: _observe(connection, _open_experiment(connection, call), call.body, dry_run=dry_run))
+    row = await call.do(lambda connection: _observe(connection, _open_experiment(connection, call), call.body, dry_run=dry_run))
     if not (dry_run or no_optimize):
         call.service.suggester.prepare(row["experiment"])
     return serializers.observation(row)
@@ -46,7 +46,7 @@ async def create_batch(call: Call) -> Answer:
         checked = [_observe(connection, experiment, body, dry_run=True) for body in bodies]
         return checked if dry_run else [_store(connection, row) for row in checked]
 
-    rows = await call.service.store.do(write)
+    rows = await call.do(write)
     if rows and not (dry_run or no_optimize):
         call.service.suggester.prepare(rows[0]["experiment"])
     return serializers.pagination([serializers.observation(row) for row in rows], count=len(rows))
@@ -63,7 +63,7 @@ async def put(call: Call) -> Answer:
         values = _changes(connection, experiment, row, call.body)
         return {**row, **values} if dry_run else store.update(connection, row, values)
 
-    row = await call.service.store.do(write)
+    row = await call.do(write)
     if not (dry_run or no_optimize):
         call.service.suggester.prepare(row["experiment"])
     return serializers.observation(row)

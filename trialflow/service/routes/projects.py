@@ -38,7 +38,7 @@ async def get_known_token(call: Call) -> Answer:
 
 async def create_guest_token(call: Call) -> Answer:
     """POST /experiments/{experiment}/tokens: a token that can read this experiment and nothing else."""
-    row = await call.service.store.do(lambda connection: experiment_store.get(connection, call.path["experiment"]))
+    row = await call.do(lambda connection: experiment_store.get(connection, call.path["experiment"]))
     return _token(call, row["id"])
 
 
@@ -50,7 +50,7 @@ def _token(call: Call, guest: int | None) -> dict[str, Any]:
 async def get_client(call: Call) -> Answer:
     """GET /clients/{client}."""
     check_client(call)
-    return serializers.client(await call.service.store.do(store.first_created))
+    return serializers.client(await call.do(store.first_created))
 
 
 async def list_organizations(call: Call) -> Answer:
@@ -68,7 +68,7 @@ async def get_organization(call: Call) -> Answer:
 async def list_(call: Call) -> Answer:
     """GET /clients/{client}/projects."""
     check_client(call)
-    rows = await call.service.store.do(store.all_of)
+    rows = await call.do(store.all_of)
     return serializers.pagination([serializers.project(row) for row in rows], count=len(rows))
 
 
@@ -83,7 +83,7 @@ async def create(call: Call) -> Answer:
     if not set(identifier) <= LETTERS:
         raise BadRequest(f"Invalid project id {identifier!r}: only lower-case letters, digits, `-`, `_` and `.` are allowed")
     name, metadata = validation.name(call.body["name"], ".name"), validation.metadata(call.body.get("metadata"))
-    return serializers.project(await call.service.store.do(lambda connection: store.create(connection, identifier, name, metadata)))
+    return serializers.project(await call.do(lambda connection: store.create(connection, identifier, name, metadata)))
 
 
 async def get(call: Call) -> Answer:
@@ -94,7 +94,7 @@ async def get(call: Call) -> Answer:
         row = store.get(connection, call.path["project"])
         return {**serializers.project(row), **store.counts(connection, row["id"])}
 
-    return await call.service.store.do(read)
+    return await call.do(read)
 
 
 async def put(call: Call) -> Answer:
@@ -106,7 +106,7 @@ async def put(call: Call) -> Answer:
         values["name"] = validation.name(call.body["name"], ".name")
     if "metadata" in call.body:
         values["metadata"] = validation.metadata(call.body["metadata"])
-    return serializers.project(await call.service.store.do(lambda connection: store.set_fields(connection, call.path["project"], values)))
+    return serializers.project(await call.do(lambda connection: store.set_fields(connection, call.path["project"], values)))
 
 
 ROUTES = [

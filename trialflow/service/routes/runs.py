@@ -14,6 +14,7 @@ from trialflow.service.routes.projects import check_client
 from trialflow.service.store import experiments as experiment_store
 from trialflow.service.store import projects as project_store
 from trialflow.service.store import runs as run_store
+from trialflow.service.store import workers as worker_store
 from trialflow.service.store.pages import id_page
 from trialflow.service.store.rows import Row, find
 from trialflow.service.store.schema import checkpoints, training_runs
@@ -34,7 +35,7 @@ async def create(call: Call) -> Answer:
         project = project_store.get(connection, call.path["project"])
         return run_store.create_plain(connection, project["id"], body)
 
-    row = await call.service.store.do(write)
+    row = await call.do(write)
     if row["experiment"] is not None:
         call.service.suggester.prepare(row["experiment"])
     return serializers.training_run(row)
@@ -59,7 +60,7 @@ async def create_batch(call: Call) -> Answer:
         project = project_store.get(connection, call.path["project"])
         return [run_store.create_plain(connection, project["id"], body) for body in bodies]
 
-    shown: list[Any] = [serializers.training_run(row) for row in await call.service.store.do(write)]
+    shown: list[Any] = [serializers.training_run(row) for row in await call.do(write)]
     if fields:
         shown = [{key: one[key] for key in fields.split(",") if key in one} for one in shown]
     return serializers.pagination(shown, count=len(shown))
@@ -78,7 +79,7 @@ async def list_(call: Call) -> Answer:
         project = project_store.get(connection, call.path["project"])["id"]
         return _read_page(connection, project, wanted, sort, paging, search)
 
-    page = await call.service.store.do(read)
+    page = await call.do(read)
     return {**page, "defined_fields": []}
 
 
@@ -110,7 +111,7 @@ def _read_page(
 
 async def get(call: Call) -> Answer:
     """GET /training_runs/{id}."""
-    return serializers.training_run(await call.service.store.do(lambda connection: run_store.get(connection, call.path["id"])))
+    return serializers.training_run(await call.do(lambda connection: run_store.get(connection, call.path["id"])))
 
 
 async def merge(call: Call) -> Answer:
@@ -125,7 +126,7 @@ async def put(call: Call) -> Answer:
 
 async def _change(call: Call, *, replace: bool) -> Answer:
     body = validation.training_run(call.body, is_new=False)
-    row = await call.service.store.do(lambda connection: run_store.merge(connection, call.path["id"], body, replace=replace))
+    row = await call.do(lambda connection: run_store.merge(connection, call.path["id"], body, replace=replace))
     if body.get("state") is not None and row["observation"] is not None:
         call.service.suggester.prepare(row["experiment"])
     return serializers.training_run(row)
@@ -137,20 +138,22 @@ async def delete(call: Call) -> Answer:
     def write(connection: Connection) -> Row:
         return run_store.set_deleted(connection, run_store.get(connection, call.path["id"]), True)
 
-    return serializers.training_run(await call.service.store.do(write))
+    return serializers.training_run(await call.do(write))
 
 
 async def create_of_experiment(call: Call) -> Answer:
     """POST /aiexperiments/{id}/training_runs: a training run with suggested assignments, or with all of them given."""
     body = validation.training_run(call.body, is_new=True)
-    store, suggester = call.service.store, call.service.suggester
-    experiment = await store.do(lambda connection: experiment_store.get(connection, call.path["id"], kind="ai"))
+    suggester = call.service.suggester
+    experiment = await call.do(lambda connection: experiment_store.get(connection, call.path["id"], kind="ai"))
     experiment_store.check_active(experiment)
     if body.get("suggestion") is not None:
         raise BadRequest("The training runs of an AI experiment are given their suggestions")
     given = {name: value for name, value in (body.get("assignments") or {}).items() if value is not None}
     is_over = (body.get("state") or "active") != "active"
     async with suggester.lock(experiment["id"]):
+        if call.worker is not None:
+            await call.do(lambda connection: worker_store.check_budget(connection, experiment["id"]))
         suggestion = None  # as SigOpt: with only some given it is executed as it is and teaches nothing, nor does one that ended without any
         if assignments.names_of(experiment["body"]) & set(given):
             point = assignments.explicit(experiment["body"], given)
@@ -159,9 +162,10 @@ async def create_of_experiment(call: Call) -> Answer:
             suggestion = await suggester.suggest(experiment, untried_only=call.request.headers.get(UNTRIED_ONLY) == "true")
 
         def write(connection: Connection) -> Row:
-            return run_store.create(connection, project=experiment["project"], experiment=experiment, body=body, suggestion=suggestion)
+            worker = int(call.worker[0]) if call.worker is not None else None
+            return run_store.create(connection, project=experiment["project"], experiment=experiment, body=body, suggestion=suggestion, worker=worker)
 
-        row = await store.do(write)
+        row = await call.do(write)
     if suggestion is not None:
         suggester.prepare(experiment["id"])
     return serializers.training_run(row)
@@ -174,7 +178,7 @@ async def create_checkpoint(call: Call) -> Answer:
     metadata = validation.metadata(call.body.get("metadata"))
     if len(metadata or {}) > 5:
         raise BadRequest("A checkpoint has at most 5 metadata")
-    row = await call.service.store.do(lambda connection: run_store.add_checkpoint(connection, call.path["id"], values, metadata))
+    row = await call.do(lambda connection: run_store.add_checkpoint(connection, call.path["id"], values, metadata))
     return serializers.checkpoint(row)
 
 
@@ -187,7 +191,7 @@ async def list_checkpoints(call: Call) -> Answer:
         rows, markers = id_page(connection, checkpoints, checkpoints.c.training_run == run["id"], paging)
         return serializers.pagination(map(serializers.checkpoint, rows), count=run["checkpoint_count"], **markers)
 
-    return await call.service.store.do(read)
+    return await call.do(read)
 
 
 async def get_checkpoint(call: Call) -> Answer:
@@ -199,7 +203,7 @@ async def get_checkpoint(call: Call) -> Answer:
             raise NotFound("checkpoint", call.path["checkpoint"])
         return row
 
-    return serializers.checkpoint(await call.service.store.do(read))
+    return serializers.checkpoint(await call.do(read))
 
 
 HOT_ROUTES = [

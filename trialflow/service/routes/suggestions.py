@@ -18,7 +18,7 @@ STATES = ("open", "closed")
 async def create(call: Call) -> Answer:
     """POST /experiments/{experiment}/suggestions: the next point to try, or an explicit one."""
     validation.known_keys(call.body, ("assignments", "metadata", "task", "object"))
-    experiment = await call.service.store.do(lambda connection: core_experiment(connection, call))
+    experiment = await call.do(lambda connection: core_experiment(connection, call))
     store.check_active(experiment)
     given = call.body.get("assignments")
     metadata = validation.metadata(call.body.get("metadata"))
@@ -31,7 +31,7 @@ async def create(call: Call) -> Answer:
             found = await call.service.suggester.suggest(experiment)
             found = {**found, "task": task or found["task"] or full}
         values = {"experiment": experiment["id"], **found, "state": "open", "created": now(), "deleted": False, "metadata": metadata}
-        identifier = await call.service.store.do(lambda connection: add(connection, suggestions, values))
+        identifier = await call.do(lambda connection: add(connection, suggestions, values))
     call.service.suggester.prepare(experiment["id"])
     return serializers.suggestion({"id": identifier, **values})
 
@@ -51,7 +51,7 @@ async def put(call: Call) -> Answer:
             change(connection, suggestions, row["id"], values)
         return {**row, **values}
 
-    return serializers.suggestion(await call.service.store.do(write))
+    return serializers.suggestion(await call.do(write))
 
 
 async def create_queued(call: Call) -> Answer:
@@ -66,7 +66,7 @@ async def create_queued(call: Call) -> Answer:
         values = {"experiment": experiment["id"], "assignments": given, "created": now(), "task": task}
         return {"id": add(connection, queued_suggestions, values), **values}
 
-    return serializers.queued_suggestion(await call.service.store.do(write))
+    return serializers.queued_suggestion(await call.do(write))
 
 
 def _narrowed(call: Call) -> Any:

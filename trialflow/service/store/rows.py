@@ -18,6 +18,7 @@ KINDS = {
     "checkpoints": "checkpoint",
     "files": "file",
     "projects": "project",
+    "workers": "worker",
 }
 
 

@@ -20,8 +20,19 @@ COUNTED = ("metadata", "dev_metadata")
 MOST_CHECKPOINTS = 200
 
 
-def create(connection: Connection, *, project: str, experiment: Row | None, body: Mapping[str, Any], suggestion: Mapping[str, Any] | None) -> Row:
-    """A new training run from a checked body; with the suggestion that it executes: `assignments`, `method`, and `id` if it exists already."""
+def create(
+    connection: Connection,
+    *,
+    project: str,
+    experiment: Row | None,
+    body: Mapping[str, Any],
+    suggestion: Mapping[str, Any] | None,
+    worker: int | None = None,
+) -> Row:
+    """A new training run from a checked body, executed by the `worker` with that id.
+
+    `suggestion` is the one that it executes: `assignments`, `method`, and `id` if it exists already.
+    """
     moment = now()
     _check_project(connection, body, project)
     data: dict[str, Any] = {key: merged({}, body.get(key) or {}) for key in (*MAPS, *META)}
@@ -45,6 +56,7 @@ def create(connection: Connection, *, project: str, experiment: Row | None, body
         "suggestion": None,
         "observation": None,
         "checkpoint_count": 0,
+        "worker": worker,
         "data": data,
     }
     row["id"] = add(connection, training_runs, row)

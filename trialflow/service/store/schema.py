@@ -51,6 +51,7 @@ training_runs = Table(
     Column("suggestion", Id, nullable=True),
     Column("observation", Id, nullable=True),
     Column("checkpoint_count", Integer, nullable=False, default=0),
+    Column("worker", Id, nullable=True),  # which of the experiment's workers executes it
     Column("data", JSON, nullable=False),
     Index("training_runs_by_experiment", "experiment", "deleted", "completed"),
     Index("training_runs_by_project", "project", "id"),
@@ -72,6 +73,21 @@ suggestions = Table(
     Column("metadata", JSON, nullable=True),
     Column("task", JSON, nullable=True),
     Index("suggestions_by_experiment", "experiment", "deleted", "state"),
+    sqlite_autoincrement=True,
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    _id(),
+    Column("experiment", Id, nullable=False),
+    Column("token", String(64), nullable=False),  # a digest of it
+    Column("holder", JSON, nullable=False),
+    Column("exclusive", Boolean, nullable=False),
+    Column("stop", Boolean, nullable=False, default=False),
+    Column("created", Integer, nullable=False),
+    Column("expires", Float, nullable=False),
+    Index("workers_by_experiment", "experiment"),
     sqlite_autoincrement=True,
 )
 
