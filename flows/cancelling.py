@@ -24,8 +24,8 @@ interrupt: ContextVar[Callable[[], None] | None] = ContextVar("interrupt", defau
 
 
 @asynccontextmanager
-async def stopping_in_order(seconds: float = LOOK_SECONDS) -> AsyncIterator[None]:
-    """Cancel what runs inside when its end is asked for. A Prefect server that does not answer is asked again."""
+async def stopping_in_order(seconds: float = LOOK_SECONDS) -> AsyncIterator[Callable[[], None]]:
+    """Cancel what runs inside when its end is asked for, by calling what this gives too. A Prefect server that does not answer is asked again."""
     inside = asyncio.current_task()
     assert inside is not None
     cancel = interrupt.get() or inside.cancel
@@ -40,7 +40,7 @@ async def stopping_in_order(seconds: float = LOOK_SECONDS) -> AsyncIterator[None
     watching = asyncio.create_task(_watch(UUID(str(flow_run.id)), stop, seconds), name="cancellation") if flow_run.id else None
     before = _handle_termination(stop)
     try:
-        yield
+        yield stop
     finally:
         is_asked = True
         if watching:

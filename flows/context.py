@@ -39,7 +39,7 @@ async def open_flow(
     home = Home.from_environment()
     identifier = str(flow_run.id) if flow_run.id else None
     async with AsyncExitStack() as held:
-        await held.enter_async_context(stopping_in_order())
+        stop = await held.enter_async_context(stopping_in_order())
         client, token = await held.enter_async_context(open_service(home, service))
         named = project_id(project, folder)
         root = home.make(home.training_runs) / service_key(home, client.url)
@@ -49,4 +49,4 @@ async def open_flow(
             opened = cluster_computes(cluster, run, folder, root=root, token=token, flow_run=identifier)
             computes = await held.enter_async_context(opened)
         await client.ensure_project(named)
-        yield FlowContext(home, client, computes, named, run, folder, whole_source(source, folder), identifier, folder_id(project, folder))
+        yield FlowContext(home, client, computes, named, run, folder, whole_source(source, folder), identifier, folder_id(project, folder), stop)

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -13,24 +13,20 @@ from pydantic import BaseModel, Field
 from flows.cluster import OnCluster
 from flows.context import open_flow
 from flows.ending import beside, errors_as_states, tag_flow_run
-from flows.tuning import Tuning
-from tasks.compute import Compute, Scope
-from tasks.context import FlowContext, RunContext
+from flows.working import Effort, Work
+from tasks.compute import Scope
+from tasks.context import FlowContext
 from tasks.experiments.artifacts import ArtifactReporter
-from tasks.experiments.client import ServiceClient, ServiceUnavailable
+from tasks.experiments.lease import hold_lease
 from tasks.experiments.ownership import Owner, claim, creating
 from tasks.experiments.resume import experiment_key, new_uid, plan, with_flow_run
 from tasks.experiments.tally import Tally, result_line
-from tasks.outcome import required_metrics
-from tasks.steps import UNAVAILABLE, run_logger
+from tasks.steps import run_logger
 from trialflow.errors import ExperimentFailed, TrialflowError
 from trialflow.events import Event, tell
 from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, OWNER, SAME, UID, uid_of
 from trialflow.metrics import values_of
 from trialflow.specs import ExperimentSpec, FlowRunSpec
-
-if TYPE_CHECKING:
-    from tasks.experiments.early_stopper import EarlyStopper
 
 
 class Options(BaseModel):
@@ -44,6 +40,11 @@ class Options(BaseModel):
         pattern="^(new|report)$",
         title="When the same experiment is finished",
         description="`new` starts another one, as a schedule wants it; `report` shows its result.",
+    )
+    when_busy: Literal["fail", "wait"] = Field(
+        default="fail",
+        title="When someone else works on the experiment",
+        description="`fail` says who; `wait` waits for the end of that work.",
     )
 
 
@@ -82,12 +83,17 @@ async def optimize(
                     await context.computes.sweep(uid)
                 return await _finish(context, found, resumed)
             owner = Owner.of_this_process(context.flow_run_id)
-            with claim(context.home, context.client.url, found["id"], owner):
+            async with (
+                hold_lease(context.client, context.home, found["id"], owner, on_stop=context.stop, when_busy=options.when_busy) as lease,
+                claim(context.home, context.client.url, found["id"], owner),
+            ):
                 metadata = _metadata(experiment, found, owner, context)
                 await context.client.update_experiment(found["id"], {"metadata": metadata})
                 found = {**found, "metadata": metadata}
                 async with context.computes.open(Scope(metadata[UID], experiment_id=str(found["id"]))) as compute:
-                    return await _work(context, compute, found, options, resumed)
+                    work = Work(context, compute, found, lease, Effort(options.canary, options.stop_after_failures))
+                    await work.begin(resumed)
+                    return await show_end(work, resumed)
 
 
 async def find_experiment(context: FlowContext, spec: ExperimentSpec, options: Options) -> tuple[dict[str, Any], str]:
@@ -125,56 +131,33 @@ def _metadata(spec: ExperimentSpec, found: dict[str, Any], owner: Owner, context
     return {**kept, EARLY_STOPPING: asked} if asked or EARLY_STOPPING in kept else kept
 
 
-async def _work(context: FlowContext, compute: Compute, experiment: dict[str, Any], options: Options, resumed: str) -> State:
-    client, identifier = context.client, experiment["id"]
-    runs = await client.runs(context.project, experiment_id=identifier)
-    stopper = await _early_stopper(client, experiment, runs)
-    names, needed = required_metrics(experiment["metrics"])
-    tuning = Tuning(
-        RunContext(context, compute, names, needed, stopper),
-        experiment,
-        runs,
-        canary=options.canary,
-        stop_after_failures=options.stop_after_failures,
-    )
-    ledger, reporter = tuning.ledger, ArtifactReporter(experiment, tuning.ledger)
-    best = await client.best_runs(identifier) if resumed == "resume" else []
-    facts = {"experiment": experiment, "resumed": resumed, "flow_run": context.flow_run_id or "", "best": best, "tally": asdict(Tally.of(runs))}
-    tell(Event("experiment", facts=facts))
-    run_logger().info("experiment %s (%s): %s of %s training runs done", identifier, experiment["name"], ledger.spent, ledger.budget)
+async def show_end(work: Work, resumed: str) -> State:
+    """Work to the end and show the result. A flow that is stopped ends as cancelled. Raises `ExperimentFailed` if the model fails again and again."""
+    client, identifier = work.context.client, work.lease.experiment_id
     try:
-        await tuning.run(reporter.observed)
+        await work.to_the_end()
     except asyncio.CancelledError:
-        run_logger().warning("stopped: %s training runs were ended; they are launched again when the experiment goes on", tuning.stopped)
+        run_logger().warning("stopped: %s training runs were ended; they are launched again when the experiment goes on", work.tuning.stopped)
         with contextlib.suppress(TrialflowError):  # the service may be why it was cancelled
-            runs = await client.runs(context.project, experiment_id=identifier)
-            await reporter.finish(runs, await client.best_runs(identifier))
+            runs = await client.runs(work.context.project, experiment_id=identifier)
+            await work.reporter.finish(runs, await client.best_runs(identifier))
+        ledger = work.tuning.ledger
         return Cancelled(
             message=f"stopped with {ledger.spent} of {ledger.budget or 'unlimited'} training runs done; the same experiment again goes on"
         )
-    except UNAVAILABLE as error:
-        away = "service" if isinstance(error, ServiceUnavailable) else "cluster"
-        error.hint = f"{len(tuning.execution.in_flight)} training runs go on; when the {away} is back, the same command adopts them"
-        raise
-    ended = await _finish(context, experiment, resumed, reporter=reporter, is_exhausted=ledger.exhausted)
+    ledger = work.tuning.ledger
+    ended = await _finish(work.context, work.experiment, resumed, reporter=work.reporter, is_exhausted=ledger.exhausted)
     if ledger.is_broken:
         raise ExperimentFailed(
-            f"experiment {identifier} was stopped: {ledger.failures_in_row} training runs failed in a row, the last one was {tuning.last_failure}",
+            f"experiment {identifier} was stopped: {ledger.failures_in_row} training runs failed in a row, "
+            f"the last one was {work.tuning.last_failure}",
             hint="fix the model and start the same command again: it goes on with the budget that is left",
         )
     return ended
 
 
-async def _early_stopper(client: ServiceClient, experiment: dict[str, Any], runs: list[dict[str, Any]]) -> "EarlyStopper | None":
-    if not experiment["metadata"].get(EARLY_STOPPING):
-        return None
-    from tasks.experiments.early_stopper import EarlyStopper  # the rule comes with numpy and scipy, which nothing else here needs
-
-    return await EarlyStopper.of(experiment, runs, client)
-
-
 async def _finish(
-    context: FlowContext, experiment: dict[str, Any], resumed: str, *, reporter: ArtifactReporter | None = None, is_exhausted: bool = False
+    context: FlowContext, experiment: Mapping[str, Any], resumed: str, *, reporter: ArtifactReporter | None = None, is_exhausted: bool = False
 ) -> State:
     """Show the result, which is read from the service: it knows the training runs of every flow that worked on the experiment."""
     identifier, client = experiment["id"], context.client

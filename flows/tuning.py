@@ -9,7 +9,7 @@ from flows.execution import Chain, Execution
 from flows.slots import END_SECONDS, keep_full
 from tasks.compute import label_of
 from tasks.context import RunContext
-from tasks.experiments.client import ServiceRefused
+from tasks.experiments.client import LeaseLost, ServiceRefused
 from tasks.experiments.ledger import Ledger
 from tasks.steps import UNAVAILABLE, TaskChain, run_logger
 from tasks.training_runs import is_ours, suggest
@@ -47,20 +47,30 @@ class Tuning:
         self.execution = Execution(context, new_chain)
         self.last_failure: str | None = None
         self.stopped = 0
+        self._is_leaving = False
         self._experiment_id = str(experiment["id"])
         self._end_seconds = end_seconds
         self._on_observed: Callable[[], None] = lambda: None
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is a training run to go on with, or one may start."""
+        return bool(self._active) or self.ledger.may_start
 
     async def run(self, on_observed: Callable[[], None] = lambda: None) -> None:
         """Work until no training run may start any more and all have ended. `on_observed` is called after each.
 
         If it is cancelled, or fails for a reason of its own, what is in flight is stopped in order. If the service or the
-        compute is away, it goes on.
+        compute is away, or the lease is lost, it goes on.
         """
         self._on_observed = on_observed
         for one in self._active:
             self.ledger.start(one["name"])
         await keep_full(self._start_next, [self._take(one) for one in self._active], stop=self._stop, end_seconds=self._end_seconds)
+
+    def leave(self) -> None:
+        """When `run` is cancelled next, leave what is in flight as it is: another flow goes on with it."""
+        self._is_leaving = True
 
     def _start_next(self) -> Awaitable[None] | None:
         if not self.ledger.may_start:
@@ -81,6 +91,9 @@ class Tuning:
             run = await chain("suggest", name, ask)
         except ServiceRefused as refused:
             self.ledger.drop(name)
+            if refused.is_budget_taken:
+                self.ledger.is_taken = True
+                return
             if not refused.is_space_exhausted:
                 raise
             self.ledger.exhausted = True
@@ -100,7 +113,7 @@ class Tuning:
         self._on_observed()
 
     async def _stop(self, error: BaseException) -> bool:
-        if isinstance(error, UNAVAILABLE):
+        if self._is_leaving or isinstance(error, (*UNAVAILABLE, LeaseLost)):
             return False
         try:
             self.stopped = await self.execution.stop()

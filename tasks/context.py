@@ -1,6 +1,6 @@
 """What a flow works with, as two values: one for the whole flow, one for the training runs that share a compute."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ class FlowContext:
     """An open service, a place for training runs, and the model: `run` in `directory`, `source` being the hash and content of its source file.
 
     `flow_run_id` is that of the Prefect flow run, None outside of one. `folder` is `HOST:PATH` of the directory if experiments belong to it.
+    `stop` asks the flow to end in order.
     """
 
     home: Home
@@ -30,6 +31,7 @@ class FlowContext:
     source: Mapping[str, str]
     flow_run_id: str | None = None
     folder: str | None = None
+    stop: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,15 @@ class ServiceRefused(TrialflowError):
         """Whether it was refused because every point of a finite space has been suggested."""
         return self.status == 400 and "space exhausted" in self.message.lower()
 
+    @property
+    def is_budget_taken(self) -> bool:
+        """Whether a worker was refused a training run because the whole budget is spent or in flight, elsewhere perhaps."""
+        return self.status == 409
+
+
+class LeaseLost(TrialflowError):
+    """Another worker has taken over the experiment that this client worked on: nothing more that it writes is accepted."""
+
 
 class ServiceNotFound(ServiceRefused):
     """The service has no such object."""
@@ -74,6 +83,8 @@ class ServiceClient:
         reach_directly(self._driver.session, self.url)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="service")
         self._client_id: str | None = None
+        self.worker: str | None = None
+        """`ID.TOKEN` of the lease under which this client writes."""
 
     def close(self) -> None:
         """End the threads once their requests are done."""
@@ -193,6 +204,8 @@ class ServiceClient:
     def _send(self, method: str, path: tuple[str, ...], body: Json, headers: dict[str, str] | None) -> Json:
         # The client makes whoever was refused five times wait, the longer the more often. What is refused here is not asked again.
         failed_status_rate_limit.clear()
+        if self.worker is not None and method != "GET":
+            headers = {**(headers or {}), "X-Trialflow-Worker": self.worker}
         try:
             return self._driver.request(method, list(path), body, headers) or {}
         except ConnectionException as error:
@@ -227,6 +240,8 @@ class ServiceClient:
                 status=error.status_code,
                 hint="check SIGOPT_API_TOKEN or the token in the service's block",
             )
+        if error.status_code == 412:
+            return LeaseLost("another worker has taken over the experiment", hint="`trialflow experiment show` says who works on it")
         if error.status_code == 404:
             return ServiceNotFound(f"the service at {self.url} has no {'/'.join(request.split('/')[2:])}: {said}")
         if error.status_code >= 500:

@@ -23,6 +23,8 @@ class Ledger:
     active: set[str] = field(default_factory=set)
     failures_in_row: int = 0
     exhausted: bool = False
+    is_taken: bool = False
+    """Other workers have started training runs with what is left of the budget."""
 
     @property
     def width(self) -> int:
@@ -42,7 +44,9 @@ class Ledger:
     @property
     def may_start(self) -> bool:
         """Whether one more training run may start now."""
-        return not self.exhausted and not self.is_broken and len(self.active) < self.width and (self.left is None or self.left > 0)
+        return (
+            not self.exhausted and not self.is_taken and not self.is_broken and len(self.active) < self.width and (self.left is None or self.left > 0)
+        )
 
     def start(self, name: str) -> None:
         """A training run starts, or is adopted."""

@@ -1,17 +1,18 @@
-"""One owner of an experiment at a time: who works on it is written down, and a second one is refused by name.
+"""Who works on an experiment, written down so that a second one is refused by name.
 
-On one machine a file lock decides: the kernel gives it back however the owner ended. Across machines that share a service the owner is also
-written into the experiment's metadata, and the flow run that it names is looked up.
+The service decides (`lease.py`). On one machine a file lock says the same at once: the kernel gives it back however the owner ended. For services
+without leases the owner is also written into the experiment's metadata.
 """
 
+import asyncio
 import fcntl
 import json
 import os
 import re
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +25,7 @@ from trialflow.metadata_keys import OWNER
 
 PROSE = re.compile(r"process (?P<pid>\d+) on (?P<host>\S+) since (?P<since>\d{4}-\d\d-\d\d \d\d:\d\d)(?:, flow run (?P<flow_run>[0-9a-f-]{36}))?")
 """How versions before 0.2 wrote an owner."""
+PATIENCE_SECONDS = 60.0
 FLOW_RUN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -59,9 +61,16 @@ def parse_owner(text: object) -> Owner | None:
         since = time.mktime(time.strptime(match["since"], "%Y-%m-%d %H:%M"))
         return Owner(match["host"], int(match["pid"]), match["flow_run"], since)
     try:
-        fields = json.loads(text)
+        return owner_from(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
+
+
+def owner_from(fields: Any) -> Owner | None:
+    """The owner that an object names; None for anything else."""
+    try:
         host, pid, since, flow_run = fields["host"], fields["pid"], fields["since"], fields.get("flow_run_id")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (TypeError, KeyError, AttributeError):
         return None
     if not (isinstance(host, str) and type(pid) is int and pid > 0 and isinstance(since, int | float) and 0 <= since < 1e11):
         return None
@@ -80,19 +89,28 @@ class AlreadyWorkedOn(TrialflowError):
     def __init__(self, experiment_id: str, owner: Owner | None) -> None:
         super().__init__(
             f"experiment {experiment_id} is already being worked on by {owner or 'another process'}",
-            hint=f"watch it with `trialflow experiment show {experiment_id}`, or end that work with `trialflow experiment stop {experiment_id}`",
+            hint=f"watch it with `trialflow experiment show {experiment_id}`, join it with `trialflow start-worker {experiment_id}`, "
+            f"or end that work with `trialflow experiment stop {experiment_id}`",
         )
         self.owner = owner
 
 
-@contextmanager
-def claim(home: Home, service_url: str, experiment_id: str, owner: Owner) -> Iterator[None]:
-    """Hold the experiment for this process. Raises `AlreadyWorkedOn`."""
+@asynccontextmanager
+async def claim(home: Home, service_url: str, experiment_id: str, owner: Owner, *, patience: float = PATIENCE_SECONDS) -> AsyncIterator[None]:
+    """Hold the experiment for this process on this machine. Raises `AlreadyWorkedOn`.
+
+    A process of the same flow run has lost the experiment to this one, and has `patience` seconds to notice and end.
+    """
     path = claim_file(home, service_url, experiment_id)
     home.make(path.parent)
     with open(path, "a+") as file:
-        if not hold(file):
-            raise AlreadyWorkedOn(experiment_id, _read(path))
+        deadline = time.monotonic() + patience
+        while not hold(file):
+            holder = _read(path)
+            is_same = holder is not None and holder.flow_run_id is not None and holder.flow_run_id == owner.flow_run_id
+            if not is_same or time.monotonic() >= deadline:
+                raise AlreadyWorkedOn(experiment_id, holder)
+            await asyncio.sleep(0.2)
         file.truncate(0)
         file.write(owner.to_json())
         file.flush()

@@ -51,7 +51,7 @@ async def apply_clean(plan: CleanPlan, session: ClusterSession) -> AsyncIterator
 
 async def _facts(session: ClusterSession, things: list[ClusterObject]) -> ServiceFacts:
     known = await known_work(session.client, things)
-    workers = {work: await who_works(session.home, session.client.url, experiment) for work, experiment in known.experiments.items()}
+    workers = {work: await who_works(session.home, session.client, experiment) for work, experiment in known.experiments.items()}
     return ServiceFacts(known.labels, frozenset(work for work, worker in workers.items() if worker), known.active)
 
 

@@ -9,7 +9,7 @@ from tasks.kubernetes.jobs.removal import remove_training_run, remove_work
 from tasks.kubernetes.jobs.workload import AttemptStatus, read_workload
 from tasks.operations.results import Failure, Result
 from tasks.operations.targets import ClusterSession, Target, find_target, known_work, targets_of
-from tasks.operations.workers import Worker, apply_work_stop, plan_work_stop, until_nobody_works, who_works
+from tasks.operations.workers import Worker, apply_work_stop, until_nobody_works, who_works, workers_of
 from trialflow.errors import TrialflowError
 from trialflow.metadata_keys import REASON, STOPPED_BY_USER, uid_of
 
@@ -80,7 +80,7 @@ async def apply_stop(plan: StopPlan, session: ClusterSession) -> AsyncIterator[R
 
 async def _item(session: ClusterSession, target: Target) -> StopItem:
     kind: Kind = "experiment" if target.experiment is not None else "training run"
-    worker = await who_works(session.home, session.client.url, target.experiment) if target.experiment is not None else None
+    worker = await who_works(session.home, session.client, target.experiment) if target.experiment is not None else None
     return StopItem(target.name, kind, str(target.facts["id"]), target.facts["name"], target.work, _phases(target.attempts), worker)
 
 
@@ -106,12 +106,13 @@ async def _stop_experiment(session: ClusterSession, item: StopItem) -> Result:
     if work is None:
         return Result(item.name, "never was on a cluster")
     warning = None
-    worker = await who_works(home, client.url, experiment)
-    if worker and worker.is_certain:
-        await apply_work_stop(await plan_work_stop(home, client.url, experiment), home, client.url)
-        await until_nobody_works(home, client.url, experiment)
-    elif worker:
-        warning = f"{worker} works on it, which cannot be seen from here: if so, stop that too, or it launches training runs again"
+    for worker in await workers_of(home, client, experiment):
+        if worker.is_certain:
+            await apply_work_stop(worker, client, str(experiment["id"]))
+        else:
+            warning = f"{worker} works on it, which cannot be seen from here: if so, stop that too, or it launches training runs again"
+    if warning is None:
+        await until_nobody_works(home, client, experiment)
     await remove_work(session.connection, work)
     return Result(item.name, "deleted", warning=warning)
 

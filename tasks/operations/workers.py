@@ -1,4 +1,4 @@
-"""Who works on an experiment, and how that work is stopped: a process on this machine by a signal, a flow run elsewhere through Prefect."""
+"""Who works on an experiment, and how that work is stopped: a process on this machine by a signal, one elsewhere through the service or Prefect."""
 
 import asyncio
 import contextlib
@@ -7,10 +7,13 @@ import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-from tasks.experiments.ownership import Owner, claim_file, current_owner, owner_of
+from tasks.experiments.client import ServiceClient, ServiceNotFound
+from tasks.experiments.lease import is_gone, lock_file, read_leases
+from tasks.experiments.ownership import Owner, claim_file, current_owner, owner_from, owner_of
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 from trialflow.locks import is_held
@@ -24,23 +27,25 @@ PATIENCE_SECONDS = 60.0
 class Worker:
     """Who works on an experiment. `is_certain` is False where nothing can tell whether it still does.
 
-    `owner` is None for a process on this machine that has not said yet who it is.
+    `owner` is None for a process on this machine that has not said yet who it is. `lease` is the id of its lease, `lock` the lock that it holds here.
     """
 
     owner: Owner | None
     is_certain: bool = True
+    lease: str | None = None
+    lock: Path | None = None
 
     def __str__(self) -> str:
         return ("" if self.is_certain else "perhaps ") + str(self.owner or "another process")
 
-
-@dataclass(frozen=True)
-class WorkStop:
-    """How work on an experiment would be stopped: by a `signal` to a process here, by having Prefect `cancel` a flow run, or not at all."""
-
-    experiment_id: str
-    how: Literal["signal", "cancel", "nothing"]
-    owner: Owner | None = None
+    @property
+    def stop(self) -> Literal["signal", "ask", "cancel", "nothing"]:
+        """How it is stopped: a `signal` to a process here, the service that will `ask` it, Prefect that will `cancel` its flow run, or not at all."""
+        if self.owner is not None and self.owner.host == socket.gethostname() and self.lock is not None:
+            return "signal"
+        if self.lease is not None:
+            return "ask"
+        return "cancel" if self.is_certain and self.owner is not None and self.owner.flow_run_id else "nothing"
 
 
 def worker_of(named: Owner | None, *, here: Worker | None, hostname: str, flow_run_is_over: bool | None, is_finished: bool) -> Worker | None:
@@ -57,20 +62,31 @@ def worker_of(named: Owner | None, *, here: Worker | None, hostname: str, flow_r
     return Worker(named, is_certain=flow_run_is_over is False)
 
 
-async def who_works(home: Home, service_url: str, experiment: Mapping[str, Any]) -> Worker | None:
-    """Who works on this experiment, or may do so; None if nobody does."""
-    here = worker_here(home, service_url, str(experiment["id"]))
+async def workers_of(home: Home, client: ServiceClient, experiment: Mapping[str, Any]) -> list[Worker]:
+    """All who work on this experiment, or may do so. Leases tell; without them, as with versions before 0.2, locks and Prefect do."""
+    identifier = str(experiment["id"])
+    leases = await read_leases(client, identifier) or []
+    found = [Worker(owner_from(one["holder"]), lease=str(one["id"]), lock=lock_file(one, home)) for one in leases if not is_gone(one, home)]
+    if found:
+        return found
+    here = worker_here(home, client.url, identifier)
     named = owner_of(experiment)
     budget = experiment.get("budget")
     is_finished = budget is not None and experiment["progress"]["finished_run_count"] >= budget
     over = await is_flow_run_over(named.flow_run_id) if here is None and named and named.flow_run_id and not is_finished else None
-    return worker_of(named, here=here, hostname=socket.gethostname(), flow_run_is_over=over, is_finished=is_finished)
+    worker = worker_of(named, here=here, hostname=socket.gethostname(), flow_run_is_over=over, is_finished=is_finished)
+    return [worker] if worker else []
+
+
+async def who_works(home: Home, client: ServiceClient, experiment: Mapping[str, Any]) -> Worker | None:
+    """The first of those who work on this experiment, or may do so; None if nobody does."""
+    return next(iter(await workers_of(home, client, experiment)), None)
 
 
 def worker_here(home: Home, service_url: str, experiment_id: str) -> Worker | None:
-    """Who works on the experiment from this machine, or None."""
-    owner = current_owner(home, service_url, experiment_id)
-    return Worker(owner) if owner or is_held(claim_file(home, service_url, experiment_id)) else None
+    """Who holds the experiment on this machine, or None."""
+    path, owner = claim_file(home, service_url, experiment_id), current_owner(home, service_url, experiment_id)
+    return Worker(owner, lock=path) if owner or is_held(path) else None
 
 
 async def is_flow_run_over(flow_run_id: str) -> bool | None:
@@ -89,54 +105,45 @@ async def is_flow_run_over(flow_run_id: str) -> bool | None:
     return found.state is not None and found.state.is_final()
 
 
-async def plan_work_stop(home: Home, service_url: str, experiment: Mapping[str, Any]) -> WorkStop:
-    """How the work on this experiment would be stopped."""
-    identifier = str(experiment["id"])
-    here = current_owner(home, service_url, identifier)
-    if here is not None and here.host == socket.gethostname():
-        return WorkStop(identifier, "signal", here)
-    named = owner_of(experiment)
-    if named and named.flow_run_id and await is_flow_run_over(named.flow_run_id) is False:
-        return WorkStop(identifier, "cancel", named)
-    return WorkStop(identifier, "nothing")
-
-
-async def apply_work_stop(stop: WorkStop, home: Home, service_url: str, *, patience: float = PATIENCE_SECONDS) -> None:
-    """Stop the work. A process on this machine has ended on return; a flow run elsewhere has been asked to.
+async def apply_work_stop(worker: Worker, client: ServiceClient, experiment_id: str, *, patience: float = PATIENCE_SECONDS) -> None:
+    """Stop the work of one worker. A process on this machine has ended on return; one elsewhere has been asked to.
 
     Raises `TrialflowError` if a process may not be stopped or has not ended after `patience` seconds.
     """
-    if stop.owner is None:
-        return
-    if stop.how == "cancel":
-        await _cancel(str(stop.owner.flow_run_id))
-        return
+    if worker.stop == "cancel":
+        assert worker.owner is not None
+        await _cancel(str(worker.owner.flow_run_id))
+    elif worker.stop == "ask":
+        with contextlib.suppress(ServiceNotFound):  # it has ended
+            await client.request("POST", "aiexperiments", experiment_id, "workers", str(worker.lease), "stop")
+    elif worker.stop == "signal":
+        assert worker.owner is not None and worker.lock is not None
+        await _interrupt(worker.owner.pid, worker.lock, experiment_id, patience)
+
+
+async def _interrupt(pid: int, lock: Path, experiment_id: str, patience: float) -> None:
     try:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(stop.owner.pid, signal.SIGINT)
+            os.kill(pid, signal.SIGINT)
     except PermissionError:
-        raise TrialflowError(
-            f"process {stop.owner.pid} works on experiment {stop.experiment_id} and is another user's", hint="ask whoever started it"
-        ) from None
-    path = claim_file(home, service_url, stop.experiment_id)
+        raise TrialflowError(f"process {pid} works on experiment {experiment_id} and is another user's", hint="ask whoever started it") from None
     try:
         async with asyncio.timeout(patience):
-            while is_held(path):
+            while is_held(lock):
                 await asyncio.sleep(0.05)  # a thread that waits for the lock could not be called off
     except TimeoutError:
         raise TrialflowError(
-            f"process {stop.owner.pid} still works on experiment {stop.experiment_id} after {patience:.0f} s",
-            hint=f"end it with `kill {stop.owner.pid}`",
+            f"process {pid} still works on experiment {experiment_id} after {patience:.0f} s", hint=f"end it with `kill {pid}`"
         ) from None
 
 
-async def until_nobody_works(home: Home, service_url: str, experiment: Mapping[str, Any], *, patience: float = PATIENCE_SECONDS) -> None:
-    """Wait until a flow run elsewhere that was asked to end has ended. Raises `TrialflowError` if it does not within `patience` seconds."""
+async def until_nobody_works(home: Home, client: ServiceClient, experiment: Mapping[str, Any], *, patience: float = PATIENCE_SECONDS) -> None:
+    """Wait until those elsewhere that were asked to end have ended. Raises `TrialflowError` if it does not within `patience` seconds."""
     for _ in range(max(1, round(patience))):
-        worker = await who_works(home, service_url, experiment)
+        worker = await who_works(home, client, experiment)
         if worker is None or not worker.is_certain:
             return
-        await asyncio.sleep(1.0)  # Prefect has no way to wait for the end of a flow run but to ask
+        await asyncio.sleep(1.0)  # neither the service nor Prefect has a way to wait for that but to ask
     raise TrialflowError(
         f"experiment {experiment['id']} is still being worked on by {worker}",
         hint="what runs on the cluster is left as it is; try again when that work has ended",

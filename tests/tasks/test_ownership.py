@@ -41,13 +41,14 @@ def test_anything_else_names_no_owner(text: object) -> None:
     assert parse_owner(text) is None
 
 
-def test_one_process_holds_an_experiment_and_the_next_is_told_who(tmp_path: Path) -> None:
+async def test_one_process_holds_an_experiment_and_the_next_is_told_who(tmp_path: Path) -> None:
     home, owner = Home(tmp_path), Owner.of_this_process(None)
     assert current_owner(home, "http://service", "12") is None
-    with claim(home, "http://service", "12", owner):
+    async with claim(home, "http://service", "12", owner):
         assert current_owner(home, "http://service", "12") == owner
-        with pytest.raises(AlreadyWorkedOn, match=f"process {owner.pid} on {owner.host}"), claim(home, "http://service", "12", owner):
-            pass
+        with pytest.raises(AlreadyWorkedOn, match=f"process {owner.pid} on {owner.host}"):
+            async with claim(home, "http://service", "12", owner):
+                pass
     assert current_owner(home, "http://service", "12") is None
 
 

@@ -42,16 +42,16 @@ def list_(project: str | None, all_projects: bool, archived: bool, output: str) 
 
 async def _list(project: str | None, all_projects: bool, archived: bool, output: str) -> None:
     async with service_session() as (home, client):
-        from tasks.experiments.ownership import current_owner
+        from tasks.operations.workers import who_works
 
         named = None if all_projects else project_here(project)
         found = await client.experiments(named, state="all" if archived else "active")
         data, rows = [], []
         for one in found:
-            owner = current_owner(home, client.url, one["id"])
+            worker = await who_works(home, client, one)
             runs = await client.runs(one["project"], experiment_id=one["id"])
             best = await client.best_runs(one["id"])
-            rows.append(facts.experiment_row(one, runs=runs, best=best, owner=str(owner) if owner else None))
+            rows.append(facts.experiment_row(one, runs=runs, best=best, owner=str(worker) if worker else None))
             data.append(dict(zip((name.lower() for name in facts.EXPERIMENT_COLUMNS), rows[-1], strict=True)) | {"project": one["project"]})
         if not found and output == "table":
             say(f"no experiments in project {named}" if named else "no experiments")
@@ -73,19 +73,21 @@ def show_(identifier: str | None, project: str | None, output: str) -> None:
 
 async def _show(identifier: str | None, project: str | None, output: str) -> None:
     async with service_session() as (home, client):
-        from tasks.experiments.ownership import current_owner
+        from tasks.operations.workers import workers_of
 
         one = await find_experiment(client, identifier, project_here(project))
         runs = await client.runs(one["project"], experiment_id=one["id"])
         best = await client.best_runs(one["id"])
-        owner = current_owner(home, client.url, one["id"])
+        workers = [str(worker) for worker in await workers_of(home, client, one)]
         believed = await _beliefs(client, one["id"])
         data = {**one, "best": [facts.run_fact(run) for run in best], "beliefs": believed, "training_runs": [facts.run_fact(run) for run in runs]}
         if output != "table":
             show(data, output=output, names=[one["id"]])
             return
-        row = facts.experiment_row(one, runs=runs, best=best, owner=str(owner) if owner else None)
+        row = facts.experiment_row(one, runs=runs, best=best, owner=workers[0] if workers else None)
         show(None, output="table", names=[], columns=facts.EXPERIMENT_COLUMNS, rows=[row])
+        for worker in workers:
+            say(f"worker: {worker}")
         if words := facts.belief_lines(one, believed):
             click.echo()
             click.echo("\n".join(words))
@@ -181,16 +183,17 @@ def stop(identifier: str | None, project: str | None) -> int:
 
 async def _stop(identifier: str | None, project: str | None) -> int:
     async with service_session() as (home, client):
-        from tasks.operations.workers import apply_work_stop, plan_work_stop
+        from tasks.operations.workers import apply_work_stop, workers_of
 
         one = await find_experiment(client, identifier, project_here(project))
-        stop = await plan_work_stop(home, client.url, one)
-        if stop.how == "nothing":
+        workers = [worker for worker in await workers_of(home, client, one) if worker.stop != "nothing"]
+        if not workers:
             say(f"nobody works on experiment {one['id']}")
-            return 0
-        say(f"stopping the work on experiment {one['id']} by {stop.owner}")
-        await apply_work_stop(stop, home, client.url)
-        say("stopped; the same command goes on with it" if stop.how == "signal" else "Prefect was asked to cancel its flow run")
+        for worker in workers:
+            say(f"stopping the work on experiment {one['id']} by {worker}")
+            await apply_work_stop(worker, client, str(one["id"]))
+            asked = "asked to stop" if worker.stop == "ask" else "Prefect was asked to cancel its flow run"
+            say("stopped; the same command goes on with it" if worker.stop == "signal" else asked)
         return 0
 
 
@@ -208,14 +211,14 @@ def copy(source: str, target: str) -> None:
 async def _copy(source: str, target: str) -> None:
     async with service_session() as (home, client):
         from tasks.experiments.copying import copy_results, plan_copy
-        from tasks.experiments.ownership import current_owner
+        from tasks.operations.workers import who_works
 
         old, new = await find_experiment(client, source, ""), await find_experiment(client, target, "")
         if old["id"] == new["id"]:
             raise InvalidInput(f"experiment {old['id']} already has its own results")
-        if owner := current_owner(home, client.url, new["id"]):
+        if (worker := await who_works(home, client, new)) and worker.is_certain:
             raise TrialflowError(
-                f"experiment {new['id']} is being worked on by {owner}", hint=f"`trialflow experiment stop {new['id']}` first, then optimize again"
+                f"experiment {new['id']} is being worked on by {worker}", hint=f"`trialflow experiment stop {new['id']}` first, then optimize again"
             )
         runs = await client.runs(old["project"], experiment_id=old["id"])
         plan = plan_copy(new, runs, await client.runs(new["project"], experiment_id=new["id"]))

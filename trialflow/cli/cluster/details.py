@@ -27,7 +27,7 @@ async def experiment_details(home: Home, client: "ServiceClient", target: "Targe
     assert experiment is not None
     runs = await client.runs(experiment["project"], experiment_id=experiment["id"])
     best = await client.best_runs(experiment["id"])
-    worker = await who_works(home, client.url, experiment)
+    worker = await who_works(home, client, experiment)
     by_name = {run["name"]: run for run in runs}
     row = tables.experiment_row(experiment, runs=runs, best=best, attempts=target.attempts, worker=worker)
     now = time.time()

@@ -80,7 +80,7 @@ async def _experiments(
             for work, experiment in sorted(known.experiments.items(), key=lambda one: -int(one[1]["id"])):
                 runs = [run for run in known.runs.values() if str(run.get("experiment")) == str(experiment["id"])]
                 best = await client.best_runs(experiment["id"])
-                worker = await who_works(home, client.url, experiment)
+                worker = await who_works(home, client, experiment)
                 rows.append(tables.experiment_row(experiment, runs=runs, best=best, attempts=works[work], worker=worker))
                 fields = dict(zip((name.lower() for name in tables.EXPERIMENT_COLUMNS), rows[-1], strict=True))
                 data.append({**fields, "id": str(experiment["id"]), "project": experiment["project"], "work": work})

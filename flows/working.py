@@ -1,0 +1,146 @@
+"""Work on one experiment under a lease: tune until nothing is left to start, then take over what workers that are gone have left behind."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from flows.tuning import Tuning
+from tasks.compute import Compute
+from tasks.context import FlowContext, RunContext
+from tasks.experiments.artifacts import ArtifactReporter
+from tasks.experiments.client import LeaseLost, ServiceClient, ServiceUnavailable
+from tasks.experiments.lease import Lease, read_leases
+from tasks.experiments.ownership import Owner, owner_from
+from tasks.experiments.tally import Tally
+from tasks.local import LocalComputes
+from tasks.outcome import required_metrics
+from tasks.steps import UNAVAILABLE, run_logger
+from tasks.training_runs import is_ours
+from trialflow.events import Event, tell
+from trialflow.metadata_keys import EARLY_STOPPING
+
+if TYPE_CHECKING:
+    from tasks.experiments.early_stopper import EarlyStopper
+
+LOOK_SECONDS = 5.0
+"""How often one that has nothing more to start looks whether other workers have finished, or are gone."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How to work: the first training run alone (`canary`), until so many failures in a row; `parallel` at once, if not as the experiment says."""
+
+    canary: bool = True
+    stop_after_failures: int = 5
+    parallel: int | None = None
+
+
+class Work:
+    """The work of this process on an experiment. `tuning` is what it does at present, `reporter` shows it in Prefect."""
+
+    def __init__(self, context: FlowContext, compute: Compute, experiment: Mapping[str, Any], lease: Lease, effort: Effort) -> None:
+        self.context = context
+        self.experiment = experiment if effort.parallel is None else {**experiment, "parallel_bandwidth": effort.parallel}
+        self.lease = lease
+        self._compute = compute
+        self._effort = effort
+        self._stopper: EarlyStopper | None = None
+        self.tuning: Tuning
+        self.reporter: ArtifactReporter
+
+    async def begin(self, resumed: str) -> None:
+        """Read what there is, take what nobody executes, and tell how far the experiment is."""
+        identifier, client = self.experiment["id"], self.context.client
+        runs = await client.runs(self.context.project, experiment_id=identifier)
+        self._stopper = await _early_stopper(client, self.experiment, runs)
+        await self._tune(runs)
+        self.reporter = ArtifactReporter(self.experiment, self.tuning.ledger)
+        best = await client.best_runs(identifier) if resumed != "create" else []
+        tally = asdict(Tally.of(runs))
+        facts = {"experiment": self.experiment, "resumed": resumed, "flow_run": self.context.flow_run_id or "", "best": best, "tally": tally}
+        tell(Event("experiment", facts=facts))
+        ledger = self.tuning.ledger
+        run_logger().info("experiment %s (%s): %s of %s training runs done", identifier, self.experiment["name"], ledger.spent, ledger.budget)
+
+    async def to_the_end(self) -> None:
+        """Work until the experiment is finished, or broken. Raises what stops it before: cancellation, `LeaseLost`, an error of `UNAVAILABLE`."""
+        try:
+            while True:
+                await _until_ended(self.tuning, self.lease, self.reporter.observed)
+                if self.tuning.ledger.is_broken or self.tuning.ledger.exhausted or not await self._goes_on():
+                    return
+        except UNAVAILABLE as error:
+            away = "service" if isinstance(error, ServiceUnavailable) else "cluster"
+            count = len(self.tuning.execution.in_flight)
+            error.hint = f"{count} training runs go on; when the {away} is back, the same command adopts them"
+            raise
+        except LeaseLost as lost:
+            successor = await _successor(self.context.client, self.lease.experiment_id)
+            if isinstance(self.context.computes, LocalComputes) and successor is not None and successor.host != socket.gethostname():
+                await self.tuning.execution.stop()  # it executes them anew, and cannot follow those of this machine
+            raise LeaseLost(f"{successor or 'another worker'} has taken over experiment {self.lease.experiment_id}", hint=lost.hint) from lost
+
+    async def _goes_on(self) -> bool:
+        """Whether there is more to do, perhaps after waiting for other workers: a training run whose worker is gone, or more budget than before."""
+        identifier = self.lease.experiment_id
+        while True:
+            self.experiment = {**self.experiment, **_progress(await self.context.client.experiment(identifier))}
+            runs = await self.context.client.runs(self.context.project, experiment_id=identifier)
+            await self._tune(runs)
+            self.reporter.ledger = self.tuning.ledger
+            if self.tuning.has_work:
+                return True
+            if not any(one["state"] == "active" and is_ours(one) for one in runs):
+                return False
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _tune(self, runs: Sequence[dict[str, Any]]) -> None:
+        """A new `Tuning` of the experiment as it is; of the active training runs it knows those that are this worker's."""
+        mine = await self.lease.adopt([str(one["id"]) for one in runs if one["state"] == "active" and is_ours(one)])
+        names, needed = required_metrics(self.experiment["metrics"])
+        self.tuning = Tuning(
+            RunContext(self.context, self._compute, names, needed, self._stopper),
+            self.experiment,
+            [one for one in runs if one["state"] != "active" or one["id"] in mine],
+            canary=self._effort.canary,
+            stop_after_failures=self._effort.stop_after_failures,
+        )
+
+
+async def _until_ended(tuning: Tuning, lease: Lease, on_observed: Callable[[], None]) -> None:
+    """Tune to the end, or until the lease is lost: then what is in flight is left as it is, and `LeaseLost` raised."""
+    work = asyncio.ensure_future(tuning.run(on_observed))
+    while not work.done():
+        try:
+            await asyncio.wait({work} if lease.lost.done() else {work, lease.lost}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            work.cancel()
+            continue
+        if lease.lost.done() and not work.done():
+            tuning.leave()
+            work.cancel()
+    if lease.lost.done() and work.cancelled():
+        raise lease.lost.result()
+    work.result()
+
+
+async def _successor(client: ServiceClient, experiment_id: str) -> Owner | None:
+    try:
+        leases = await read_leases(client, experiment_id)
+    except ServiceUnavailable:
+        return None
+    return owner_from(leases[-1]["holder"]) if leases else None
+
+
+async def _early_stopper(client: ServiceClient, experiment: Mapping[str, Any], runs: list[dict[str, Any]]) -> "EarlyStopper | None":
+    if not (experiment.get("metadata") or {}).get(EARLY_STOPPING):
+        return None
+    from tasks.experiments.early_stopper import EarlyStopper  # the rule comes with numpy and scipy, which nothing else here needs
+
+    return await EarlyStopper.of(experiment, runs, client)
+
+
+def _progress(experiment: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: experiment.get(name) for name in ("progress", "budget")}
