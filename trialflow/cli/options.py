@@ -1,7 +1,6 @@
 """The options that several commands share, with SigOpt's names, and what they are turned into."""
 
 import shlex
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,29 +53,17 @@ def read_run(run_file: str, command: Sequence[str], *, directory: Path, needs_co
 
     Raises `InvalidInput` if there is nothing to run, or if the program does not exist.
     """
-    from tasks.model_secrets import model_secrets
-    from tasks.preflight import check_command
+    from trialflow.api.inputs import ready_run
     from trialflow.cli.terminal.messages import say
     from trialflow.specs import RunSpec, load_run
 
     _refuse_a_file_as_command(command)
     is_there = Path(run_file).exists() or run_file != "run.yml"
-    run = load_run(run_file) if is_there and not (command and _is_empty(run_file)) else RunSpec()
-    # A flow's parameters are shown and stored: the keys reach the model in another way.
-    if run.aws is not None:
-        model_secrets.set(run.aws.variables())
-    run = run.model_copy(update={"aws": None, **({"run": list(command)} if command else {})})
-    for note in run.notes:
+    given = load_run(run_file) if is_there and not (command and _is_empty(run_file)) else RunSpec()
+    hint = "add the command, as in `trialflow run python model.py`, or start with `trialflow init`"
+    for note in given.model_copy(update={"run": list(command)}).notes if command else given.notes:
         say(f"note: {note}")
-    if not needs_command:
-        return run
-    if not run.run:
-        raise InvalidInput(
-            "there is nothing to run: no command was given and run.yml has no `run:`",
-            hint="add the command, as in `trialflow run python model.py`, or start with `trialflow init`",
-        )
-    check_command(run.run, directory)
-    return run
+    return ready_run(given, command, directory, needs_command=needs_command, hint=hint)
 
 
 def _is_empty(run_file: str) -> bool:
@@ -116,16 +103,7 @@ def same_options(name: str, *, without: Sequence[str] = ()) -> str:
 
 
 def read_source(source_file: str | None, directory: Path) -> dict[str, str] | None:
-    """The `file` with the model's source and the `hash` of the commit that is checked out, as far as there are any. Raises `InvalidInput`."""
-    from tasks.source import read_content
+    """The model's source file and commit, see `api/inputs.py`. Raises `InvalidInput`."""
+    from trialflow.api import inputs
 
-    source: dict[str, str] = {}
-    if source_file:
-        read_content(directory / source_file)  # what is wrong with it is said before anything is started
-        source["file"] = source_file
-    try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=directory, capture_output=True, text=True, check=True, timeout=5)
-        source["hash"] = head.stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        pass  # no git, or no repository: then there is no commit to keep
-    return source or None
+    return inputs.read_source(source_file, directory)

@@ -1,0 +1,100 @@
+"""What a command needs: the service, and for a flow a Prefect server. Both are started if needed, and given back at the end."""
+
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trialflow.api.running import import_flows
+from trialflow.embedded import lease, lease_async, prefect_server, service_server
+from trialflow.embedded.servers import prefect_auth
+from trialflow.home import Home
+from trialflow.prefect_api import prefect_api_url
+
+if TYPE_CHECKING:
+    from tasks.experiments.client import ServiceClient
+
+
+@dataclass(frozen=True)
+class Session:
+    """Servers that are up. `prefect_url` is the API's address, `ui_url` the UI's; `asks_token` says that the UI wants the token of this home."""
+
+    home: Home
+    prefect_url: str
+    ui_url: str
+    asks_token: bool
+
+
+@contextmanager
+def flow_session() -> Iterator[Session]:
+    """Start what a flow needs, both servers at once, and set Prefect's variables before Prefect is imported.
+
+    With PREFECT_API_URL (or a Prefect profile that sets it) that server is used.
+    """
+    home = Home.from_environment()
+    with ExitStack() as held, ThreadPoolExecutor(2) as together:
+        service = None if _names_a_service() else together.submit(lease, service_server(home))
+        if url := prefect_api_url():
+            session = Session(home, url, os.environ.get("PREFECT_UI_URL") or url.removesuffix("/api"), False)
+        else:
+            server = held.enter_context(together.submit(lease, prefect_server(home)).result())
+            session = Session(home, f"{server.url}/api", server.url, True)
+            held.enter_context(_set(_prefect_variables(session)))
+        # About a second, as long as the service takes to start: both at once.
+        import_flows(home.prefect if session.asks_token else None)
+        if service:
+            held.enter_context(service.result())
+        yield session
+
+
+def _prefect_variables(session: Session) -> Mapping[str, str]:
+    """What points Prefect at the embedded server."""
+    import certifi
+
+    return {
+        "PREFECT_API_URL": session.prefect_url,
+        "PREFECT_API_AUTH_STRING": prefect_auth(session.home),
+        "PREFECT_HOME": str(session.home.prefect),
+        "PREFECT_PROFILES_PATH": str(session.home.prefect / "profiles.toml"),
+        # Otherwise Prefect reads the file that SSL_CERT_FILE names, for an address that needs none, and fails if there is no such file.
+        "PREFECT_API_SSL_CERT_FILE": certifi.where(),
+        # Whoever has a Prefect of their own has told it what they think of its telemetry; who has not was never asked.
+        "DO_NOT_TRACK": os.environ.get("DO_NOT_TRACK", "1"),
+    }
+
+
+@contextmanager
+def _set(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@asynccontextmanager
+async def service_session() -> "AsyncIterator[tuple[Home, ServiceClient]]":
+    """A client of the service, for commands that start no flow; Prefect is not imported."""
+    from tasks.experiments.client import ServiceClient
+
+    home = Home.from_environment()
+    url, token = os.environ.get("SIGOPT_API_URL"), os.environ.get("SIGOPT_API_TOKEN")
+    with ExitStack() as held:
+        if not (url and token):
+            url, token = held.enter_context(await lease_async(service_server(home))).url, home.token()
+        client = ServiceClient(url, token)
+        try:
+            yield home, client
+        finally:
+            client.close()
+
+
+def _names_a_service() -> bool:
+    return bool(os.environ.get("SIGOPT_API_URL") and os.environ.get("SIGOPT_API_TOKEN"))
