@@ -62,7 +62,7 @@ async def worker(
                 uid = new_uid()
                 found = await context.client.update_experiment(experiment_id, {"metadata": {**(found.get("metadata") or {}), UID: uid}})
             async with context.computes.open(Scope(uid, experiment_id=experiment_id)) as compute:
-                effort = Effort(stop_after_failures=stop_after_failures, parallel=parallel)
+                effort = Effort(canary=False, stop_after_failures=stop_after_failures, parallel=parallel)
                 work = Work(context, compute, found, lease, effort)
                 await work.begin("join")
                 return await show_end(work, "join")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from flows.execution import Chain
 from flows.tuning import Tuning
 from tasks.compute import Compute
 from tasks.context import FlowContext, RunContext
@@ -16,7 +17,7 @@ from tasks.experiments.ownership import Owner, owner_from
 from tasks.experiments.tally import Tally
 from tasks.local import LocalComputes
 from tasks.outcome import required_metrics
-from tasks.steps import UNAVAILABLE, run_logger
+from tasks.steps import UNAVAILABLE, TaskChain, run_logger
 from tasks.training_runs import is_ours
 from trialflow.events import Event, tell
 from trialflow.metadata_keys import EARLY_STOPPING
@@ -40,7 +41,16 @@ class Effort:
 class Work:
     """The work of this process on an experiment. `tuning` is what it does at present, `reporter` shows it in Prefect."""
 
-    def __init__(self, context: FlowContext, compute: Compute, experiment: Mapping[str, Any], lease: Lease, effort: Effort) -> None:
+    def __init__(
+        self,
+        context: FlowContext,
+        compute: Compute,
+        experiment: Mapping[str, Any],
+        lease: Lease,
+        effort: Effort,
+        new_chain: Callable[[], Chain] = TaskChain,
+    ) -> None:
+        self._new_chain = new_chain
         self.context = context
         self.experiment = experiment if effort.parallel is None else {**experiment, "parallel_bandwidth": effort.parallel}
         self.lease = lease
@@ -106,6 +116,7 @@ class Work:
             [one for one in runs if one["state"] != "active" or one["id"] in mine],
             canary=self._effort.canary,
             stop_after_failures=self._effort.stop_after_failures,
+            new_chain=self._new_chain,
         )
 
 

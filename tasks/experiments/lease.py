@@ -36,8 +36,9 @@ class Lease:
     A service without leases, such as SigOpt's own, gives one without an `identifier`: it is never lost, and all training runs of flows are its own.
     """
 
-    def __init__(self, client: ServiceClient, experiment_id: str, identifier: str | None) -> None:
+    def __init__(self, client: ServiceClient, home: Home, experiment_id: str, identifier: str | None) -> None:
         self.client = client
+        self.home = home
         self.experiment_id = experiment_id
         self.identifier = identifier
         self.lost: asyncio.Future[LeaseLost] = asyncio.get_running_loop().create_future()
@@ -48,7 +49,9 @@ class Lease:
             return set(training_runs)
         if not training_runs:
             return set()
-        body = {"training_runs": sorted(training_runs, key=int)}
+        known = await read_leases(self.client, self.experiment_id) or []
+        gone = [int(one["id"]) for one in known if is_gone(one, self.home)]
+        body = {"training_runs": sorted(training_runs, key=int), "replaces": gone}
         return set((await self._request("POST", "adopt", body=body))["training_runs"])
 
     async def keep(self, on_stop: Callable[[], None], *, seconds: float = RENEW_SECONDS) -> None:
@@ -103,7 +106,7 @@ async def hold_lease(
             body = {"token": token, "holder": {**asdict(owner), "lock": lock}, "exclusive": exclusive, "seconds": LEASE_SECONDS}
             identifier = await _claim(client, home, experiment_id, owner, body, when_busy)
             client.worker = identifier and f"{identifier}.{token}"
-            lease = Lease(client, experiment_id, identifier)
+            lease = Lease(client, home, experiment_id, identifier)
             keeping = asyncio.create_task(lease.keep(on_stop), name="lease")
             try:
                 yield lease

@@ -100,3 +100,10 @@ def test_an_empty_run_file_with_a_command_is_as_good_as_none(text: str, folder: 
 def test_the_command_that_resumes_has_every_option_but_new(name: str, arguments: list[str], again: str) -> None:
     with typed(name, *arguments) as context:
         assert same_options(context.command_path, without=["new"]) == again
+
+
+@pytest.mark.parametrize("words", [["12", "--parallel", "3", "python", "m.py", "-r", "x"], ["--parallel", "3", "12", "python", "m.py", "-r", "x"]])
+def test_the_id_of_an_experiment_to_join_comes_before_the_options_or_after_them(words: list[str]) -> None:
+    found = parsed("start-worker", *words)
+    identifier, command = (found["identifier"], found["command"]) if found["identifier"] else (found["command"][0], found["command"][1:])
+    assert (identifier, found["parallel"], command, found["run_file"]) == ("12", 3, ("python", "m.py", "-r", "x"), "run.yml")

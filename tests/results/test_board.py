@@ -43,3 +43,10 @@ def test_of_two_optimized_metrics_none_is_the_best() -> None:
     one = board(METRIC, {**METRIC, "name": "n"})
     complete(one, 1, m=1.0, n=1.0)
     assert one.best is None and one.done == 1
+
+
+def test_a_resumed_experiment_keeps_the_counts_of_earlier_processes() -> None:
+    one = board()
+    again = {"id": 1, "name": "e", "budget": 4, "progress": {"finished_run_count": 3}, "metrics": [METRIC]}
+    one.take(Event("experiment", facts={"experiment": again, "tally": {"done": 3, "failed": 2, "stopped": 1, "lost": 3}}), 0)
+    assert (one.done, one.failed, one.stopped, one.lost) == (3, 2, 1, 3)

@@ -20,6 +20,7 @@ COMMANDS: Table = {
     "init": ("trialflow.cli.init:init", "Write the files to start from."),
     "run": ("trialflow.cli.run:run", "Execute one training run and track it."),
     "optimize": ("trialflow.cli.optimize:optimize", "Run the experiment in experiment.yml, or resume it."),
+    "start-worker": ("trialflow.cli.start_worker:start_worker", "Join the work on an experiment, from this machine or another."),
     "cluster": ("trialflow.cli.cluster:cluster", "Connect Kubernetes clusters, and run and optimize models on them."),
     "experiment": ("trialflow.cli.experiment:experiment", "List, show, stop, copy or export experiments, and get the best result."),
     "logs": ("trialflow.cli.logs:logs", "Print the output of a training run."),

@@ -38,7 +38,7 @@ class Board:
     def take(self, event: Event, now: float) -> None:
         """Take in one event."""
         if event.kind == "experiment":
-            self._begin(event.facts["experiment"], event.facts.get("best") or [])
+            self._begin(event.facts["experiment"], event.facts.get("best") or [], event.facts.get("tally") or {})
         elif event.kind == "launched" and event.run:
             self.running[str(event.run["id"])] = (event.run, now)
             self.status = "running"
@@ -61,12 +61,13 @@ class Board:
         """Training runs done of the budget, as `7/20`."""
         return progress(self.done, self.budget)
 
-    def _begin(self, experiment: Mapping[str, Any], best: Sequence[Mapping[str, Any]]) -> None:
+    def _begin(self, experiment: Mapping[str, Any], best: Sequence[Mapping[str, Any]], tally: Mapping[str, int]) -> None:
         self.name = experiment["name"]
         self.experiment_id = str(experiment["id"])
         self.budget = experiment.get("budget")
         self.bandwidth = int(experiment.get("parallel_bandwidth") or 1)
         self.done = int(experiment["progress"].get("finished_run_count") or 0)
+        self.failed, self.stopped, self.lost = (tally.get(name, 0) for name in ("failed", "stopped", "lost"))
         self.metrics = tuple(experiment["metrics"])
         self.stops = early_stopping_of(experiment.get("metadata")) is not None
         if best:

@@ -71,10 +71,10 @@ async def delete(call: Call) -> Answer:
 
 
 async def adopt(call: Call) -> Answer:
-    """POST /aiexperiments/{id}/workers/{worker}/adopt: take those of `training_runs` that no living worker executes; answers what is its own now."""
-    validation.known_keys(call.body, ("training_runs", "object"))
-    runs = _ids(call, "training_runs")
-    mine = await call.do(lambda connection: store.adopt(connection, _own(connection, call), runs, moment=time.time()))
+    """POST /aiexperiments/{id}/workers/{worker}/adopt: take those of `training_runs` that no living worker executes, `replaces` being dead."""
+    validation.known_keys(call.body, ("training_runs", "replaces", "object"))
+    runs, replaces = _ids(call, "training_runs"), _ids(call, "replaces")
+    mine = await call.do(lambda connection: store.adopt(connection, _own(connection, call), runs, replaces=replaces, moment=time.time()))
     return {"training_runs": [str(identifier) for identifier in mine]}
 
 

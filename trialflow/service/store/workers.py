@@ -104,10 +104,13 @@ def ask_to_stop(connection: Connection, experiment: int, identifier: str) -> Row
     return {**row, "stop": True}
 
 
-def adopt(connection: Connection, row: Row, runs: Collection[int], *, moment: float) -> list[int]:
-    """Give the worker those of these active training runs that no living worker executes. Returns which of them it executes now."""
+def adopt(connection: Connection, row: Row, runs: Collection[int], *, replaces: Collection[int] = (), moment: float) -> list[int]:
+    """Give the worker those of these active training runs that no living worker executes; `replaces` are known to be dead.
+
+    Returns which of them it executes now.
+    """
     found = of_experiment(connection, row["experiment"])
-    gone = [one["id"] for one in found if one["expires"] <= moment and one["id"] != row["id"]]
+    gone = [one["id"] for one in found if one["id"] != row["id"] and (one["expires"] <= moment or one["id"] in replaces)]
     _end(connection, gone)
     living = {one["id"] for one in found} - set(gone)
     columns = training_runs.c
