@@ -17,10 +17,10 @@ from flows.working import Effort, Work
 from tasks.compute import Scope
 from tasks.context import FlowContext
 from tasks.experiments.artifacts import ArtifactReporter
-from tasks.experiments.lease import hold_lease
 from tasks.experiments.ownership import Owner, claim, creating
 from tasks.experiments.resume import experiment_key, new_uid, plan, with_flow_run
 from tasks.experiments.tally import Tally, result_line
+from tasks.experiments.worker_lease import hold_lease
 from tasks.steps import run_logger
 from trialflow.errors import ExperimentFailed, TrialflowError
 from trialflow.events import Event, tell

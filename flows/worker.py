@@ -11,9 +11,9 @@ from flows.ending import beside, errors_as_states, tag_flow_run
 from flows.optimize import show_end
 from flows.working import Effort, Work
 from tasks.compute import Scope
-from tasks.experiments.lease import hold_lease
 from tasks.experiments.ownership import Owner
 from tasks.experiments.resume import new_uid
+from tasks.experiments.worker_lease import hold_lease
 from trialflow.errors import InvalidInput
 from trialflow.metadata_keys import UID, uid_of
 from trialflow.specs import FlowRunSpec

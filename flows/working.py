@@ -12,9 +12,9 @@ from tasks.compute import Compute
 from tasks.context import FlowContext, RunContext
 from tasks.experiments.artifacts import ArtifactReporter
 from tasks.experiments.client import LeaseLost, ServiceClient, ServiceUnavailable
-from tasks.experiments.lease import Lease, read_leases
 from tasks.experiments.ownership import Owner, owner_from
 from tasks.experiments.tally import Tally
+from tasks.experiments.worker_lease import WorkerLease, read_leases
 from tasks.local import LocalComputes
 from tasks.outcome import required_metrics
 from tasks.steps import UNAVAILABLE, TaskChain, run_logger
@@ -46,7 +46,7 @@ class Work:
         context: FlowContext,
         compute: Compute,
         experiment: Mapping[str, Any],
-        lease: Lease,
+        lease: WorkerLease,
         effort: Effort,
         new_chain: Callable[[], Chain] = TaskChain,
     ) -> None:
@@ -120,7 +120,7 @@ class Work:
         )
 
 
-async def _until_ended(tuning: Tuning, lease: Lease, on_observed: Callable[[], None]) -> None:
+async def _until_ended(tuning: Tuning, lease: WorkerLease, on_observed: Callable[[], None]) -> None:
     """Tune to the end, or until the lease is lost: then what is in flight is left as it is, and `LeaseLost` raised."""
     work = asyncio.ensure_future(tuning.run(on_observed))
     while not work.done():

@@ -1,7 +1,7 @@
 """Who works on an experiment, written down so that a second one is refused by name.
 
-The service decides (`lease.py`). On one machine a file lock says the same at once: the kernel gives it back however the owner ended. For services
-without leases the owner is also written into the experiment's metadata.
+The service decides (`worker_lease.py`). On one machine a file lock says the same at once: the kernel gives it back however the owner ended. For
+services without leases the owner is also written into the experiment's metadata.
 """
 
 import asyncio

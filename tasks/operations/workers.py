@@ -12,8 +12,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from tasks.experiments.client import ServiceClient, ServiceNotFound
-from tasks.experiments.lease import is_gone, lock_file, read_leases
 from tasks.experiments.ownership import Owner, claim_file, current_owner, owner_from, owner_of
+from tasks.experiments.worker_lease import is_gone, lock_file, read_leases
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 from trialflow.locks import is_held

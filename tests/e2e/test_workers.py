@@ -1,5 +1,7 @@
 """Several workers on one experiment: on one machine and, by homes of their own, as on several; one budget, whoever is killed."""
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +36,8 @@ def two(service: Running, home: Path, tmp_path: Path) -> Iterator[tuple[User, Us
     yield users[0], users[1]
     for user in users:
         (user.folder / "go").touch()
+        for pid in processes_in(user.folder, "trialflow"):
+            os.kill(pid, signal.SIGKILL)
 
 
 def eventually(fact: Callable[[], bool], what: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from flows import working
 from flows.working import Effort, Work
 from tasks.experiments.client import LeaseLost, ServiceClient, ServiceRefused
-from tasks.experiments.lease import Lease
+from tasks.experiments.worker_lease import WorkerLease
 from tests.flows.fakes import WELL, FakeCompute, FakeService, PlainChain, context_of, never
 from trialflow.home import Home
 
@@ -75,7 +75,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def work_of(service: Shared, compute: FakeCompute, **effort: Any) -> Work:
     context = context_of(service, compute).flow
-    lease = Lease(cast(ServiceClient, service), Home(Path("/nowhere")), "1", "7")
+    lease = WorkerLease(cast(ServiceClient, service), Home(Path("/nowhere")), "1", "7")
     work = Work(context, compute, service.facts, lease, Effort(canary=False, **effort), PlainChain)
     await work.begin("join")
     return work
@@ -155,7 +155,7 @@ async def test_cancelled_it_stops_what_is_in_flight_whether_or_not_it_has_a_leas
 async def test_a_worker_that_is_asked_to_stop_is_told() -> None:
     service, asked = Shared(), asyncio.Event()
     service.stop = True
-    lease = Lease(cast(ServiceClient, service), Home(Path("/nowhere")), "1", "7")
+    lease = WorkerLease(cast(ServiceClient, service), Home(Path("/nowhere")), "1", "7")
     keeping = asyncio.create_task(lease.keep(asked.set, seconds=0))
     await asked.wait()
     keeping.cancel()

@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from tasks.experiments.client import ServiceClient, ServiceNotFound
-from tasks.experiments.lease import is_gone, lock_file
 from tasks.experiments.ownership import Owner, claim_file
+from tasks.experiments.worker_lease import is_gone, lock_file
 from tasks.operations.workers import Worker, apply_work_stop, who_works, worker_of, workers_of
 from trialflow.errors import TrialflowError
 from trialflow.home import Home

@@ -30,7 +30,7 @@ LOCK = re.compile(r"worker-[0-9a-f]{32}")
 WhenBusy = Literal["fail", "wait"]
 
 
-class Lease:
+class WorkerLease:
     """The right to work on an experiment. `lost` is done once somebody else has taken it, with the `LeaseLost` to raise.
 
     A service without leases, such as SigOpt's own, gives one without an `identifier`: it is never lost, and all training runs of flows are its own.
@@ -91,7 +91,7 @@ async def hold_lease(
     on_stop: Callable[[], None],
     exclusive: bool = True,
     when_busy: WhenBusy = "fail",
-) -> AsyncIterator[Lease]:
+) -> AsyncIterator[WorkerLease]:
     """Hold a lease for as long as the work inside lasts. `exclusive` is one that suffers no other worker.
 
     Raises `AlreadyWorkedOn` if somebody else holds the experiment; with `when_busy="wait"` it waits for the end of that work.
@@ -106,7 +106,7 @@ async def hold_lease(
             body = {"token": token, "holder": {**asdict(owner), "lock": lock}, "exclusive": exclusive, "seconds": LEASE_SECONDS}
             identifier = await _claim(client, home, experiment_id, owner, body, when_busy)
             client.worker = identifier and f"{identifier}.{token}"
-            lease = Lease(client, home, experiment_id, identifier)
+            lease = WorkerLease(client, home, experiment_id, identifier)
             keeping = asyncio.create_task(lease.keep(on_stop), name="lease")
             try:
                 yield lease
