@@ -12,7 +12,7 @@ from tasks.kubernetes.client.cluster import DEFAULT_NAMESPACE, Cluster
 from tasks.kubernetes.client.connection import Connection, open_cluster
 from tasks.kubernetes.client.eks_token import EksSignIn
 from tasks.kubernetes.client.errors import ClusterRefused, Exists, Missing
-from tasks.kubernetes.client.objects import ask, listed
+from tasks.kubernetes.client.requests import ask, listed
 from tasks.kubernetes.cluster.checks import api_server
 from tasks.kubernetes.cluster.gpus import PLUGIN
 from tasks.kubernetes.cluster.installation import install

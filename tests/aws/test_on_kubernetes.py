@@ -13,7 +13,7 @@ from tasks.aws.steps import creation, do
 from tasks.aws.waiting import Waiter
 from tasks.kubernetes.client.connection import open_cluster
 from tasks.kubernetes.client.errors import ClusterRefused
-from tasks.kubernetes.client.objects import ask
+from tasks.kubernetes.client.requests import ask
 from tests import given
 from tests.aws.clusters import MODEL, designed, spec_of
 from tests.aws.sign_in import Reviews

@@ -5,7 +5,7 @@ import asyncio
 from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.client.connection import open_cluster
 from tasks.kubernetes.client.kubeconfig_files import load_kubeconfig
-from tasks.kubernetes.client.objects import ask
+from tasks.kubernetes.client.requests import ask
 
 
 def delete_namespace(kubeconfig: str, name: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.client.connection import Connection, open_cluster
 from tasks.kubernetes.client.errors import ClusterRefused
-from tasks.kubernetes.client.objects import ask
+from tasks.kubernetes.client.requests import ask
 from tasks.kubernetes.cluster.access import RIGHTS, missing_rights
 from tasks.kubernetes.cluster.gpus import device_plugin
 from tasks.kubernetes.cluster.installation import (

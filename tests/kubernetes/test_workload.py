@@ -172,7 +172,7 @@ async def test_what_is_on_a_cluster_is_read_with_its_reasons_and_goes_until_no_p
 async def test_what_somebody_else_made_is_neither_overwritten_nor_deleted(cluster: Cluster) -> None:
     from tasks.kubernetes.client.connection import open_cluster
     from tasks.kubernetes.client.errors import ClusterRefused
-    from tasks.kubernetes.client.objects import ask
+    from tasks.kubernetes.client.requests import ask
     from tasks.kubernetes.jobs.experiment_objects import delete_objects, ensure_objects
     from trialflow.errors import InvalidInput
 

@@ -40,17 +40,8 @@ def variables(plan, folder, port, token):
     shim = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shim")
     environment.update(
         {
-            "SIGOPT_CONTEXT": context(run),
             "SIGOPT_API_URL": "http://127.0.0.1:%d" % port,
             "SIGOPT_API_TOKEN": token,
-            "SIGOPT_PROJECT": plan["project"],
-            "SIGOPT_RUN_ID": str(run["id"]),
-            "SIGOPT_RUN_NAME": str(run.get("name") or ""),
-            "TRIALFLOW_TRAINING_RUN_ID": str(run["id"]),
-            "TRIALFLOW_TRAINING_RUN_NAME": str(run.get("name") or ""),
-            "TRIALFLOW_EXPERIMENT_ID": str(plan["experiment_id"] or ""),
-            "TRIALFLOW_ATTEMPT": str(plan["attempt"]),
-            "TRIALFLOW_CONTEXT_FILE": context_file,
             "PYTHONPATH": os.pathsep.join([shim] + [path for path in [environment.get("PYTHONPATH")] if path]),
         }
     )
@@ -59,8 +50,25 @@ def variables(plan, folder, port, token):
         for name in ("NO_PROXY", "no_proxy"):  # the relay is on loopback; a lower-case variable hides one in capitals
             before = environment.get(name) or environment.get(name.swapcase())
             environment[name] = before + "," + LOOPBACK if before and before != "*" else before or LOOPBACK
-    environment.update(parameter_variables(run.get("assignments") or {}))
+    environment.update(facts_variables(run, plan["attempt"], plan["experiment_id"], plan["project"], context_file))
     return environment
+
+
+def facts_variables(run, attempt, experiment_id, project, context_file):
+    """The variables that tell a model of its training run, wherever it runs; `context_file` is where its facts are."""
+    name = str(run.get("name") or "")
+    return {
+        "SIGOPT_CONTEXT": context(run),
+        "SIGOPT_PROJECT": project,
+        "SIGOPT_RUN_ID": str(run["id"]),
+        "SIGOPT_RUN_NAME": name,
+        "TRIALFLOW_TRAINING_RUN_ID": str(run["id"]),
+        "TRIALFLOW_TRAINING_RUN_NAME": name,
+        "TRIALFLOW_EXPERIMENT_ID": str(experiment_id or ""),
+        "TRIALFLOW_ATTEMPT": str(attempt),
+        "TRIALFLOW_CONTEXT_FILE": context_file,
+        **parameter_variables(run.get("assignments") or {}),
+    }
 
 
 def facts(run, attempt, experiment_id, project):

@@ -9,7 +9,7 @@ from kubernetes_asyncio.client import AuthorizationV1Api
 
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused, explained
-from tasks.kubernetes.client.objects import ask
+from tasks.kubernetes.client.requests import ask
 
 FLOWS = "trialflow-flows"
 """The name of the Role, the ClusterRole and the service account of flows."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused, Missing
-from tasks.kubernetes.client.objects import ask, listed
+from tasks.kubernetes.client.requests import ask, listed
 from tasks.kubernetes.cluster.gpus import gpu_support
 from tasks.kubernetes.cluster.nodes import Node, pod_requests, read_nodes
 from tasks.kubernetes.cluster.placement import obstacle

@@ -7,7 +7,7 @@ from kubernetes_asyncio.client import VersionApi
 
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused, Missing, explained
-from tasks.kubernetes.client.objects import ask
+from tasks.kubernetes.client.requests import ask
 from tasks.kubernetes.cluster.access import own_rules
 
 

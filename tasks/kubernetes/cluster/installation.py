@@ -12,7 +12,7 @@ from tasks.kubernetes.client.cluster import MODEL_ACCOUNT
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused, Exists, Missing
 from tasks.kubernetes.client.labels import MANAGED_BY, TRIALFLOW
-from tasks.kubernetes.client.objects import ask
+from tasks.kubernetes.client.requests import ask
 from tasks.kubernetes.cluster.access import FLOWS, RIGHTS, Right, role, role_for
 
 POLICY = "trialflow-egress"

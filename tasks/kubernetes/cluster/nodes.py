@@ -9,7 +9,7 @@ from typing import Any
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused
 from tasks.kubernetes.client.labels import MANAGED_BY, NODE_GROUPS, TRIALFLOW
-from tasks.kubernetes.client.objects import has_condition, listed
+from tasks.kubernetes.client.requests import has_condition, listed
 from tasks.kubernetes.cluster.quantities import exact
 
 Json = Mapping[str, Any]

@@ -10,7 +10,7 @@ from tasks.compute import Attempt, Exit, Report, Scope
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterError, ClusterRefused, Exists, Missing
 from tasks.kubernetes.client.labels import TRAINING_RUN, WORK
-from tasks.kubernetes.client.objects import ask, listed
+from tasks.kubernetes.client.requests import ask, listed
 from tasks.kubernetes.jobs import ending
 from tasks.kubernetes.jobs.experiment_objects import delete_objects, ensure_objects, owner_labels
 from tasks.kubernetes.jobs.following import Following

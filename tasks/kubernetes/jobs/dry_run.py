@@ -7,7 +7,7 @@ from tasks.images.facts import ImageFacts
 from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused, Exists
-from tasks.kubernetes.client.objects import ask
+from tasks.kubernetes.client.requests import ask
 from tasks.kubernetes.jobs.pod_template import job, pod_template
 from trialflow.specs import RunSpec
 

@@ -161,11 +161,6 @@ def node_of(pod: Json) -> str:
     return str((pod.get("spec") or {}).get("nodeName") or "")
 
 
-def is_ready(node: Json) -> bool:
-    """Whether Kubernetes hears from the node."""
-    return any(one.get("type") == "Ready" and one.get("status") == "True" for one in (node.get("status") or {}).get("conditions") or [])
-
-
 def _terminated(pod: Json) -> Json:
     """What Kubernetes says of the end of the model's container; empty if it knows of none."""
     return (container_status(pod).get("state") or {}).get("terminated") or {}

@@ -20,7 +20,7 @@ from tasks.kubernetes.client.labels import (
     is_ours,
     selector,
 )
-from tasks.kubernetes.client.objects import ask
+from tasks.kubernetes.client.requests import ask
 from tasks.kubernetes.jobs.pod_template import LAUNCHER_FILES
 
 FOLDER = Path(trialflow.launcher.__file__).parent

@@ -9,7 +9,7 @@ from typing import Any
 from tasks.compute import Attempt, Exit, Report
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterError, ClusterRefused, ClusterUnavailable, Missing
-from tasks.kubernetes.client.objects import ask, listed
+from tasks.kubernetes.client.requests import ask, has_condition, listed
 from tasks.kubernetes.jobs import ending
 from tasks.kubernetes.jobs.log_folder import KeptFolder, LogWriter
 from tasks.kubernetes.jobs.log_reader import LogReader
@@ -145,7 +145,7 @@ class Following:
         if not name:
             return True
         try:
-            return ending.is_ready(await ask(self._connection, "GET", f"/api/v1/nodes/{name}", what=f"look at node {name}"))
+            return has_condition(await ask(self._connection, "GET", f"/api/v1/nodes/{name}", what=f"look at node {name}"), "Ready")
         except Missing:
             return False
         except (ClusterRefused, ClusterUnavailable):

@@ -8,7 +8,7 @@ from tasks.compute import Report
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused, ClusterUnavailable, Missing
 from tasks.kubernetes.client.labels import CONTAINER
-from tasks.kubernetes.client.streams import streamed
+from tasks.kubernetes.client.requests import streamed
 from tasks.kubernetes.jobs.ending import has_old_marks, mark_prefix
 from tasks.kubernetes.jobs.log import News, PodLog
 from tasks.kubernetes.jobs.log_folder import LogWriter

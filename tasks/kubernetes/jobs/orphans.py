@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import Exists, Missing
 from tasks.kubernetes.client.labels import EXPERIMENT, MANAGED_BY, TRAINING_RUN, TRAINING_RUN_NAME, TRIALFLOW, WORK, selector
-from tasks.kubernetes.client.objects import ask, has_condition, listed
+from tasks.kubernetes.client.requests import ask, has_condition, listed
 from trialflow.metadata_keys import WORK_NAME
 
 Kind = Literal["Job", "ConfigMap", "Secret"]

@@ -22,9 +22,9 @@ from tasks.kubernetes.client.labels import (
 )
 from tasks.kubernetes.jobs.ending import MARKS, TIME_LIMIT
 from tasks.kubernetes.jobs.overlay import overlaid
-from trialflow.launcher.model import context, facts, in_variable, light, parameter_variables
+from trialflow.launcher.model import facts, facts_variables, in_variable, light
 from trialflow.specs import RunSpec
-from trialflow.specs.resources import Resources
+from trialflow.specs.resources import GPU, Resources
 
 Json = dict[str, Any]
 Mode = Literal["shell", "python", "bare"]
@@ -41,7 +41,6 @@ NOBODY = 1000
 KEPT_SECONDS = 7 * 24 * 3600
 """How long a Job that ended waits on the cluster for a flow that takes its result, before Kubernetes deletes it."""
 GRACE_SECONDS = 15
-GPU = "nvidia.com/gpu"
 DEFAULT_REQUESTS = {"ephemeral-storage": "128Mi"}
 NUMBERED = " ".join(f"python3.{minor}" for minor in range(20, 5, -1))
 SCRIPT = f"""\
@@ -101,45 +100,45 @@ def job_name(attempt: Attempt) -> str:
     return name if attempt.number == 1 else f"{name}-{attempt.number}"
 
 
-def job(attempt: Attempt, recipe: PodTemplate, mode: Mode = "shell") -> Json:
+def job(attempt: Attempt, template: PodTemplate, mode: Mode = "shell") -> Json:
     """The manifest of the Job for `attempt`."""
-    labels = _labels(attempt, recipe)
+    labels = _labels(attempt, template)
     known = facts(light(attempt.training_run), attempt.number, attempt.experiment_id, attempt.project)
-    template = {
+    pod = {
         "metadata": {"labels": labels, "annotations": {CONTEXT: json.dumps(known, ensure_ascii=False), MODE: mode, MARKS: "2"}},
-        "spec": _pod(attempt, recipe, mode),
+        "spec": _pod(attempt, template, mode),
     }
-    own = dict(recipe.pod)
+    own = dict(template.pod)
     for kind, more in (own.pop("metadata", None) or {}).items():
         if kind in ("labels", "annotations"):
-            template["metadata"][kind] = {**more, **template["metadata"][kind]}
-    template["spec"] = overlaid(template["spec"], own)
+            pod["metadata"][kind] = {**more, **pod["metadata"][kind]}
+    pod["spec"] = overlaid(pod["spec"], own)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"name": job_name(attempt), "labels": labels},
-        "spec": {"backoffLimit": 0, "completions": 1, "parallelism": 1, "ttlSecondsAfterFinished": KEPT_SECONDS, "template": template},
+        "spec": {"backoffLimit": 0, "completions": 1, "parallelism": 1, "ttlSecondsAfterFinished": KEPT_SECONDS, "template": pod},
     }
 
 
-def _labels(attempt: Attempt, recipe: PodTemplate) -> dict[str, str]:
+def _labels(attempt: Attempt, template: PodTemplate) -> dict[str, str]:
     labels = {
         MANAGED_BY: TRIALFLOW,
-        WORK: recipe.uid,
+        WORK: template.uid,
         TRAINING_RUN: attempt.training_run_id,
         TRAINING_RUN_NAME: str(attempt.training_run["name"]),
         ATTEMPT: str(attempt.number),
     }
     if attempt.experiment_id:
         labels[EXPERIMENT] = attempt.experiment_id
-    if recipe.flow_run:
-        labels[FLOW_RUN] = recipe.flow_run
+    if template.flow_run:
+        labels[FLOW_RUN] = template.flow_run
     return labels
 
 
-def _pod(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
+def _pod(attempt: Attempt, template: PodTemplate, mode: Mode) -> Json:
     security: Json = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    if (user := _user(recipe.image.user)) is not None:
+    if (user := _user(template.image.user)) is not None:
         security["runAsUser"] = user
     spec: Json = {
         "restartPolicy": "Never",
@@ -147,8 +146,8 @@ def _pod(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": security,
-        "affinity": _affinity(recipe),
-        "containers": [_container(attempt, recipe, mode)],
+        "affinity": _affinity(template),
+        "containers": [_container(attempt, template, mode)],
         "volumes": [
             {"name": "trialflow-work", "emptyDir": {}},
             {
@@ -158,81 +157,70 @@ def _pod(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
         ],
     }
     if mode != "bare":
-        spec["volumes"].append({"name": "trialflow-launcher", "configMap": {"name": recipe.uid, "items": launcher_items()}})
+        spec["volumes"].append({"name": "trialflow-launcher", "configMap": {"name": template.uid, "items": launcher_items()}})
     elif attempt.timeout:
         spec["activeDeadlineSeconds"] = max(1, round(attempt.timeout))
-    if _asks_gpu(recipe):  # nodes with GPUs are often closed to all others
+    if _asks_gpu(template):  # nodes with GPUs are often closed to all others
         spec["tolerations"] = [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}]
-    if recipe.service_account:
-        spec["serviceAccountName"] = recipe.service_account
+    if template.service_account:
+        spec["serviceAccountName"] = template.service_account
     return spec
 
 
-def _container(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
+def _container(attempt: Attempt, template: PodTemplate, mode: Mode) -> Json:
     container: Json = {
         "name": CONTAINER,
-        "image": recipe.image.reference,
-        "imagePullPolicy": "IfNotPresent" if "@" in recipe.image.reference else "Always",
-        **_start(attempt, recipe, mode),
-        "env": _environment(attempt, recipe, mode),
-        "resources": _resources(recipe),
+        "image": template.image.reference,
+        "imagePullPolicy": "IfNotPresent" if "@" in template.image.reference else "Always",
+        **_start(attempt, template, mode),
+        "env": _environment(attempt, template, mode),
+        "resources": _resources(template),
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "trialflow-work", "mountPath": WRITABLE}, {"name": "trialflow-facts", "mountPath": FACTS, "readOnly": True}],
     }
     if mode != "bare":
         container["volumeMounts"].append({"name": "trialflow-launcher", "mountPath": LAUNCHER, "readOnly": True})
-    names = [*([recipe.secret] if recipe.secret else []), *recipe.secrets]
+    names = [*([template.secret] if template.secret else []), *template.secrets]
     if names:
         container["envFrom"] = [{"secretRef": {"name": name}} for name in names]
     return container
 
 
-def _start(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> Json:
+def _start(attempt: Attempt, template: PodTemplate, mode: Mode) -> Json:
     """`command` and `args`: what the image would start, begun by the launcher.
 
     Where the image's entrypoint is not known it stays in front, as Kubernetes leaves it there, and has to execute what it is given.
     """
-    given = list(attempt.command) or list(recipe.image.command)
+    given = list(attempt.command) or list(template.image.command)
     prefix = {"shell": ["sh", "-c", SCRIPT, "sh"], "python": ["python3", "-I", "-S", f"{LAUNCHER}/pod.py"], "bare": []}[mode]
     if not prefix:
         return {"args": [literal(word) for word in given]} if given else {}
-    if recipe.image.entrypoint is None:
+    if template.image.entrypoint is None:
         return {"args": [literal(word) for word in prefix + given]}
-    whole = [literal(word) for word in prefix + [*recipe.image.entrypoint, *given]]
+    whole = [literal(word) for word in prefix + [*template.image.entrypoint, *given]]
     cut = 3 if mode == "shell" else 4
     return {"command": whole[:cut], "args": whole[cut:]}
 
 
-def _environment(attempt: Attempt, recipe: PodTemplate, mode: Mode) -> list[Json]:
-    run = attempt.training_run
-    values = {
-        "SIGOPT_CONTEXT": context(light(run)),
-        "SIGOPT_PROJECT": attempt.project,
-        "SIGOPT_RUN_ID": attempt.training_run_id,
-        "SIGOPT_RUN_NAME": str(run["name"]),
-        "TRIALFLOW_TRAINING_RUN_ID": attempt.training_run_id,
-        "TRIALFLOW_TRAINING_RUN_NAME": str(run["name"]),
-        "TRIALFLOW_EXPERIMENT_ID": attempt.experiment_id or "",
-        "TRIALFLOW_ATTEMPT": str(attempt.number),
-        "TRIALFLOW_CONTEXT_FILE": f"{FACTS}/context.json",
-        "PYTHONUNBUFFERED": "1",
-        **parameter_variables(run.get("assignments") or {}),
-    }
-    if _user(recipe.image.user) is not None and "HOME" not in recipe.image.environment:
+def _environment(attempt: Attempt, template: PodTemplate, mode: Mode) -> list[Json]:
+    run = light(attempt.training_run)
+    known = facts_variables(run, attempt.number, attempt.experiment_id, attempt.project, f"{FACTS}/context.json")
+    values = {**known, "PYTHONUNBUFFERED": "1"}
+    if _user(template.image.user) is not None and "HOME" not in template.image.environment:
         values["HOME"] = WRITABLE
     if mode != "bare":
         values["TRIALFLOW_WORK"] = WRITABLE
-        values["TRIALFLOW_LAUNCH"] = json.dumps(attempt.launch_plan(in_variable(light(run))))
-        if recipe.api_url:
-            values["TRIALFLOW_UPSTREAM_URL"] = recipe.api_url
+        values["TRIALFLOW_LAUNCH"] = json.dumps(attempt.launch_plan(in_variable(run)))
+        if template.api_url:
+            values["TRIALFLOW_UPSTREAM_URL"] = template.api_url
         if mode == "shell" and attempt.timeout:
             values[TIME_LIMIT] = str(max(1, round(attempt.timeout)))
-    elif recipe.api_url:
-        values["SIGOPT_API_URL"] = recipe.api_url
+    elif template.api_url:
+        values["SIGOPT_API_URL"] = template.api_url
     variables: list[Json] = [{"name": name, "value": literal(value)} for name, value in {**values, **attempt.environment}.items()]
-    if mode == "bare" and recipe.api_url and recipe.secret:
-        reference = {"secretKeyRef": {"name": recipe.secret, "key": "TRIALFLOW_UPSTREAM_TOKEN"}}
+    if mode == "bare" and template.api_url and template.secret:
+        reference = {"secretKeyRef": {"name": template.secret, "key": "TRIALFLOW_UPSTREAM_TOKEN"}}
         variables.append({"name": "SIGOPT_API_TOKEN", "valueFrom": reference})
     return variables
 
@@ -242,16 +230,16 @@ def literal(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def _resources(recipe: PodTemplate) -> Json:
-    requests, limits = {**DEFAULT_REQUESTS, **recipe.requests}, dict(recipe.limits)
-    if recipe.gpus:
-        limits[GPU] = recipe.gpus
+def _resources(template: PodTemplate) -> Json:
+    requests, limits = {**DEFAULT_REQUESTS, **template.requests}, dict(template.limits)
+    if template.gpus:
+        limits[GPU] = template.gpus
     return {"requests": {name: str(value) for name, value in requests.items()}, "limits": {name: str(value) for name, value in limits.items()}}
 
 
-def _affinity(recipe: PodTemplate) -> Json:
+def _affinity(template: PodTemplate) -> Json:
     """Away from nodes for the cluster's own programs and, unless a GPU is asked for, from those with GPUs; together, so that other nodes can go."""
-    unwanted = ["system"] if _asks_gpu(recipe) else ["system", "gpu"]
+    unwanted = ["system"] if _asks_gpu(template) else ["system", "gpu"]
     away = [{"key": key, "operator": "NotIn", "values": unwanted} for key in NODE_GROUPS]
 
     def beside(labels: Mapping[str, str], weight: int) -> Json:
@@ -259,12 +247,12 @@ def _affinity(recipe: PodTemplate) -> Json:
 
     return {
         "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": away}]}},
-        "podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [beside({WORK: recipe.uid}, 100), beside({MANAGED_BY: TRIALFLOW}, 50)]},
+        "podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [beside({WORK: template.uid}, 100), beside({MANAGED_BY: TRIALFLOW}, 50)]},
     }
 
 
-def _asks_gpu(recipe: PodTemplate) -> bool:
-    return bool(recipe.gpus) or GPU in recipe.limits
+def _asks_gpu(template: PodTemplate) -> bool:
+    return bool(template.gpus) or GPU in template.limits
 
 
 def _user(user: str) -> int | None:

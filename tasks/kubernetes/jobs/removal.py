@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused, Missing
 from tasks.kubernetes.client.labels import TRAINING_RUN, TRAINING_RUN_NAME, WORK, check_work_name, selector
-from tasks.kubernetes.client.objects import ask, has_condition
+from tasks.kubernetes.client.requests import ask, has_condition
 from tasks.kubernetes.jobs import ending
 from tasks.kubernetes.jobs.experiment_objects import delete_objects
 from tasks.kubernetes.jobs.watching import PodWatch

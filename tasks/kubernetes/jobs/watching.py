@@ -8,8 +8,7 @@ from typing import Any
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterUnavailable, Expired
 from tasks.kubernetes.client.labels import selector
-from tasks.kubernetes.client.objects import ask
-from tasks.kubernetes.client.streams import streamed
+from tasks.kubernetes.client.requests import ask, streamed
 
 Json = Mapping[str, Any]
 JOB_NAME = "batch.kubernetes.io/job-name"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused
 from tasks.kubernetes.client.labels import ATTEMPT, EXPERIMENT, TRAINING_RUN, TRAINING_RUN_NAME, WORK, selector
-from tasks.kubernetes.client.objects import has_condition, listed
+from tasks.kubernetes.client.requests import has_condition, listed
 from tasks.kubernetes.jobs import ending
 from tasks.kubernetes.jobs.pending import pending_reason
 from tasks.kubernetes.jobs.watching import JOB_NAME

@@ -68,7 +68,7 @@ async def run_details(client: "ServiceClient", connection: "Connection", target:
 
 async def _pod(connection: "Connection", name: str) -> tuple[list[dict[str, Any]], str | None]:
     from tasks.kubernetes.client.errors import Missing
-    from tasks.kubernetes.client.objects import ask
+    from tasks.kubernetes.client.requests import ask
 
     try:
         pod = await ask(connection, "GET", f"/api/v1/namespaces/{connection.namespace}/pods/{name}", what=f"read pod {name}")

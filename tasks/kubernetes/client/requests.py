@@ -1,10 +1,16 @@
-"""Objects of the API server as plain JSON: list them page by page, read one, delete many. Models for thousands of pods would cost seconds."""
+"""Requests to the API server: one object, lists page by page, answers that go on for long.
 
-from collections.abc import Mapping
+Objects are plain JSON: models for thousands of pods would cost seconds.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
-from tasks.kubernetes.client.connection import Connection
-from tasks.kubernetes.client.errors import explained
+import aiohttp
+
+from tasks.kubernetes.client.connection import CONNECT_SECONDS, Connection
+from tasks.kubernetes.client.errors import explain_answer, explained
 
 Json = dict[str, Any]
 PAGE = 500
@@ -39,6 +45,30 @@ async def listed(connection: Connection, path: str, *, what: str, labels: str | 
         if not (more := (page.get("metadata") or {}).get("continue")):
             return found
         query["continue"] = more
+
+
+@asynccontextmanager
+async def streamed(
+    connection: Connection, path: str, *, what: str, query: Mapping[str, Any], silence: float | None = None
+) -> AsyncIterator[aiohttp.StreamReader]:
+    """The body of a GET as it comes, of a watch or a log. `silence` is for how many seconds nothing may come. Raises `ClusterError`."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence)
+    async with explained(what, server=connection.server):
+        answer = await connection.api.call_api(
+            path,
+            "GET",
+            query_params=[(name, value) for name, value in query.items() if value is not None],
+            header_params={"Accept": "*/*"},
+            _preload_content=False,
+            _return_http_data_only=True,
+            _request_timeout=timeout,
+        )
+        try:
+            if answer.status >= 300:
+                raise explain_answer(what, answer.status, await answer.text(), answer.reason or "")
+            yield answer.content
+        finally:
+            answer.close()
 
 
 def has_condition(thing: Mapping[str, Any], *types: str) -> bool:
