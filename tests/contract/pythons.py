@@ -7,6 +7,8 @@ from pathlib import Path
 VERSIONS = tuple(f"3.{minor}" for minor in range(6, 15))
 UNNEEDED = ("test", "tests", "site-packages", "__pycache__", "config-*", "*.a", "idlelib", "tkinter", "lib2to3", "ensurepip", "pkgconfig")
 FOLDER = "/opt/pythons"
+OLDER_CLIENT = "/opt/older-client"
+"""Where that image has the client that people had before 8; for the Python 3.11 of the image itself."""
 NEWEST = VERSIONS[-1]
 CLIENT = '"sigopt>=8.8,<9" "setuptools<81"'
 
@@ -34,6 +36,7 @@ def pythons_dockerfile() -> str:
         place = f"{FOLDER}/{version}/lib/python{version}/site-packages"
         chosen = f"--target {place} --python-version {version} --only-binary=:all: --no-compile --no-cache-dir"
         lines.append(f"RUN pip install --quiet {chosen} {CLIENT} || rm -rf {place}")
+    lines.append(f'RUN pip install --quiet --no-cache-dir --target {OLDER_CLIENT} "sigopt==7.5.*" "setuptools<81"')
     return "\n".join(lines) + "\n"
 
 

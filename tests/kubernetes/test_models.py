@@ -13,7 +13,7 @@ from tasks.kubernetes.client.connection import open_cluster
 from tasks.kubernetes.jobs.compute import KubernetesCompute
 from tasks.kubernetes.jobs.pod_template import PodTemplate
 from tests.contract.images import made_image
-from tests.contract.pythons import NEWEST, VERSIONS, copy_pythons, environment_of, found_pythons, newest_dockerfile, pythons_dockerfile
+from tests.contract.pythons import NEWEST, OLDER_CLIENT, VERSIONS, copy_pythons, environment_of, found_pythons, newest_dockerfile, pythons_dockerfile
 from tests.contract.training import SPEAKS, Field
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -73,6 +73,14 @@ async def test_models_report_under_this_python_with_a_launcher_of_the_same(versi
 
 async def test_models_report_under_the_newest_python(newest_python: str, field_of: Callable) -> None:
     assert await report_both_ways(await field_of(newest_python), NEWEST, f"/usr/bin/python{NEWEST}")
+
+
+async def test_a_model_with_the_client_before_8_is_tracked(pythons: str, field_of: Callable) -> None:
+    program = (Path(__file__).parents[1] / "contract" / "older_client.py").read_text()
+    field = await field_of(pythons)
+    course = await field.execute("python3", "-c", program, "model", environment={"PYTHONPATH": OLDER_CLIENT}, assignments={"x": 0.5})
+    assert course.exit.code == 0 and course.printed.endswith(b"done\n"), course.printed
+    assert course.values("y") == [0.5]
 
 
 async def report_both_ways(field: Field, version: str, program: str) -> bool:
