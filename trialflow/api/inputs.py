@@ -1,14 +1,42 @@
 """What a command or a program gives for a model, checked and made ready for a flow."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tasks.model_secrets import model_secrets
 from tasks.preflight import check_command
 from tasks.source import read_content
 from trialflow.errors import InvalidInput
-from trialflow.specs import RunSpec
+from trialflow.specs import ExperimentSpec, RunSpec, experiment_from, load_experiment, load_run, run_from
+
+
+def experiment_spec(given: Any) -> ExperimentSpec:
+    """The experiment of a file or of a dict. Raises `InvalidInput` with all that is wrong with it."""
+    return load_experiment(given) if isinstance(given, str) else experiment_from(given)
+
+
+def run_spec(given: Mapping[str, Any]) -> RunSpec:
+    """The model that a program gives: `data` as run.yml has it, or the `file`; and instead of what that says, `command`, `timeout` and `memory`.
+
+    Without `data` and `file` it is the run.yml of the present folder, if there is one. Raises `InvalidInput`.
+    """
+    if given.get("data") is not None:
+        run = run_from(given["data"])
+    else:
+        found = given.get("file") or next((name for name in ("run.yml", "run.yaml") if Path(name).exists()), None)
+        run = load_run(found) if found else RunSpec()
+    changed: dict[str, Any] = {}
+    if given.get("command") is not None:
+        changed["run"] = run_from({"run": given["command"]}).run
+    if given.get("timeout") is not None:
+        changed["timeout"] = run_from({"timeout": given["timeout"]}).timeout
+    if given.get("memory") is not None:
+        limits = {**(run.resources.limits if run.resources else {}), "memory": given["memory"]}
+        others = run.resources.model_dump(exclude={"limits"}, exclude_none=True) if run.resources else {}
+        changed["resources"] = run_from({"resources": {**others, "limits": limits}}).resources
+    return run.model_copy(update=changed)
 
 
 def ready_run(run: RunSpec, command: Sequence[str], directory: Path, *, needs_command: bool, hint: str) -> RunSpec:

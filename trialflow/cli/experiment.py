@@ -18,7 +18,7 @@ from trialflow.cli.options import file_option, project_here, project_option, rea
 from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import next_commands, say
 from trialflow.cli.terminal.output import output_option, show
-from trialflow.errors import ExperimentFailed, InvalidInput, TrialflowError
+from trialflow.errors import InvalidInput, TrialflowError
 from trialflow.results import facts
 from trialflow.results.text import clean, text_of
 
@@ -144,6 +144,8 @@ async def _best(identifier: str | None, project: str | None, output: str, run_fi
         one = await find_experiment(client, identifier, project_here(project))
         found = await client.best_runs(one["id"])
         if not found:
+            from trialflow.api.calls import no_best
+
             raise await no_best(client, one)
         listed = [facts.run_fact(run) for run in found]
         if output.endswith((".yml", ".yaml")):
@@ -151,15 +153,6 @@ async def _best(identifier: str | None, project: str | None, output: str, run_fi
             return
         rows = [[int(best["id"]), best["values"], best["assignments"]] for best in listed]
         show(listed, output=output, names=[best["id"] for best in listed], columns=["RUN", "METRICS", "ASSIGNMENTS"], rows=rows)
-
-
-async def no_best(client: Any, experiment: dict[str, Any]) -> TrialflowError:
-    """The error that says why an experiment has no best training run: `ExperimentFailed` if none has completed."""
-    runs = await client.runs(experiment["project"], experiment_id=experiment["id"])
-    hint = f"`trialflow experiment show {experiment['id']}` lists its training runs"
-    if any(run["state"] == "completed" for run in runs):
-        return TrialflowError(f"no completed training run of experiment {experiment['id']} satisfies every threshold", hint=hint)
-    return ExperimentFailed(f"experiment {experiment['id']} has no completed training run", hint=hint)
 
 
 def _write_best(best: dict[str, Any], output: str, run_file: str) -> None:

@@ -24,7 +24,7 @@ from trialflow.cli.options import (
 from trialflow.cli.terminal.messages import next_commands, say, warn
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import ExperimentFailed, TrialflowError
-from trialflow.results.text import progress
+from trialflow.results.board import begin_line
 
 if TYPE_CHECKING:
     from flows.cluster import OnCluster
@@ -144,10 +144,7 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], on_cluster: 
 
 
 def _say_begin(event: Any, ui_url: str) -> None:
-    experiment, resumed = event.facts["experiment"], event.facts["resumed"]
-    done = int(experiment["progress"].get("finished_run_count") or 0)
-    how = f"resumes at {progress(done, experiment.get('budget'))}" if resumed == "resume" else "is new"
-    say(f'experiment {experiment["id"]} "{experiment["name"]}" {how}')
+    say(begin_line(event) or "")
     if flow_run := event.facts.get("flow_run"):
         say(f"watch: {ui_url}/runs/flow-run/{flow_run}")
 
@@ -209,7 +206,7 @@ def _show_end(ended: dict[str, Any], asked: Asked, command: tuple[str, ...]) -> 
 
 
 async def _no_best(identifier: str) -> TrialflowError:
-    from trialflow.cli.experiment import no_best
+    from trialflow.api.calls import no_best
     from trialflow.cli.session import service_session
 
     async with service_session() as (_, client):

@@ -7,7 +7,7 @@ from typing import Any
 from trialflow.events import Event
 from trialflow.metrics import values_of
 from trialflow.results.best import is_better, optimized
-from trialflow.results.text import progress
+from trialflow.results.text import progress, text_of
 from trialflow.specs import early_stopping_of
 
 
@@ -89,3 +89,30 @@ class Board:
     def _compare(self, run: Mapping[str, Any], values: Mapping[str, float]) -> None:
         if len(optimized(self.metrics)) == 1 and is_better(self.metrics, values, self.best and self.best["values"]):
             self.best = {"id": run["id"], "values": values, "assignments": run.get("assignments") or {}}
+
+
+def line_of(event: Event, board: Board) -> str | None:
+    """One line for an event; None for events that need none."""
+    if event.kind == "waiting":
+        return f"waiting: {event.text}"
+    if event.kind == "pending" and event.run:
+        return f"training run {event.run['id']} pending: {event.text}"
+    if event.run is None or event.kind not in ("completed", "failed", "lost"):
+        return None
+    count = board.progress
+    if event.kind == "completed":
+        how = f"stopped early ({event.text})" if event.text else "completed"
+        return f"{count} training run {event.run['id']} {how}: {text_of(values_of(event.facts))} with {text_of(event.run.get('assignments') or {})}"
+    if event.kind == "lost":
+        return f"{count} training run {event.run['id']} lost ({event.text}); launching it again"
+    return f"{count} training run {event.run['id']} failed: {event.text}"
+
+
+def begin_line(event: Event) -> str | None:
+    """What is said when work on an experiment begins; None for other events."""
+    if event.kind != "experiment":
+        return None
+    experiment = event.facts["experiment"]
+    done = int(experiment["progress"].get("finished_run_count") or 0)
+    how = f"resumes at {progress(done, experiment.get('budget'))}" if event.facts["resumed"] == "resume" else "is new"
+    return f'experiment {experiment["id"]} "{experiment["name"]}" {how}'

@@ -8,7 +8,7 @@ from trialflow.specs.cluster import ClusterSpec
 from trialflow.specs.conditional import ConditionalSpec
 from trialflow.specs.constraint import LinearConstraintSpec, TermSpec
 from trialflow.specs.experiment import ExperimentSpec
-from trialflow.specs.loading import load_cluster, load_experiment, load_run
+from trialflow.specs.loading import experiment_from, load_cluster, load_experiment, load_run, run_from
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.parameter import BoundsSpec, ParameterSpec, PriorSpec
 from trialflow.specs.problem import Problem, SpecError
@@ -36,10 +36,12 @@ __all__ = [
     "TermSpec",
     "check_update",
     "early_stopping_of",
+    "experiment_from",
     "json_schema",
     "load_cluster",
     "load_experiment",
     "load_run",
+    "run_from",
     "to_yaml",
     "validate_experiment_body",
 ]

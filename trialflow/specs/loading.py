@@ -3,7 +3,7 @@
 import re
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -39,6 +39,26 @@ def load_run(path: str | Path) -> RunSpec:
 def load_cluster(path: str | Path) -> ClusterSpec:
     """Read `cluster.yml`. Raises `SpecError` with all problems."""
     return _load(Path(path), ClusterSpec)
+
+
+def experiment_from(data: Any) -> ExperimentSpec:
+    """The experiment that a dict with the contents of `experiment.yml` describes. Raises `SpecError` with all problems."""
+    return _from(data, ExperimentSpec, "experiment")
+
+
+def run_from(data: Any) -> RunSpec:
+    """What a dict with the contents of `run.yml` says. Raises `SpecError` with all problems."""
+    return _from(data, RunSpec, "run")
+
+
+def _from(data: Any, model: type[Spec], name: str) -> Spec:
+    if not isinstance(data, dict):
+        raise SpecError([Problem(name, 0, 0, "", f"a {type(data).__name__}", 'expected a dict, such as `{"name": ...}`')])
+    try:
+        return model.model_validate(data, context=IN_FILE)
+    except ValidationError as error:
+        wrong = all_errors(error, model, data)
+        raise SpecError([Problem(name, 0, 0, dotted(one.path), one.found, one.allowed, one.suggestion) for one in wrong]) from None
 
 
 def _load(path: Path, model: type[Spec]) -> Spec:

@@ -8,7 +8,10 @@ from trialflow.errors import InvalidInput
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong. `line` and `column` count from 1; `field` is a path such as `parameters[1].type`; `allowed` may be empty."""
+    """One thing wrong. `line` and `column` count from 1; `field` is a path such as `parameters[1].type`; `allowed` may be empty.
+
+    What came from no file has line 0, and the name of what it is in `file`.
+    """
 
     file: str
     line: int
@@ -22,7 +25,8 @@ class Problem:
         field = f"{self.field}: " if self.field else ""
         allowed = f"; {self.allowed}" if self.allowed else ""
         meant = f'; did you mean "{self.suggestion}"?' if self.suggestion else ""
-        return f"{self.file}:{self.line}:{self.column}: {field}{self.found}{allowed}{meant}"
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {field}{self.found}{allowed}{meant}"
 
 
 class SpecError(InvalidInput):

@@ -9,9 +9,8 @@ from typing import Any, Protocol
 from trialflow.cli.terminal.messages import say
 from trialflow.cli.terminal.screen import screen
 from trialflow.events import Event
-from trialflow.metrics import values_of
 from trialflow.results.best import best_text
-from trialflow.results.board import Board
+from trialflow.results.board import Board, line_of
 from trialflow.results.text import clean, duration, text_of
 
 SHOWN = 8
@@ -87,23 +86,6 @@ class Table:
         if len(board.running) > SHOWN:
             flight.add_row(f"and {len(board.running) - SHOWN} more", "", "")
         return Group(top, flight)
-
-
-def line_of(event: Event, board: Board) -> str | None:
-    """One line for an event; None for events that need none."""
-    if event.kind == "waiting":
-        return f"waiting: {event.text}"
-    if event.kind == "pending" and event.run:
-        return f"training run {event.run['id']} pending: {event.text}"
-    if event.run is None or event.kind not in ("completed", "failed", "lost"):
-        return None
-    count = board.progress
-    if event.kind == "completed":
-        how = f"stopped early ({event.text})" if event.text else "completed"
-        return f"{count} training run {event.run['id']} {how}: {text_of(values_of(event.facts))} with {text_of(event.run.get('assignments') or {})}"
-    if event.kind == "lost":
-        return f"{count} training run {event.run['id']} lost ({event.text}); launching it again"
-    return f"{count} training run {event.run['id']} failed: {event.text}"
 
 
 @contextmanager

@@ -1,0 +1,77 @@
+"""What the Python API asks of the service, executed in trialflow's own process. Each call returns what JSON can hold."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.experiments.identifiers import find_experiment
+from tasks.experiments.resume import experiment_key
+from tasks.projects import project_id
+from trialflow.api.inputs import experiment_spec
+from trialflow.errors import ExperimentFailed, TrialflowError
+from trialflow.home import Home
+from trialflow.metadata_keys import SAME
+
+if TYPE_CHECKING:
+    from tasks.experiments.client import ServiceClient
+
+Json = dict[str, Any]
+
+
+async def experiments(home: Home, client: "ServiceClient", project: str | None, all_projects: bool) -> list[Json]:
+    """The experiments of a project, or of all, newest first."""
+    return await client.experiments(None if all_projects else project_id(project, Path.cwd()))
+
+
+async def experiment(home: Home, client: "ServiceClient", identifier: str | None, project: str | None) -> Json:
+    """The experiment that is named, else the newest of the project."""
+    return await find_experiment(client, identifier, project_id(project, Path.cwd()))
+
+
+async def results(home: Home, client: "ServiceClient", identifier: str) -> Json:
+    """An experiment with its training runs, oldest first, the ids of the best ones, best first, and who works on it."""
+    from tasks.experiments.ownership import current_owner
+
+    found = await find_experiment(client, identifier, "")
+    runs = await client.runs(found["project"], experiment_id=found["id"])
+    best = await client.best_runs(found["id"])
+    owner = current_owner(home, client.url, found["id"])
+    return {"experiment": found, "runs": runs[::-1], "best": [one["id"] for one in best], "owner": str(owner) if owner else None}
+
+
+async def checkpoints(home: Home, client: "ServiceClient", training_run: str) -> list[Json]:
+    """The checkpoints of a training run, oldest first."""
+    return (await client.checkpoints(training_run))[::-1]
+
+
+async def create(home: Home, client: "ServiceClient", experiment: Any, project: str | None) -> Json:
+    """A new experiment that nobody works on yet; the same one asked for by `optimize` is this one."""
+    body = experiment_spec(experiment).to_api()
+    named = project_id(project, Path.cwd())
+    await client.ensure_project(named)
+    return await client.create_experiment(named, {**body, "metadata": {**(body.get("metadata") or {}), SAME: experiment_key(body)}})
+
+
+async def why_no_best(home: Home, client: "ServiceClient", identifier: str) -> None:
+    """Raise the error that says why an experiment has no best training run."""
+    raise await no_best(client, await client.experiment(identifier))
+
+
+async def no_best(client: "ServiceClient", experiment: Json, runs: Sequence[Json] | None = None) -> TrialflowError:
+    """The error that says why an experiment has no best training run: `ExperimentFailed` if none has completed."""
+    if runs is None:
+        runs = await client.runs(experiment["project"], experiment_id=experiment["id"])
+    hint = f"`trialflow experiment show {experiment['id']}` lists its training runs"
+    if any(run["state"] == "completed" for run in runs):
+        return TrialflowError(f"no completed training run of experiment {experiment['id']} satisfies every threshold", hint=hint)
+    return ExperimentFailed(f"experiment {experiment['id']} has no completed training run", hint=hint)
+
+
+CALLS = {
+    "experiments": experiments,
+    "experiment": experiment,
+    "results": results,
+    "checkpoints": checkpoints,
+    "create": create,
+    "why_no_best": why_no_best,
+}
