@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trialflow.api.given import as_experiment
 from trialflow.api.process import ask
 from trialflow.api.progress import table_html
 from trialflow.errors import TrialflowError
@@ -137,6 +138,4 @@ def experiments(*, project: str | None = None, all_projects: bool = False) -> li
 
 def create_experiment(experiment: "str | Path | Mapping[str, Any] | Any", *, project: str | None = None) -> Experiment:
     """Create an experiment without working on it, for example to import known training runs first. `optimize` with the same one goes on with it."""
-    from trialflow.api.optimizing import as_experiment
-
     return Experiment(ask("create", experiment=as_experiment(experiment), project=project))

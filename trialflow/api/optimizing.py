@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trialflow.api.experiment import Experiment
+from trialflow.api.given import as_experiment, as_run
 from trialflow.api.model_function import LeftRunning, sent_function
 from trialflow.api.process import OwnProcess, ask
 from trialflow.api.progress import progress_here
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from trialflow.specs import ExperimentSpec, RunSpec
-
-YAML = (".yml", ".yaml")
 
 
 def optimize(
@@ -80,35 +79,6 @@ def optimize(
         with sent_function(run) as function:
             return _work({**asked, "run": limits, "function": function}, progress)
     return _work({**asked, "run": {**as_run(run), **limits}}, progress)
-
-
-def as_experiment(given: Any) -> Any:
-    """The experiment as it is sent: a path as text, or a dict."""
-    if isinstance(given, str | Path):
-        return str(given)
-    if isinstance(given, Mapping):
-        return dict(given)
-    if hasattr(given, "model_dump"):
-        return given.model_dump(mode="json", exclude_unset=True)
-    raise InvalidInput(f"the experiment is a {type(given).__name__}", hint="give the path of experiment.yml, or a dict with what it says")
-
-
-def as_run(given: Any) -> dict[str, Any]:
-    """How the model is run as it is sent: a `file`, `data`, or a `command`."""
-    if given is None:
-        return {}
-    if isinstance(given, Path) or (isinstance(given, str) and given.endswith(YAML)):
-        return {"file": str(given)}
-    if isinstance(given, str):
-        return {"command": given}
-    if isinstance(given, Mapping):
-        return {"data": dict(given)}
-    if hasattr(given, "model_dump"):
-        keys = given.aws and {name.lower(): value for name, value in given.aws.variables().items()}
-        return {"data": {**given.model_dump(mode="json", exclude_unset=True, exclude={"aws"}), **({"aws": keys} if keys else {})}}
-    if isinstance(given, Sequence):
-        return {"command": [str(word) for word in given]}
-    raise InvalidInput(f"`run` is a {type(given).__name__}", hint="give a command, the path of run.yml, a dict with what it says, or a function")
 
 
 def _work(asked: Mapping[str, Any], is_shown: bool) -> Experiment:

@@ -24,7 +24,6 @@ from trialflow.cli.options import (
 from trialflow.cli.terminal.messages import next_commands, say, warn
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import ExperimentFailed, TrialflowError
-from trialflow.results.board import begin_line
 
 if TYPE_CHECKING:
     from flows.cluster import OnCluster
@@ -144,6 +143,8 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], on_cluster: 
 
 
 def _say_begin(event: Any, ui_url: str) -> None:
+    from trialflow.results.board import begin_line
+
     say(begin_line(event) or "")
     if flow_run := event.facts.get("flow_run"):
         say(f"watch: {ui_url}/runs/flow-run/{flow_run}")

@@ -8,22 +8,11 @@ from typing import Any
 import numpy as np
 
 from trialflow import optimizer
-from trialflow.optimizer import (
-    BetaPrior,
-    Conditional,
-    LinearConstraint,
-    Metric,
-    NormalPrior,
-    Observation,
-    Parameter,
-    Space,
-    SpaceExhausted,
-    UnsupportedExperiment,
-    Value,
-)
+from trialflow.optimizer import SpaceExhausted, UnsupportedExperiment
 from trialflow.optimizer.encoding import Encoder
 from trialflow.optimizer.grid import grid_point
 from trialflow.optimizer.solutions import far_apart
+from trialflow.optimizer_inputs import defaults_of, metrics_of, next_point, observation_of, space_of
 from trialflow.service.errors import BadRequest, NoUntriedPoint
 from trialflow.service.multitask import task_with_cost
 
@@ -36,23 +25,9 @@ def suggest(identifier: int, body: Row, rows: Sequence[Row], pending: Sequence[R
 
     `retired` are the assignments of deleted suggestions, which a grid gives out again last.
     """
-    tasks, defaults = body.get("tasks") or [], defaults_of(body)
+    tasks = body.get("tasks") or []
     try:
-        if body.get("type") == "grid":
-            found = optimizer.Suggestion(_grid_point(space_of(body), [*(row["assignments"] for row in rows), *pending], retired), "grid")
-        else:
-            found = optimizer.suggest(
-                space_of(body),
-                metrics_of(body),
-                [observation_of(row, defaults) for row in rows],
-                [{**defaults, **one} for one in pending],
-                seed=identifier,
-                kind=body.get("type") or "offline",
-                budget=body.get("budget"),
-                parallel_bandwidth=body.get("parallel_bandwidth") or 1,
-                num_solutions=body.get("num_solutions") or 1,
-                task_costs=tuple(one["cost"] for one in tasks),
-            )
+        found = next_point(body, rows, pending, retired, seed=identifier)
     except SpaceExhausted as exhausted:
         raise NoUntriedPoint(exhausted.message) from None
     logger.debug("experiment %s: %s", identifier, found.method)
@@ -72,23 +47,6 @@ def suggest_again(identifier: int, body: Row, count: int) -> dict[str, Any]:
         except SpaceExhausted as exhausted:  # the constraints leave no point at all
             raise NoUntriedPoint(exhausted.message) from None
     return {"assignments": dict(assignments), "method": "random", "task": task_with_cost(tasks, 1.0) if tasks else None}
-
-
-def _grid_point(space: Space, taken: Sequence[Row], retired: Sequence[Row]) -> dict[str, Any]:
-    """The first point of a grid that was never given out; when there is none, the first that is not taken now. Raises `SpaceExhausted`."""
-    names = sorted(one.name for one in space.parameters)
-
-    def key(point: Row) -> tuple[Any, ...]:
-        return tuple(point.get(name) for name in names)
-
-    now, ever = {key(one) for one in taken}, {key(one) for one in (*taken, *retired)}
-    size = space.size or 0
-    if not retired and len(now) < size and key(next_one := grid_point(space, len(now))) not in now:
-        return dict(next_one)
-    for seen in (ever, now):
-        if (found := next((one for index in range(size) if key(one := grid_point(space, index)) not in seen), None)) is not None:
-            return dict(found)
-    raise SpaceExhausted(f"space exhausted: all {size} points of the grid are known or pending")
 
 
 def importances(body: Row, rows: Sequence[Row]) -> dict[str, dict[str, float]]:
@@ -122,50 +80,3 @@ def check_supported(body: Row) -> None:
         optimizer.check_supported(space_of(body), metrics_of(body), kind, num_solutions=solutions, tasks="tasks" in body)
     except UnsupportedExperiment as refused:
         raise BadRequest(refused.message) from None
-
-
-def space_of(body: Row) -> Space:
-    """The optimizer's space of an experiment's body."""
-
-    def prior(one: Row | None) -> NormalPrior | BetaPrior | None:
-        if one is None:
-            return None
-        return NormalPrior(one["mean"], one["scale"]) if one["name"] == "normal" else BetaPrior(one["shape_a"], one["shape_b"])
-
-    parameters = [
-        Parameter(
-            name=one["name"],
-            type=one["type"],
-            bounds=(one["bounds"]["min"], one["bounds"]["max"]) if one.get("bounds") else None,
-            grid=tuple(one["grid"]) if one.get("grid") else None,
-            categories=tuple(one["categorical_values"]) if one.get("categorical_values") else None,
-            log=one.get("transformation") == "log",
-            prior=prior(one.get("prior")),
-            conditions={name: tuple(values) for name, values in (one.get("conditions") or {}).items()},
-        )
-        for one in body["parameters"]
-    ]
-    conditionals = tuple(Conditional(one["name"], tuple(one["values"])) for one in body.get("conditionals") or [])
-    constraints = tuple(
-        LinearConstraint(one["type"], one["threshold"], tuple((term["name"], term["weight"]) for term in one["terms"]))
-        for one in body.get("linear_constraints") or []
-    )
-    return Space(tuple(parameters), conditionals, constraints)
-
-
-def metrics_of(body: Row) -> list[Metric]:
-    """The optimizer's metrics of an experiment's body."""
-    return [
-        Metric(one["name"], one.get("objective") or "maximize", one.get("strategy") or "optimize", one.get("threshold")) for one in body["metrics"]
-    ]
-
-
-def defaults_of(body: Row) -> dict[str, Any]:
-    """What older points count as having for parameters that were added later."""
-    return {one["name"]: one["default_value"] for one in body["parameters"] if one.get("default_value") is not None and not one.get("conditions")}
-
-
-def observation_of(row: Row, defaults: Row) -> Observation:
-    """The optimizer's observation of a row."""
-    values = {one["name"]: Value(one["value"], one.get("value_stddev")) for one in row["values"]}
-    return Observation({**defaults, **row["assignments"]}, values, failed=row["failed"], task_cost=(row["task"] or {}).get("cost", 1.0))
