@@ -39,6 +39,10 @@ REASON = "trialflow_reason"
 """Why it ended, or was lost, if not simply by itself."""
 STOPPED_BY_USER = "stopped by the user"
 """The reason of one which somebody ended for good."""
+KNOWN = "trialflow_known"
+"""Where it was imported from. It is known without having been executed for the experiment, and has cost no budget."""
+KNOWN_NAME = "known-"
+"""What the names of those begin with: the service looks into the metadata of no other."""
 
 WORK_NAME = re.compile(r"(experiment|run)-[0-9a-z]{8,40}")
 """The form of the names that trialflow gives to an experiment, or to a training run by itself, on a cluster."""

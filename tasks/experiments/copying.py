@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.experiments.client import ServiceClient
+from trialflow.metadata_keys import KNOWN
 from trialflow.results.best import optimized
+from trialflow.service.assignments import SLACK
 
 Json = Mapping[str, Any]
 PREFIX = "from-"
 """Names of copies are derived, so that copying twice is the same as once; flows never take one for a training run of theirs."""
+LONGEST_SOURCE = 500
+"""Characters of a value in metadata."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,23 @@ def plan_copy(target: Json, runs: Sequence[Json], existing: Sequence[Json]) -> C
     return CopyPlan(tuple(new), skipped)
 
 
+def plan_import(target: Json, found: Sequence[Json], existing: Sequence[Json], source: str) -> CopyPlan:
+    """Decide which training runs that are known from `source` fit the experiment `target`. They cost no budget, see `KNOWN`.
+
+    `found` are `{"name", "assignments", "values"}`, each with a name that is derived from where it comes from.
+    """
+    taken = {run["name"] for run in existing}
+    new, skipped = [], {}
+    for number, run in enumerate(found, 1):
+        if run["name"] in taken:
+            skipped[str(number)] = "it was imported before"
+        elif reason := misfit(target, run):
+            skipped[str(number)] = reason
+        else:
+            new.append({**run, "state": "completed", "dev_metadata": {KNOWN: source[:LONGEST_SOURCE]}})
+    return CopyPlan(tuple(new), skipped)
+
+
 def misfit(target: Json, run: Json) -> str | None:
     """Why a training run teaches the experiment nothing; None if it does."""
     given = run["assignments"]
@@ -58,6 +79,11 @@ def misfit(target: Json, run: Json) -> str | None:
                 return f"{one['name']}={value} is not a value of this experiment"
         elif isinstance(value, str) or (one["type"] == "int" and value != int(value)) or (one.get("grid") and value not in one["grid"]):
             return f"{one['name']}={value} is not a value of this experiment"
+    for one in target.get("linear_constraints") or ():
+        terms = [term["weight"] * given[term["name"]] for term in one["terms"]]
+        over = (sum(terms) - one["threshold"]) * (1 if one["type"] == "less_than" else -1)
+        if over > SLACK * max(1.0, abs(one["threshold"]), *map(abs, terms)):
+            return "it does not satisfy a linear constraint of this experiment"
     missing = [metric["name"] for metric in optimized(target["metrics"]) if metric["name"] not in run["values"]]
     return f"it has no value of {missing[0]}" if missing else None
 

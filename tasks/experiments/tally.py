@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trialflow.results.facts import lost_of, stopped_early
+from trialflow.results.facts import is_known, lost_of, stopped_early
 
 Json = Mapping[str, Any]
 
@@ -20,7 +20,8 @@ class Tally:
 
     @classmethod
     def of(cls, runs: Sequence[Json]) -> "Tally":
-        """Count training runs as the service has them, whichever flow executed them."""
+        """Count training runs as the service has them, whichever flow executed them. Imported ones are not counted."""
+        runs = [run for run in runs if not is_known(run)]
         return cls(
             done=sum(run["state"] in ("completed", "failed") for run in runs),
             failed=sum(run["state"] == "failed" for run in runs),

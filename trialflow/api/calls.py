@@ -44,6 +44,22 @@ async def checkpoints(home: Home, client: "ServiceClient", training_run: str) ->
     return (await client.checkpoints(training_run))[::-1]
 
 
+async def all_checkpoints(home: Home, client: "ServiceClient", identifier: str) -> dict[str, list[Json]]:
+    """The checkpoints of an experiment's training runs by their ids, oldest first; those without any are left out."""
+    found = await find_experiment(client, identifier, "")
+    runs = [run for run in await client.runs(found["project"], experiment_id=found["id"]) if run.get("checkpoint_count")]
+    return {run["id"]: (await client.checkpoints(run["id"]))[::-1] for run in runs}
+
+
+async def import_known(home: Home, client: "ServiceClient", identifier: str, found: list[Json], source: str) -> Json:
+    """Import training runs that are known from elsewhere. How many, and for each of the others, by its number in `found`, why not."""
+    from tasks.experiments.copying import copy_results, plan_import
+
+    target = await find_experiment(client, identifier, "")
+    plan = plan_import(target, found, await client.runs(target["project"], experiment_id=target["id"]), source)
+    return {"imported": await copy_results(client, plan, target), "skipped": plan.skipped}
+
+
 async def create(home: Home, client: "ServiceClient", experiment: Any, project: str | None) -> Json:
     """A new experiment that nobody works on yet; the same one asked for by `optimize` is this one."""
     body = experiment_spec(experiment).to_api()
@@ -72,6 +88,8 @@ CALLS = {
     "experiment": experiment,
     "results": results,
     "checkpoints": checkpoints,
+    "all_checkpoints": all_checkpoints,
+    "import_known": import_known,
     "create": create,
     "why_no_best": why_no_best,
 }

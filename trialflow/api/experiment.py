@@ -1,6 +1,6 @@
 """An experiment as a Python object: what the service knows of it, asked anew each time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from trialflow.results.history import history as history_of
 from trialflow.results.text import text_of
 
 if TYPE_CHECKING:
+    import optuna
     import pandas
 
 Json = Mapping[str, Any]
@@ -43,6 +44,14 @@ class TrainingRun:
     def checkpoints(self) -> list[dict[str, float]]:
         """What it logged as checkpoints, oldest first: metric -> value."""
         return [{one["name"]: one["value"] for one in checkpoint["values"]} for checkpoint in ask("checkpoints", training_run=self.id)]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """How many training runs were imported, and for each of the others, by its number from 1 on, why it was not."""
+
+    count: int
+    skipped: Mapping[int, str]
 
 
 class Experiment:
@@ -80,9 +89,58 @@ class Experiment:
 
     def to_pandas(self) -> "pandas.DataFrame":
         """All training runs as a table: facts, then metrics, then parameters. Needs pandas: `pip install trialflow[frames]`."""
-        from trialflow.results.exports.frames import frame
+        from trialflow.results.exports.files import frame
 
         return frame(self.results()["runs"])
+
+    def export(self, file: str | Path) -> None:
+        """Write all training runs to a file, in the format of its name: .csv, .tsv, .json, .yaml, or .parquet (`pip install trialflow[frames]`)."""
+        from trialflow.results.exports.files import content, format_of
+
+        wanted = format_of(file)
+        Path(file).write_bytes(content(self.results()["runs"], wanted))
+
+    def to_optuna(self, storage: "str | Path | optuna.storages.BaseStorage", *, name: str | None = None) -> "optuna.Study":
+        """Write the training runs that have ended to a study in an Optuna storage: its URL, an object, or the path of an SQLite file.
+
+        Again, it writes those that are new. Returns the study, by default called `NAME (experiment ID)`.
+        """
+        from trialflow.results.exports.optuna_study import to_optuna
+
+        results = self.results()
+        return to_optuna(results["experiment"], results["runs"], storage, name=name, checkpoints=ask("all_checkpoints", identifier=self.id))
+
+    def to_mlflow(self, tracking_uri: str | None = None, *, name: str | None = None) -> str:
+        """Log the training runs that have ended to MLflow, by default where MLFLOW_TRACKING_URI says; again, those that are new.
+
+        Returns the id of the MLflow experiment, by default called `NAME (experiment ID)`.
+        """
+        from trialflow.results.exports.mlflow_runs import to_mlflow
+
+        results = self.results()
+        return to_mlflow(results["experiment"], results["runs"], tracking_uri, name=name, checkpoints=ask("all_checkpoints", identifier=self.id))
+
+    def import_runs(self, source: "str | Path | Experiment | optuna.Study | pandas.DataFrame | Sequence[Mapping[str, Any]]") -> "Imported":
+        """Teach the optimizer training runs that are known from elsewhere. They cost no budget, and none is imported twice.
+
+        Args:
+            source: A CSV with a column for each parameter and metric, as `export` writes it; the same as a table of pandas or as dicts; an Optuna
+                study, as an object or as `STORAGE#NAME`; or another experiment.
+        """
+        from trialflow.results.exports import known
+
+        definition = self.results()["experiment"]
+        if isinstance(source, Experiment):
+            found, where = known.from_training_runs(source.results()["runs"]), f"experiment/{source.id}"
+        elif isinstance(source, str | Path):
+            found, where = known.read(definition, str(source)), str(source)
+        elif hasattr(source, "get_trials"):
+            found, where = known.from_optuna(definition, source), f"optuna: {source.study_name}"  # type: ignore[union-attr]
+        else:
+            rows = source.to_dict("records") if hasattr(source, "to_dict") else source  # type: ignore[union-attr]
+            found, where = known.from_rows(definition, rows), "python"  # type: ignore[arg-type]
+        done = ask("import_known", identifier=self.id, found=found, source=where)
+        return Imported(done["imported"], {int(number): reason for number, reason in done["skipped"].items()})
 
     def results(self) -> dict[str, Any]:
         """The API's own JSON: `experiment`, `runs` (oldest first), and the ids of the `best`."""
@@ -120,6 +178,7 @@ def training_run(run: Json) -> TrainingRun:
         created=fact["created"],
         completed=fact["completed"],
         metadata=kept,
+        is_known=facts.is_known(run),
     )
 
 

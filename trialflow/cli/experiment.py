@@ -1,17 +1,14 @@
-"""`trialflow experiment`: list, show, best, stop, export."""
+"""`trialflow experiment`: list, show, best, stop, copy. Export and import are in `exchange.py`."""
 
 import asyncio
-import csv
-import io
-import json
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tasks.experiments.identifiers import find_experiment
+from trialflow.cli.exchange import export, identifier_argument, import_
 from trialflow.cli.files import write_file
 from trialflow.cli.init import FILES
 from trialflow.cli.options import file_option, project_here, project_option, read_run
@@ -20,9 +17,7 @@ from trialflow.cli.terminal.messages import next_commands, say
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import InvalidInput, TrialflowError
 from trialflow.results import facts
-from trialflow.results.text import clean, text_of
-
-identifier_argument = click.argument("identifier", metavar="[ID]", required=False)
+from trialflow.results.text import text_of
 
 
 @click.group()
@@ -222,38 +217,5 @@ async def _copy(source: str, target: str) -> None:
         say(f"copied {count} training runs to experiment {new['id']}{budget}")
 
 
-@experiment.command()
-@identifier_argument
-@project_option
-@click.option("-o", "--output", type=click.Choice(["csv", "json", "yaml", "table"]), default="csv", show_default=True, help="The format.")
-@click.option("--to", metavar="FILE", help="Write to a file instead of stdout.")
-def export(identifier: str | None, project: str | None, output: str, to: str | None) -> None:
-    """Export all training runs of an experiment, one per row."""
-    asyncio.run(_export(identifier, project, output, to))
-
-
-async def _export(identifier: str | None, project: str | None, output: str, to: str | None) -> None:
-    async with service_session() as (_, client):
-        one = await find_experiment(client, identifier, project_here(project))
-        runs = await client.runs(one["project"], experiment_id=one["id"])
-    text = exported(runs, output)
-    if to is None:
-        click.echo(clean(text) if sys.stdout.isatty() else text, nl=False)
-    else:
-        write_file(to, text)
-        say(f"wrote {len(runs)} training runs to {to}")
-
-
-def exported(runs: list[dict[str, Any]], output: str) -> str:
-    """Training runs as text, oldest first."""
-    headings, rows = facts.flat_rows(runs)
-    if output == "json":
-        return json.dumps([facts.run_fact(run) for run in sorted(runs, key=lambda run: int(run["id"]))], indent=2) + "\n"
-    if output == "yaml":
-        import yaml
-
-        return yaml.safe_dump([facts.run_fact(run) for run in sorted(runs, key=lambda run: int(run["id"]))], sort_keys=False)
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n", delimiter="," if output == "csv" else "\t")
-    writer.writerows([headings, *rows])
-    return buffer.getvalue()
+experiment.add_command(export)
+experiment.add_command(import_)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trialflow.metadata_keys import ATTEMPT, LOST, REASON, STOPPED_EARLY
+from trialflow.metadata_keys import ATTEMPT, KNOWN, KNOWN_NAME, LOST, REASON, STOPPED_EARLY
 from trialflow.metrics import values_of
 from trialflow.results.best import best_text, optimized
 from trialflow.results.text import progress, text_of
@@ -19,6 +19,11 @@ def lost_of(runs: Sequence[Json]) -> int:
 def stopped_early(run: Json) -> str | None:
     """Why a training run was stopped early and counts as completed; None if it was not."""
     return (run.get("dev_metadata") or {}).get(STOPPED_EARLY) if run["state"] == "completed" else None
+
+
+def is_known(run: Json) -> bool:
+    """Whether a training run was imported: it has cost no budget."""
+    return (run.get("name") or "").startswith(KNOWN_NAME) and (run.get("dev_metadata") or {}).get(KNOWN) is not None
 
 
 def state_of(run: Json) -> str:

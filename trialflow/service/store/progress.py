@@ -1,8 +1,9 @@
 """How far an experiment is."""
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, not_, select
 
 from trialflow import api_types as api
+from trialflow.metadata_keys import KNOWN, KNOWN_NAME
 from trialflow.service import serializers
 from trialflow.service.store import best as best_store
 from trialflow.service.store.observations import of_experiment
@@ -11,13 +12,17 @@ from trialflow.service.store.schema import observations, training_runs
 
 
 def progress(connection: Connection, row: Row) -> api.Progress:
-    """The progress of an experiment as the API shows it: training runs are counted (AI) or observations (core)."""
+    """The progress of an experiment as the API shows it: training runs are counted (AI) or observations (core).
+
+    Training runs that are known from elsewhere are not counted: they have cost no budget.
+    """
     return _of_training_runs(connection, row) if row["kind"] == "ai" else _of_observations(connection, row)
 
 
 def _of_training_runs(connection: Connection, row: Row) -> api.Progress:
     budget, runs = row["body"].get("budget"), training_runs.c
-    of_it = (runs.experiment == row["id"]) & runs.deleted.is_(False)
+    is_known = runs.name.startswith(KNOWN_NAME, autoescape=True) & runs.data["dev_metadata"][KNOWN].as_string().is_not(None)
+    of_it = (runs.experiment == row["id"]) & runs.deleted.is_(False) & not_(is_known)
     total, finished = connection.execute(select(func.count(), func.count(runs.completed)).where(of_it)).one()
     return {
         "object": "progress",
