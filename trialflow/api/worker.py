@@ -43,13 +43,14 @@ class Worker:
                     self.send(self._answer(request))
                     self._is_busy = False
                 self._runner.run(self._held.aclose())
-            except (KeyboardInterrupt, BrokenPipeError):
+            except KeyboardInterrupt:
                 pass  # whoever asked is gone
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send one line."""
-        self._out.write(json.dumps(message, default=str) + "\n")
-        self._out.flush()
+        """Send one line; none, if whoever asked is gone: what is stopped then has to stop in order all the same."""
+        with contextlib.suppress(OSError):
+            self._out.write(json.dumps(message, default=str) + "\n")
+            self._out.flush()
 
     def _listen(self) -> None:
         for line in sys.stdin.buffer:
