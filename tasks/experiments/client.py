@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from requests.exceptions import InvalidJSONError
 
 from tasks.causes import cause_of
-from tasks.experiments.transport import reach_directly
+from trialflow.embedded.transport import reach_directly
 from trialflow.errors import TrialflowError
 
 # The client reads SIGOPT_PROJECT when it is imported, and refuses folders whose name has no usable letter (`/`, for one). It is set for the import

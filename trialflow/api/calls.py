@@ -30,13 +30,13 @@ async def experiment(home: Home, client: "ServiceClient", identifier: str | None
 
 async def results(home: Home, client: "ServiceClient", identifier: str) -> Json:
     """An experiment with its training runs, oldest first, the ids of the best ones, best first, and who works on it."""
-    from tasks.experiments.ownership import current_owner
+    from tasks.operations.workers import who_works
 
     found = await find_experiment(client, identifier, "")
     runs = await client.runs(found["project"], experiment_id=found["id"])
     best = await client.best_runs(found["id"])
-    owner = current_owner(home, client.url, found["id"])
-    return {"experiment": found, "runs": runs[::-1], "best": [one["id"] for one in best], "owner": str(owner) if owner else None}
+    worker = await who_works(home, client, found)
+    return {"experiment": found, "runs": runs[::-1], "best": [one["id"] for one in best], "owner": str(worker) if worker else None}
 
 
 async def checkpoints(home: Home, client: "ServiceClient", training_run: str) -> list[Json]:
@@ -60,11 +60,17 @@ async def import_known(home: Home, client: "ServiceClient", identifier: str, fou
     return {"imported": await copy_results(client, plan, target), "skipped": plan.skipped}
 
 
+async def ensure_project(home: Home, client: "ServiceClient", project: str | None) -> str:
+    """The project that is meant, which is made if needed."""
+    named = project_id(project, Path.cwd())
+    await client.ensure_project(named)
+    return named
+
+
 async def create(home: Home, client: "ServiceClient", experiment: Any, project: str | None) -> Json:
     """A new experiment that nobody works on yet; the same one asked for by `optimize` is this one."""
     body = experiment_spec(experiment).to_api()
-    named = project_id(project, Path.cwd())
-    await client.ensure_project(named)
+    named = await ensure_project(home, client, project)
     return await client.create_experiment(named, {**body, "metadata": {**(body.get("metadata") or {}), SAME: experiment_key(body)}})
 
 
@@ -90,6 +96,7 @@ CALLS = {
     "checkpoints": checkpoints,
     "all_checkpoints": all_checkpoints,
     "import_known": import_known,
+    "ensure_project": ensure_project,
     "create": create,
     "why_no_best": why_no_best,
 }

@@ -1,11 +1,11 @@
 """How far an experiment is."""
 
-from sqlalchemy import Connection, func, not_, select
+from sqlalchemy import Connection, func, select
 
 from trialflow import api_types as api
-from trialflow.metadata_keys import KNOWN, KNOWN_NAME
 from trialflow.service import serializers
 from trialflow.service.store import best as best_store
+from trialflow.service.store.known import costs_budget
 from trialflow.service.store.observations import of_experiment
 from trialflow.service.store.rows import Row, find
 from trialflow.service.store.schema import observations, training_runs
@@ -21,8 +21,7 @@ def progress(connection: Connection, row: Row) -> api.Progress:
 
 def _of_training_runs(connection: Connection, row: Row) -> api.Progress:
     budget, runs = row["body"].get("budget"), training_runs.c
-    is_known = runs.name.startswith(KNOWN_NAME, autoescape=True) & runs.data["dev_metadata"][KNOWN].as_string().is_not(None)
-    of_it = (runs.experiment == row["id"]) & runs.deleted.is_(False) & not_(is_known)
+    of_it = costs_budget(row["id"])
     total, finished = connection.execute(select(func.count(), func.count(runs.completed)).where(of_it)).one()
     return {
         "object": "progress",

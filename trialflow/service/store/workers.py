@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 
 from trialflow.service.errors import ApiError, NotFound
+from trialflow.service.store.known import costs_budget
 from trialflow.service.store.rows import Row, add, change, find
 from trialflow.service.store.schema import experiments, training_runs, workers
 
@@ -140,8 +141,7 @@ def check_budget(connection: Connection, identifier: int) -> None:
     experiment = find(connection, experiments, identifier)
     if (budget := experiment["body"].get("budget")) is None:
         return
-    is_its = (training_runs.c.experiment == experiment["id"]) & training_runs.c.deleted.is_(False)
-    if connection.execute(select(func.count()).where(is_its)).scalar_one() >= budget:
+    if connection.execute(select(func.count()).where(costs_budget(experiment["id"]))).scalar_one() >= budget:
         raise BudgetTaken(experiment)
 
 

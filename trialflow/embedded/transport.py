@@ -14,7 +14,8 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from trialflow.embedded import short_path, socket_of
+from trialflow.embedded.host import short_path
+from trialflow.embedded.lease import socket_of
 from trialflow.home import Home
 from trialflow.network import LOOPBACK
 
