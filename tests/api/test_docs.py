@@ -43,9 +43,9 @@ def test_the_notebook_runs_from_its_first_cell_to_its_last(user: User, monkeypat
     monkeypatch.setenv("TRIALFLOW_HOME", str(user.home))
     NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(user.folder)}}).execute()
     shown = [outputs_of(cell) for cell in notebook.cells if cell.cell_type == "code"]
-    assert "<td>8/8</td>" in shown[3] and "finished" in shown[3], "the progress, and the experiment itself"
-    assert "TrainingRun(id=" in shown[4] and "log_penalty" in shown[5] and json.loads(shown[6])[-1] > 0.7
-    assert "Observed(assignments=" in shown[7] and "<td>2/2</td>" in shown[8]
+    assert "<td>8/8</td>" in shown[2] and "finished" in shown[2], "the progress, and the experiment itself"
+    assert "TrainingRun(id=" in shown[3] and "log_penalty" in shown[4] and json.loads(shown[5])[-1] > 0.7
+    assert "Observed(assignments=" in shown[6] and "<td>2/2</td>" in shown[7]
     assert not any("Traceback" in one for one in shown)
 
 
