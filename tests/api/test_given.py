@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import trialflow
+from trialflow.api.function_runner import metrics_of
 from trialflow.api.given import as_experiment, as_run
 from trialflow.api.inputs import experiment_spec, run_spec
 from trialflow.api.model_function import check_signature, pickled
@@ -89,6 +90,19 @@ def test_a_function_takes_the_assignments_and_can_be_sent() -> None:
     with pytest.raises(InvalidInput, match="cannot be sent to another process") as refused:
         pickled(lambda params: lock.acquire())
     assert "inside of the function" in (refused.value.hint or "")
+
+
+def test_what_a_function_returns_becomes_metrics() -> None:
+    import numpy as np
+
+    assert metrics_of(0.5, "y") == {"y": (0.5, None)} and metrics_of(np.float32(0.5), "y") == {"y": (0.5, None)}
+    assert metrics_of({"a": 1, "b": (2, 0.5)}, None) == {"a": (1.0, None), "b": (2.0, 0.5)}
+    assert metrics_of((2, 0.5), "y") == {"y": (2.0, 0.5)} and metrics_of(None, "y") == {}
+    for result in ("good", {"y": "good"}, {"y": True}, {"y": None}, {"y": [1, 2, 3]}, np.array([1.0, 2.0, 3.0])):
+        with pytest.raises(TypeError, match="the metric y has to be a number"):
+            metrics_of(result, "y")
+    with pytest.raises(TypeError, match="has to return a dict"):
+        metrics_of(0.5, None)
 
 
 def test_options_are_looked_at_first() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from trialflow.cli.environment import gone_service, ignored_variable, unset
+from trialflow.api.environment import gone_service, ignored_variable, unset
 from trialflow.cli.main import call
 
 GONE = "https://api.sigopt.com"

@@ -44,7 +44,7 @@ def _point(url: str, token: str, project: str) -> None:
             os.environ["SIGOPT_PROJECT"] = before
     driver: Any = RequestDriver(client_token=token, api_url=url)
     reach_directly(driver.session, url)
-    connection = interface.Connection(driver=lambda **_: driver)
+    connection = interface.Connection(driver=lambda **_: driver)  # type: ignore[arg-type] - it takes a function as well as a name
     interface._global_connection = connection  # type: ignore[attr-defined] - what its own functions use when they are not given one
     sigopt._global_factory._connection = connection
     sigopt.set_project(project)

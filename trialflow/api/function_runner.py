@@ -53,11 +53,11 @@ def metrics_of(result, name):
 
 def pair_of(metric, value):
     """A value, or a value and its standard deviation, as floats."""
-    value, deviation = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, None)
+    number, deviation = tuple(value) if isinstance(value, (tuple, list)) and len(value) == 2 else (value, None)
     try:
-        if isinstance(value, (str, bytes, bool)):
+        if isinstance(number, (str, bytes, bool)):
             raise TypeError
-        return float(value), None if deviation is None else float(deviation)
+        return float(number), None if deviation is None else float(deviation)  # type: ignore[arg-type] - what is none is caught
     except (TypeError, ValueError):
         raise TypeError(f"the metric {metric} has to be a number, or a pair of it and its standard deviation, not {value!r}") from None
 

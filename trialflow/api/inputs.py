@@ -14,7 +14,10 @@ from trialflow.specs import ExperimentSpec, RunSpec, experiment_from, load_exper
 
 def experiment_spec(given: Any) -> ExperimentSpec:
     """The experiment of a file or of a dict. Raises `InvalidInput` with all that is wrong with it."""
-    return load_experiment(given) if isinstance(given, str) else experiment_from(given)
+    if not isinstance(given, str):
+        return experiment_from(given)
+    other = Path(given).with_suffix(".yaml")
+    return load_experiment(other if given == "experiment.yml" and not Path(given).exists() and other.exists() else given)
 
 
 def run_spec(given: Mapping[str, Any]) -> RunSpec:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trialflow import errors
+from trialflow.api.environment import check_folder, check_service_variables
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 from trialflow.packages import ROOT
@@ -26,6 +27,8 @@ class OwnProcess:
     """One process that answers requests. Whatever it prints goes to a log: this process's output is the user's."""
 
     def __init__(self) -> None:
+        check_folder()
+        check_service_variables()
         home = Home.from_environment()
         self._log = home.make(home.logs) / "python-api.log"
         reader, writer = os.pipe()

@@ -3,7 +3,7 @@
 import html
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from trialflow.events import Event
@@ -128,7 +128,7 @@ def is_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-def table_html(rows: list[Mapping[str, Any]]) -> str:
+def table_html(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows with the same keys as an HTML table; what they hold is text, whatever it looks like."""
     if not rows:
         return ""

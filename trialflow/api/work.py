@@ -31,6 +31,8 @@ def optimize(asked: Mapping[str, Any], send: Send) -> Mapping[str, Any]:
     directory = Path.cwd()
     spec = experiment_spec(asked["experiment"])
     run = ready(asked, spec, directory)
+    for note in run.notes:
+        send({"say": f"note: {note}"})
     place = _place(asked, run)
     source = read_source(asked.get("source"), directory)
     with flow_session() as session:
@@ -45,6 +47,8 @@ def optimize(asked: Mapping[str, Any], send: Send) -> Mapping[str, Any]:
             if event.kind == "ended":
                 ended.update(event.facts)
             send({"event": {"kind": event.kind, "run": event.run, "text": event.text, "facts": dict(event.facts)}})
+            if event.kind == "experiment" and (flow_run := event.facts.get("flow_run")):
+                send({"say": f"watch: {session.ui_url}/runs/flow-run/{flow_run}"})
 
         watcher.set(watch)
         options = Options(**asked["options"], when_finished="report")

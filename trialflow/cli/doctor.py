@@ -13,8 +13,9 @@ from pathlib import Path
 
 import click
 
+from trialflow.api.environment import gone_service, ignored_variable, unset
 from trialflow.cli.diagnosis import libraries, network, prefect_server, version_of_server
-from trialflow.cli.environment import SHELL, gone_service, ignored_variable, unset
+from trialflow.cli.environment import SHELL
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
