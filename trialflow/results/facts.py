@@ -108,7 +108,7 @@ def run_fact(run: Json) -> dict[str, Any]:
         "state": run["state"],
         "attempt": _count(run, ATTEMPT) or 1,
         "lost": _count(run, LOST),
-        "reason": kept.get(REASON),
+        "reason": f"known from {kept[KNOWN]}" if is_known(run) else kept.get(REASON),
         "stopped_early": stopped_early(run),
         "values": dict(sorted(values_of(run).items())),
         "assignments": dict(sorted((run.get("assignments") or {}).items())),
