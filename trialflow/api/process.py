@@ -13,7 +13,7 @@ from typing import Any
 
 from trialflow import errors
 from trialflow.api.environment import check_folder, check_service_variables
-from trialflow.errors import TrialflowError
+from trialflow.errors import InvalidInput, TrialflowError
 from trialflow.home import Home
 from trialflow.packages import ROOT
 
@@ -58,7 +58,10 @@ class OwnProcess:
     def drain(self, on_message: Callable[[Message], None]) -> Any:
         """Take what is sent until the answer to a request comes. Returns or raises as `call`."""
         while line := self._answers.readline():
-            message = json.loads(line)
+            try:
+                message = json.loads(line)
+            except ValueError:
+                continue  # an interrupt came while it was read
             if "answer" in message:
                 return message["answer"]
             if "error" in message:
@@ -67,7 +70,11 @@ class OwnProcess:
         raise TrialflowError(f"trialflow's own process ended ({self._process.wait()})", hint=f"its log is {self._log}")
 
     def interrupt(self) -> None:
-        """Ask it to stop what it does."""
+        """Have it stop in order what it does, and end; a second time, end at once and leave what runs."""
+        assert self._process.stdin is not None
+        if not self._process.stdin.closed:
+            self._process.stdin.close()
+            return
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGINT)
 
@@ -113,12 +120,12 @@ ask = Asking()
 
 
 def plain(value: Any) -> Any:
-    """A value of numpy or the like as Python's own; a path as text."""
+    """A value of numpy or the like as Python's own; a path as text. Raises `InvalidInput` for anything else."""
     if hasattr(value, "tolist"):
         return value.tolist()
     if hasattr(value, "__fspath__"):
         return os.fspath(value)
-    raise TypeError(f"{type(value).__name__} is not a value that can be sent: {value!r}")
+    raise InvalidInput(f"{str(value)[:100]!r} is a {type(value).__name__}", hint="expected are dicts, lists, texts, numbers and True or False")
 
 
 def _raised(kind: str, message: str, hint: str | None) -> TrialflowError:

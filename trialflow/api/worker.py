@@ -28,7 +28,7 @@ class Worker:
     def __init__(self, descriptor: int) -> None:
         self._out = os.fdopen(descriptor, "w")
         self._requests: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
-        self._is_busy = False
+        self._asked = self._answered = 0
         self._runner = asyncio.Runner()
         self._held = contextlib.AsyncExitStack()
         self._session: tuple[Any, Any] | None = None
@@ -39,9 +39,8 @@ class Worker:
         with self._runner:
             try:
                 while (request := self._requests.get()) is not None:
-                    self._is_busy = True
                     self.send(self._answer(request))
-                    self._is_busy = False
+                    self._answered += 1
                 self._runner.run(self._held.aclose())
             except KeyboardInterrupt:
                 pass  # whoever asked is gone
@@ -54,9 +53,10 @@ class Worker:
 
     def _listen(self) -> None:
         for line in sys.stdin.buffer:
+            self._asked += 1
             self._requests.put(json.loads(line))
         self._requests.put(None)
-        if self._is_busy:
+        if self._asked > self._answered:
             os.kill(os.getpid(), signal.SIGINT)
 
     def _answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
