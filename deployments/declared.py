@@ -5,8 +5,6 @@ from dataclasses import dataclass
 POOL = "trialflow"
 """The work pool of all of them: of type `process`, so a worker of it executes flows on its own machine."""
 TAG = "trialflow"
-SAFE = {"PYTHONSAFEPATH": "1"}
-"""The environment of a flow's process: a user's own folder `flows` or `tasks` is never imported in the place of ours."""
 
 
 @dataclass(frozen=True)

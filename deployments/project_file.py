@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from deployments.declared import DEPLOYMENTS, POOL, SAFE, TAG, Deployment
+from deployments.declared import DEPLOYMENTS, POOL, TAG, Deployment
 
 HEAD = """\
 # Written by `python -m deployments`; change deployments/declared.py instead.
@@ -38,7 +38,7 @@ def _entry(one: Deployment) -> dict[str, Any]:
         "entrypoint": one.entrypoint,
         "description": one.description,
         "tags": [TAG],
-        "work_pool": {"name": POOL, "job_variables": {"env": dict(SAFE)}},
+        "work_pool": {"name": POOL},
     }
     if one.limit is not None:
         entry["concurrency_limit"] = {"limit": one.limit, "collision_strategy": "CANCEL_NEW"}

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from deployments.declared import DEPLOYMENTS, POOL, SAFE, TAG, Deployment
+from deployments.declared import DEPLOYMENTS, POOL, TAG, Deployment
 from deployments.schema import with_titles
 
 if TYPE_CHECKING:
@@ -77,7 +77,6 @@ async def register_deployment(
         concurrency_limit=one.limit,
         concurrency_options=ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW) if limited else None,
         work_pool_name=POOL,
-        job_variables={"env": dict(SAFE)},
         pull_steps=[],
     )
 

@@ -1,0 +1,104 @@
+"""`python -m deployments.worker QUEUE`: register the deployments at the Prefect server of PREFECT_API_URL, and execute what is triggered.
+
+A worker of Prefect's own, in one process with the registration: one import of Prefect. It writes a line to TRIALFLOW_READY_FD once it is at work. SIGTERM
+has it take nothing more, end the flow runs of this machine in order, which stop their models, and leave.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from deployments.declared import POOL
+from trialflow.network import announce
+from trialflow.packages import prefer_own_packages
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+    from prefect.workers.process import ProcessWorker
+
+END_SECONDS = 75.0
+"""What flow runs may take to end in order."""
+SERVER_SECONDS = 120.0
+
+
+def main(queue: str) -> int:
+    """Work until SIGTERM. Exit code 1 if the server cannot be used."""
+    prefer_own_packages()
+    return asyncio.run(_main(queue))
+
+
+async def _main(queue: str) -> int:
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL
+
+    from deployments.automations import ensure_automations
+    from deployments.registration import register
+
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with get_client() as client:
+        if problem := await _trouble(client):
+            print(f"the Prefect server at {PREFECT_API_URL.value()} cannot be used: {problem}", file=sys.stderr, flush=True)
+            return 1
+        await register(client)
+        await ensure_automations(client)
+        await ensure_queue(client, queue)
+    await _work(queue, stopping, lambda: announce(str(PREFECT_API_URL.value())))
+    return 0
+
+
+async def _trouble(client: "PrefectClient") -> Exception | None:
+    """Why the server cannot be used; None once it answers. One that is starting is waited for."""
+    deadline = asyncio.get_running_loop().time() + SERVER_SECONDS
+    while (problem := await client.api_healthcheck()) is not None and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.5)  # nothing tells when a server that does not answer will
+    return problem
+
+
+async def ensure_queue(client: "PrefectClient", queue: str) -> None:
+    """Make the work queue of this machine, if there is none: what is triggered here has its files here."""
+    from prefect.exceptions import ObjectAlreadyExists
+
+    with contextlib.suppress(ObjectAlreadyExists):
+        await client.create_work_queue(name=queue, work_pool_name=POOL, description="Flow runs that need files of one machine.")
+
+
+async def _work(queue: str, stopping: asyncio.Event, on_started: Any) -> None:
+    from prefect.workers.process import ProcessWorker
+
+    worker = ProcessWorker(work_pool_name=POOL, work_queues=["default", queue], name=f"trialflow {socket.gethostname()}")
+    poll = worker.get_and_submit_flow_runs
+
+    async def poll_until_stopped() -> list[Any]:
+        return [] if stopping.is_set() else await poll()
+
+    worker.get_and_submit_flow_runs = poll_until_stopped  # type: ignore[method-assign]
+    working = asyncio.create_task(worker.start(printer=lambda *_: on_started()))
+    asked = asyncio.create_task(stopping.wait())
+    await asyncio.wait({working, asked}, return_when=asyncio.FIRST_COMPLETED)
+    if not working.done():
+        await end_flow_runs(worker)
+        working.cancel()
+    asked.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
+
+
+async def end_flow_runs(worker: "ProcessWorker[Any, Any, Any]", seconds: float = END_SECONDS) -> None:
+    """Ask every flow run of this worker to end, and wait until all have: they stop their models, and tell Prefect."""
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            child.terminate()
+    deadline = asyncio.get_running_loop().time() + seconds
+    while worker.limiter.borrowed_tokens and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.1)  # the worker has no event for it
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
