@@ -47,7 +47,7 @@ def automations(optimize: "UUID") -> list["AutomationCore"]:
     ours: dict[str, Any] = {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}
     lost = AutomationCore(
         name=LOST,
-        description="Its process and its worker were killed, or the machine stopped. Models may still run: whoever works on the experiment adopts them.",
+        description="Its process and its worker were killed, or the machine stopped. Models may still run: the next flow run adopts them.",
         tags=[TAG],
         trigger=EventTrigger(  # type: ignore[call-arg]
             match_related=ours,  # type: ignore[arg-type]

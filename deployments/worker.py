@@ -1,7 +1,7 @@
 """`python -m deployments.worker QUEUE`: register the deployments at the Prefect server of PREFECT_API_URL, and execute what is triggered.
 
-A worker of Prefect's own, in one process with the registration: one import of Prefect. It writes a line to TRIALFLOW_READY_FD once it is at work. SIGTERM
-has it take nothing more, end the flow runs of this machine in order, which stop their models, and leave.
+A worker of Prefect's own, in one process with the registration: one import of Prefect. It writes a line to TRIALFLOW_READY_FD once it is at work.
+SIGTERM has it take nothing more, end the flow runs of this machine in order, which stop their models, and leave.
 """
 
 import asyncio

@@ -19,13 +19,13 @@ from tasks.context import FlowContext
 from tasks.experiments.artifacts import ArtifactReporter
 from tasks.experiments.ownership import Owner, claim, creating
 from tasks.experiments.resume import experiment_key, new_uid, plan, with_flow_run
+from tasks.experiments.summary import summary_of
 from tasks.experiments.tally import Tally, result_line
 from tasks.experiments.worker_lease import hold_lease
 from tasks.steps import run_logger
 from trialflow.errors import ExperimentFailed, TrialflowError
 from trialflow.events import Event, tell
 from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, OWNER, SAME, UID, uid_of
-from trialflow.metrics import values_of
 from trialflow.specs import ExperimentSpec, FlowRunSpec
 
 
@@ -167,16 +167,6 @@ async def _finish(
     if reporter is not None:
         await reporter.finish(runs, best)
     now = await client.experiment(identifier)
-    summary = {
-        "experiment": str(now["id"]),
-        "name": now["name"],
-        "budget": now.get("budget"),
-        "done": now["progress"]["finished_run_count"],
-        "lost": tally.lost,
-        "failed": tally.failed,
-        "stopped": tally.stopped,
-        "space_exhausted": is_exhausted,
-        "best": [{"id": one["id"], "assignments": one["assignments"], "values": values_of(one)} for one in best],
-    }
+    summary = summary_of(now, runs, best, is_exhausted=is_exhausted)
     tell(Event("ended", facts={"summary": summary, "resumed": resumed}))
     return Completed(message=result_line(now, tally, best), data=summary)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -82,7 +83,8 @@ class Holding:
         server = prefect_server(self.home, self.port)
         running = running_url(server.folder)
         if running and self.port and urlsplit(running).port != self.port:
-            raise TrialflowError(f"the Prefect server of this home runs at {running} for a command in progress", hint="wait for its end, or use that port")
+            message = f"the Prefect server of this home runs at {running} for a command in progress"
+            raise TrialflowError(message, hint="wait for its end, or use that port")
         if running is None and (holder := holder_of(self.port or PREFECT_PORT)):
             if self.port:
                 raise TrialflowError(f"port {self.port} is taken by {holder}", hint="choose another with --port, or leave it out to have one found")
@@ -99,7 +101,7 @@ class Holding:
             while True:
                 await _host_ended(server.folder, loop)
                 self._tell(f"{server.title} has ended; it is started again")
-                same = Server(server.title, server.folder, server.command, server.log, (urlsplit(one.url).port or 0,), server.nice, server.environment)
+                same = replace(server, ports=(urlsplit(one.url).port or 0,))
                 tries = 0
                 while True:
                     try:

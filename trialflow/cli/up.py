@@ -32,6 +32,8 @@ def up(port: int | None, detach: bool) -> int:
     They stay until `trialflow down`, or Ctrl-C without --detach; what dies is started again. While they are up, `trialflow optimize` triggers a
     deployment and follows it, so the experiment goes on when the terminal is closed. With PREFECT_API_URL set, that Prefect server is used.
     """
+    from tasks.local.shell import keep_shell
+    from trialflow.cli.environment import SHELL
     from trialflow.embedded import AlreadyUp, hold_up, is_rising
 
     home = Home.from_environment()
@@ -41,6 +43,7 @@ def up(port: int | None, detach: bool) -> int:
         return _detached(home, port)
     try:
         with hold_up(home):
+            keep_shell(home, SHELL)
             return asyncio.run(_hold(home, port))
     except AlreadyUp:
         return _already(home, port)
@@ -49,11 +52,12 @@ def up(port: int | None, detach: bool) -> int:
 @click.command()
 def down() -> int:
     """Stop what `trialflow up` started. Flow runs end in order: experiments stop, lose nothing, and resume with the same command."""
-    from trialflow.embedded import standing, take_down
+    from trialflow.embedded import is_rising, standing, take_down
 
     home = Home.from_environment()
     found = standing(home)
-    say("stopping; flow runs that are at work stop their models first" if found else "stopping")
+    if is_rising(home):
+        say("stopping; flow runs that are at work stop their models first")
     if not take_down(home):
         say("nothing is up")
         return 0
@@ -142,5 +146,3 @@ async def _hold(home: Home, port: int | None) -> int:
 def queue_of(home: Home) -> str:
     """The work queue of what is triggered from this home: its files are on this machine."""
     return f"{socket.gethostname()}-{sha256(str(home.root).encode()).hexdigest()[:8]}"
-
-
