@@ -25,6 +25,7 @@ COMMANDS: Table = {
     "experiment": ("trialflow.cli.experiment:experiment", "List, show, stop, copy or export experiments, and get the best result."),
     "up": ("trialflow.cli.up:up", "Start the Prefect UI, the service and a worker that stay up."),
     "down": ("trialflow.cli.up:down", "Stop what `up` started."),
+    "follow": ("trialflow.cli.follow:follow", "Follow an experiment that `up` works on."),
     "logs": ("trialflow.cli.logs:logs", "Print the output of a training run."),
     "create": ("trialflow.cli.create:create", "Create an experiment or a project."),
     "archive": ("trialflow.cli.archive:archive", "Archive experiments or training runs."),
