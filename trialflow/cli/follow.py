@@ -62,12 +62,9 @@ def trigger_and_follow(
 
     `on_cluster` is called once Prefect answers.
     """
-    from tasks.local.shell import keep_shell
-    from trialflow.cli.environment import SHELL
     from trialflow.cli.session import flow_session
 
     with flow_session() as session:
-        keep_shell(session.home, SHELL, order.directory)
         order = replace(order, cluster=on_cluster() if on_cluster else None)
         return asyncio.run(_trigger(session, found, order, always_new, detach, show_end))
 

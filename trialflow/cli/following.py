@@ -63,7 +63,7 @@ class Follower:
         self._snapshot = snapshot
         self._seen: set[UUID] = set()
         self._end = End("")
-        self._told = ""
+        self._told, self._since = "", datetime.min.replace(tzinfo=UTC)
 
     async def follow(self) -> End:
         """Follow it to its end. Raises `ConnectionError` if the server is away for too long."""
@@ -98,6 +98,7 @@ class Follower:
             self._subscriber = subscriber
             found = await self.client.read_flow_run(self.flow_run_id)
             if found.state is not None:
+                self._since = found.state.timestamp
                 self._state(found.state.name or "", found.state.type.value, found.state.message or "")
                 if found.state.is_final():
                     yield None
@@ -116,6 +117,8 @@ class Follower:
         elif told := event_of(event.event, event.payload):
             self._tell_of(told, event.occurred)
         elif event.resource.id == f"prefect.flow-run.{self.flow_run_id}" and (kind := event.resource.get("prefect.state-type")):
+            if event.occurred < self._since:  # the server tells the last minute again
+                return False
             state = event.payload.get("validated_state") or {}
             self._state(event.resource.get("prefect.state-name") or "", kind, str(state.get("message") or ""))
             return kind in TERMINAL

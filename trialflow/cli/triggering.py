@@ -91,9 +91,14 @@ async def trigger(client: "PrefectClient", order: Order, found: "Standing", *, a
     """The flow run that works on it, and whether it was there already. Raises `TrialflowError` if the server refuses it."""
     from prefect.exceptions import PrefectHTTPStatusError
 
-    with _one_at_a_time(Home.from_environment()):
+    from tasks.local.shell import keep_shell
+    from trialflow.cli.environment import SHELL
+
+    home = Home.from_environment()
+    with _one_at_a_time(home):
         if not always_new and (same := await _open_flow_run(client, order.tag())):
             return same, True
+        keep_shell(home, SHELL, order.directory)
         try:
             return await _new_flow_run(client, order, found), False
         except PrefectHTTPStatusError as error:
