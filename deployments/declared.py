@@ -40,6 +40,7 @@ JANITOR = Deployment(
 )
 DEPLOYMENTS: tuple[Deployment, ...] = (
     OPTIMIZE,
+    Deployment("worker", "flows.worker.worker", "Join the work on an experiment, from this machine or another, within its one budget."),
     Deployment("training-run", "flows.training_run.training_run", "Run the model once and track it, with or without given assignments."),
     Deployment(
         "image",

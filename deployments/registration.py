@@ -1,5 +1,6 @@
 """Register at a Prefect server what trialflow has: the work pool, the deployments, the block types. Done again, it changes nothing."""
 
+import contextlib
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,14 @@ async def ensure_pool(client: "PrefectClient") -> None:
             pass  # made by another one meanwhile
 
 
+async def ensure_queue(client: "PrefectClient", queue: str) -> None:
+    """Make the work queue of a machine, if there is none: what is triggered there has its files there."""
+    from prefect.exceptions import ObjectAlreadyExists
+
+    with contextlib.suppress(ObjectAlreadyExists):
+        await client.create_work_queue(name=queue, work_pool_name=POOL, description="Flow runs that need files of one machine.")
+
+
 async def register_deployment(
     client: "PrefectClient",
     one: Deployment,
@@ -49,6 +58,7 @@ async def register_deployment(
     schedules: list[Any] | None = None,
     name: str | None = None,
     tags: tuple[str, ...] = (),
+    queue: str | None = None,
 ) -> "UUID":
     """Register one deployment, or bring it up to date. With a `name` of its own it is another deployment of the same flow, with `parameters`."""
     from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -77,6 +87,7 @@ async def register_deployment(
         concurrency_limit=one.limit,
         concurrency_options=ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW) if limited else None,
         work_pool_name=POOL,
+        work_queue_name=queue,
         pull_steps=[],
     )
 

@@ -37,7 +37,7 @@ async def _main(queue: str) -> int:
     from prefect.settings import PREFECT_API_URL
 
     from deployments.automations import ensure_automations
-    from deployments.registration import register
+    from deployments.registration import ensure_queue, register
 
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -59,14 +59,6 @@ async def _trouble(client: "PrefectClient") -> Exception | None:
     while (problem := await client.api_healthcheck()) is not None and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(0.5)  # nothing tells when a server that does not answer will
     return problem
-
-
-async def ensure_queue(client: "PrefectClient", queue: str) -> None:
-    """Make the work queue of this machine, if there is none: what is triggered here has its files here."""
-    from prefect.exceptions import ObjectAlreadyExists
-
-    with contextlib.suppress(ObjectAlreadyExists):
-        await client.create_work_queue(name=queue, work_pool_name=POOL, description="Flow runs that need files of one machine.")
 
 
 async def _work(queue: str, stopping: asyncio.Event, on_started: Any) -> None:

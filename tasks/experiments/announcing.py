@@ -75,6 +75,9 @@ class Announcer:
             self._experiment = event.facts["experiment"]
             best = event.facts.get("best") or []
             self._best = values_of(best[0]) if best else None
+        if event.kind == "ended" and self._experiment is None:  # finished before this flow run began
+            summary = event.facts["summary"]
+            self._experiment = {"id": summary["experiment"], "name": summary["name"]}
         payload = payload_of(event)
         if self._experiment is not None:
             payload = {"experiment": {"id": str(self._experiment["id"]), "name": self._experiment["name"]}, **payload}

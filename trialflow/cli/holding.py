@@ -123,7 +123,7 @@ class Holding:
         return (sys.executable, "-P", "-m", "deployments.worker", self.queue)
 
     def _variables(self, url: str, owns: bool) -> dict[str, str]:
-        from trialflow.cli.session import Session, _prefect_variables
+        from trialflow.api.session import Session, _prefect_variables
 
         mine = _prefect_variables(Session(self.home, url, url, True)) if owns else {}
         return {**os.environ, **WORKER_VARIABLES, **mine, "TRIALFLOW_HOME": str(self.home.root), **python_path()}
