@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from deployments.declared import DEPLOYMENTS, POOL, TAG, Deployment
-from deployments.schema import with_titles
+from deployments.schema import form_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -81,7 +81,7 @@ async def register_deployment(
         tags=[TAG, *tags],
         entrypoint=one.entrypoint,
         parameters=parameters or {},
-        parameter_openapi_schema=with_titles(schema),
+        parameter_openapi_schema=form_of(schema),
         enforce_parameter_schema=True,
         schedules=schedules,
         concurrency_limit=one.limit,

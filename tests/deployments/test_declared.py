@@ -13,13 +13,13 @@ from prefect.utilities.schema_tools import ValidationError, validate
 from deployments.declared import DEPLOYMENTS, Deployment
 from deployments.project_file import project_file
 from deployments.registration import load
-from deployments.schema import with_titles
+from deployments.schema import form_of, with_titles
 
 ROOT = Path(__file__).parents[2]
 
 
 def schema_of(one: Deployment) -> dict[str, Any]:
-    return with_titles(parameter_schema(load(one.entrypoint)).model_dump(exclude_unset=True))
+    return form_of(parameter_schema(load(one.entrypoint)).model_dump(exclude_unset=True))
 
 
 def schema_named(name: str) -> dict[str, Any]:
@@ -75,14 +75,17 @@ GOOD = {"name": "e", "parameters": [PARAMETER], "metrics": [{"name": "y"}], "bud
 @pytest.mark.parametrize(
     ("parameters", "is_good"),
     [
-        ({"experiment": GOOD, "run": {"run": "true"}}, True),
-        ({"experiment": GOOD, "run": {"run": ["python", "model.py"], "timeout": "15m"}, "options": {"canary": False}}, True),
-        ({"experiment": {**GOOD, "budget": 0}, "run": {"run": "true"}}, False),
-        ({"experiment": {**GOOD, "parameters": []}, "run": {"run": "true"}}, False),
-        ({"experiment": GOOD, "run": {"run": "true", "aws": {"aws_access_key_id": "A", "aws_secret_access_key": "B"}}}, False),
-        ({"experiment": GOOD, "run": {"run": "true"}, "options": {"stop_after_failures": -1}}, False),
-        ({"experiment": GOOD, "run": {"run": "true"}, "options": {"when_finished": "never"}}, False),
-        ({"run": {"run": "true"}}, False),
+        ({"experiment": GOOD, "run": {"run": "true"}, "directory": "/m"}, True),
+        ({"experiment": GOOD, "run": {"run": "true"}, "directory": "/m", "project": None, "cluster": None}, True),
+        ({"experiment": GOOD, "run": {"run": "true"}}, False),
+        ({"experiment": {**GOOD, "budget": None}, "run": {"run": "true"}, "directory": "/m"}, True),
+        ({"experiment": GOOD, "run": {"run": ["python", "model.py"], "timeout": "15m"}, "directory": "/m", "options": {"canary": False}}, True),
+        ({"experiment": {**GOOD, "budget": 0}, "run": {"run": "true"}, "directory": "/m"}, False),
+        ({"experiment": {**GOOD, "parameters": []}, "run": {"run": "true"}, "directory": "/m"}, False),
+        ({"experiment": GOOD, "run": {"run": "true", "aws": {"aws_access_key_id": "A", "aws_secret_access_key": "B"}}, "directory": "/m"}, False),
+        ({"experiment": GOOD, "run": {"run": "true"}, "options": {"stop_after_failures": -1}, "directory": "/m"}, False),
+        ({"experiment": GOOD, "run": {"run": "true"}, "options": {"when_finished": "never"}, "directory": "/m"}, False),
+        ({"run": {"run": "true"}, "directory": "/m"}, False),
     ],
 )
 def test_the_server_tells_good_parameters_from_bad_ones_by_the_schema(parameters: dict[str, Any], is_good: bool) -> None:
@@ -97,3 +100,11 @@ def test_the_server_tells_good_parameters_from_bad_ones_by_the_schema(parameters
 def test_keys_in_a_run_are_refused_with_the_block_to_make() -> None:
     (aws,) = [field for place, field in fields(schema_named("optimize")) if place.endswith("/run/aws")]
     assert aws["type"] == "null" and "prefect block create aws-credentials" in aws["description"]
+
+
+def test_a_field_that_may_be_left_out_is_no_choice_between_a_value_and_nothing() -> None:
+    definitions = schema_named("optimize")["definitions"]
+    budget = definitions["ExperimentSpec"]["properties"]["budget"]
+    assert budget["type"] == "integer" and "anyOf" not in budget and "default" not in budget
+    assert "budget" not in definitions["ExperimentSpec"]["required"]
+    assert definitions["ExperimentSpec"]["properties"]["early_stopping"]["$ref"].endswith("EarlyStoppingSpec")
