@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed
 from pydantic import BaseModel, Field
 
+from flows.cancelling import is_suspended
 from flows.cluster import OnCluster
 from flows.context import open_flow
 from flows.ending import beside, errors_as_states, tag_flow_run
@@ -137,6 +138,9 @@ async def show_end(work: Work, resumed: str) -> State:
     try:
         await work.to_the_end()
     except asyncio.CancelledError:
+        if is_suspended():
+            run_logger().info("suspended: what runs goes on, and is adopted when the flow run is resumed")
+            raise
         run_logger().warning("stopped: %s training runs were ended; they are launched again when the experiment goes on", work.tuning.stopped)
         with contextlib.suppress(TrialflowError):  # the service may be why it was cancelled
             runs = await client.runs(work.context.project, experiment_id=identifier)
