@@ -5,8 +5,7 @@ import contextlib
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -14,6 +13,7 @@ from uuid import UUID
 import click
 
 from trialflow.cli.options import project_here, project_option
+from trialflow.cli.prefect_client import open_client
 from trialflow.cli.terminal.messages import next_commands, say
 from trialflow.cli.terminal.output import output_option
 from trialflow.errors import ExperimentFailed, InvalidInput, TrialflowError
@@ -74,7 +74,7 @@ async def _trigger(
 ) -> int:
     from trialflow.cli.triggering import trigger
 
-    async with _client() as client:
+    async with open_client() as client:
         run, is_joined = await trigger(client, order, found, always_new=always_new)
         say(f"a flow run is at work on it already: {run.name}" if is_joined else "triggered optimize/optimize")
         say(f"watch: {session.ui_url}/runs/flow-run/{run.id}")
@@ -87,7 +87,7 @@ async def _trigger(
 async def _follow(session: "Session", identifier: str | None, project: str | None, output: str) -> int:
     from trialflow.cli.optimize import show_summary
 
-    async with _client() as client:
+    async with open_client() as client:
         flow_run_id = await _flow_run_of(client, identifier, project)
         say(f"watch: {session.ui_url}/runs/flow-run/{flow_run_id}")
         return await _to_the_end(client, flow_run_id, is_joined=True, show_end=lambda ended: show_summary(ended["summary"], output))
@@ -255,15 +255,3 @@ async def cancel(client: "PrefectClient", flow_run_id: UUID) -> None:
         return
     begun = state.is_running() or state.is_pending()
     await client.set_flow_run_state(flow_run_id, Cancelling() if begun else Cancelled())
-
-
-@asynccontextmanager
-async def _client() -> "AsyncIterator[PrefectClient]":
-    from prefect.client.orchestration import get_client
-
-    async with get_client() as client:
-        try:
-            yield client
-        except ConnectionError as error:
-            message = f"Prefect's server does not answer any more: {error}"
-            raise TrialflowError(message, hint="what runs goes on; `trialflow up` starts the server, `trialflow follow` finds it again") from error

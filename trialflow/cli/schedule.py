@@ -1,9 +1,6 @@
 """`trialflow schedule`: run an experiment again and again, by Prefect's schedules."""
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +18,10 @@ from trialflow.cli.options import (
     run_file_option,
     source_file_option,
 )
+from trialflow.cli.prefect_client import with_client
 from trialflow.cli.terminal.messages import hint, next_commands, say, warn
 from trialflow.cli.terminal.output import output_option, show
-from trialflow.errors import InvalidInput, TrialflowError
+from trialflow.errors import InvalidInput
 from trialflow.home import Home
 
 if TYPE_CHECKING:
@@ -81,7 +79,7 @@ def add(
             hint="remove `aws:`; the model finds the keys of the shell in which `schedule add` was typed, or of the machine",
         )
     order = Order(spec, run, project, directory, read_source(source_file, directory))
-    return _with_client(lambda client: _add(client, slug_of(name or spec.name), cron, zone, order))
+    return with_client(lambda client: _add(client, slug_of(name or spec.name), cron, zone, order))
 
 
 async def _add(client: "PrefectClient", name: str, cron: str, zone: str, order: "Order") -> int:
@@ -118,7 +116,7 @@ def list_(output: str) -> int:
         show([facts(one) for one in found], output=output, names=[one.name for one in found], columns=COLUMNS, rows=[row(one) for one in found])
         return 0
 
-    return _with_client(listed)
+    return with_client(listed)
 
 
 @schedule.command("show")
@@ -151,7 +149,7 @@ def show_(name: str, output: str) -> int:
             show(None, output="table", names=[], columns=("WHEN", "STATE", "FLOW RUN"), rows=rows)
         return 0
 
-    return _with_client(shown)
+    return with_client(shown)
 
 
 @schedule.command()
@@ -181,7 +179,7 @@ def run(name: str) -> int:
         next_commands([f"trialflow follow {started.id}", f"trialflow schedule show {name}"])
         return 0
 
-    return _with_client(ran)
+    return with_client(ran)
 
 
 @schedule.command()
@@ -196,7 +194,7 @@ def remove(name: str) -> int:
         say(f"schedule {name} was removed")
         return 0
 
-    return _with_client(removed)
+    return with_client(removed)
 
 
 def facts(one: "Scheduled") -> dict[str, Any]:
@@ -229,7 +227,8 @@ def machine_zone() -> str:
     if named := os.environ.get("TZ", "").lstrip(":"):
         return named
     target = os.path.realpath("/etc/localtime")
-    return target.split("/zoneinfo/", 1)[1] if "/zoneinfo/" in target else "UTC"
+    named = target.split("/zoneinfo/", 1)[1] if "/zoneinfo/" in target else "UTC"
+    return named.removeprefix("Etc/")
 
 
 def _check_zone(zone: str) -> None:
@@ -247,7 +246,7 @@ def _switched(name: str, *, active: bool) -> int:
         say(f"schedule {name} {'is active again' if active else 'is paused'}")
         return 0
 
-    return _with_client(switched)
+    return with_client(switched)
 
 
 async def _found(client: "PrefectClient", name: str) -> "Scheduled":
@@ -256,30 +255,3 @@ async def _found(client: "PrefectClient", name: str) -> "Scheduled":
     found = await find(client, name)
     assert found is not None
     return found
-
-
-def _with_client(work: Callable[["PrefectClient"], Awaitable[int]]) -> int:
-    """Do something with Prefect's server: that of `trialflow up`, of PREFECT_API_URL, or one that is started for it."""
-    from trialflow.cli.session import flow_session
-
-    async def main() -> int:
-        async with _client() as client:
-            return await work(client)
-
-    with flow_session():
-        return asyncio.run(main())
-
-
-@asynccontextmanager
-async def _client() -> "AsyncIterator[PrefectClient]":
-    import httpx
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import PrefectHTTPStatusError
-
-    try:
-        async with get_client() as client:
-            yield client
-    except PrefectHTTPStatusError as error:
-        raise TrialflowError(f"Prefect's server refused it: {error}", hint="its version has to be 3.8 or later") from error
-    except httpx.HTTPError as error:
-        raise TrialflowError(f"Prefect's server does not answer: {error or type(error).__name__}", hint="PREFECT_API_URL names it") from error

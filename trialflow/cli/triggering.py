@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trialflow.cli.prefect_client import detail
 from trialflow.errors import InvalidInput, TrialflowError
 from trialflow.home import Home
 from trialflow.prefect_api import prefect_api_url
@@ -102,7 +103,7 @@ async def trigger(client: "PrefectClient", order: Order, found: "Standing", *, a
         try:
             return await _new_flow_run(client, order, found), False
         except PrefectHTTPStatusError as error:
-            raise TrialflowError(f"Prefect's server refused the flow run: {_detail(error)}", hint="`trialflow doctor` checks this machine") from error
+            raise TrialflowError(f"Prefect's server refused the flow run: {detail(error)}", hint="`trialflow doctor` checks this machine") from error
 
 
 async def _new_flow_run(client: "PrefectClient", order: Order, found: "Standing") -> "FlowRun":
@@ -137,10 +138,3 @@ def _one_at_a_time(home: Home) -> Iterator[None]:
     with open(home.make(home.servers) / "triggering.lock", "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _detail(error: Any) -> str:
-    try:
-        return str(error.response.json()["detail"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return str(error)
