@@ -78,7 +78,7 @@ def add(
             f"{run_file} has AWS keys, which no schedule keeps: its parameters are shown",
             hint="remove `aws:`; the model finds the keys of the shell in which `schedule add` was typed, or of the machine",
         )
-    order = Order(spec, run, project, directory, read_source(source_file, directory))
+    order = Order(spec, run, project, directory, read_source(source_file, directory), options={"when_busy": "skip"})
     return with_client(lambda client: _add(client, slug_of(name or spec.name), cron, zone, order))
 
 
