@@ -6,15 +6,19 @@ SIGTERM has it take nothing more, end the flow runs of this machine in order, wh
 
 import asyncio
 import contextlib
+import os
 import shlex
 import signal
 import socket
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import psutil
+from pydantic import SecretStr
 
 from deployments.declared import POOL
+from trialflow.home import Home
 from trialflow.network import announce
 from trialflow.packages import prefer_own_packages
 
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.workers.process import ProcessWorker
 
+SERVICE_URL = "TRIALFLOW_UP_SERVICE_URL"
+"""The variable with the address of the service that `trialflow up` holds, where Prefect's server is ours too: no other is told its token."""
 END_SECONDS = 75.0
 """What flow runs may take to end in order."""
 SERVER_SECONDS = 120.0
@@ -50,8 +56,18 @@ async def _main(queue: str) -> int:
         await register(client)
         await ensure_automations(client)
         await ensure_queue(client, queue)
+        if url := os.environ.get(SERVICE_URL):
+            await keep_service(url)
     await _work(queue, stopping, lambda: announce(str(PREFECT_API_URL.value())))
     return 0
+
+
+async def keep_service(url: str) -> None:
+    """Keep the service of this home as the block `trialflow-service/default`, for flows that are given a service by name."""
+    from blocks import TrialflowService
+
+    token = SecretStr(Home.from_environment().token())
+    await TrialflowService(url=url, token=token).asave("default", overwrite=True)
 
 
 async def _trouble(client: "PrefectClient") -> Exception | None:
@@ -99,10 +115,13 @@ def direct_worker() -> "type[ProcessWorker[Any, Any, Any]]":
             self.command = self.command or shlex.join([sys.executable, "-m", "prefect.engine"])
             super().prepare_for_flow_run(*arguments, **options)
 
-    class Worker(ProcessWorker):
-        """See `direct_worker`."""
+    with warnings.catch_warnings():  # it takes the place of Prefect's among the workers of its type, in this process
+        warnings.simplefilter("ignore", UserWarning)
 
-        job_configuration = Configuration
+        class Worker(ProcessWorker):
+            """See `direct_worker`."""
+
+            job_configuration = Configuration
 
     return Worker
 

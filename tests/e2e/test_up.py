@@ -139,14 +139,12 @@ def test_a_second_up_changes_nothing_and_a_port_that_is_taken_is_told_with_its_h
 def test_a_schedule_is_added_listed_paused_and_resumed(upped: Upped) -> None:
     upped.experiment("nightly", 'echo "y=$TRIALFLOW_PARAM_X"\n', budget=2)
     assert upped.type("schedule", "add", "--cron", "99 * * * *")[0] == 2
-    assert upped.type("schedule", "add", "--cron", "* * * * *", "--timezone", "Mars/Base")[0] == 2
     code, _, said = upped.type("schedule", "add", "--cron", "* * * * *", "--timezone", "Europe/Berlin")
     assert code == 0 and "schedule nightly was added" in said
     assert upped.type("schedule", "pause", "nightly")[0] == 0
     (one,) = json.loads(upped.type("schedule", "list", "-o", "json")[1])
     assert one["name"] == "nightly" and one["timezone"] == "Europe/Berlin" and not one["active"]
     assert upped.type("schedule", "resume", "nightly")[0] == 0
-    assert upped.type("schedule", "show", "nope")[0] == 2
 
 
 def test_the_same_command_twice_follows_one_flow_run_in_the_shell_of_the_first(upped: Upped) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from deployments.worker import SERVICE_URL
 from trialflow.embedded import (
     Keeper,
     Lease,
@@ -62,11 +63,12 @@ class Holding:
         if owns:
             url, ui_url = f"{leases[-1].url}/api", leases[-1].url
         assert url is not None
-        worker = Program("the worker", self._command(), self.home.make(self.home.logs) / "worker.log", self._variables(url, owns))
+        service_url = named or leases[0].url
+        variables = self._variables(url, None if named or not owns else service_url, owns)
+        worker = Program("the worker", self._command(), self.home.make(self.home.logs) / "worker.log", variables)
         self._keeper = Keeper(worker, self._tell)
         await self._keeper.start()
         self._beside.append(asyncio.create_task(self._keeper.keep()))
-        service_url = named or leases[0].url
         facts = Standing(os.getpid(), url, ui_url or url.removesuffix("/api"), service_url, owns, self.queue, time.time())
         publish_standing(self.home, facts)
         return facts
@@ -122,10 +124,11 @@ class Holding:
         # -P: no folder of the user's is searched for modules. It is not handed on to what the flow starts, unlike the variable.
         return (sys.executable, "-P", "-m", "deployments.worker", self.queue)
 
-    def _variables(self, url: str, owns: bool) -> dict[str, str]:
+    def _variables(self, url: str, service_url: str | None, owns: bool) -> dict[str, str]:
         from trialflow.api.session import Session, _prefect_variables
 
         mine = _prefect_variables(Session(self.home, url, url, True)) if owns else {}
+        mine = {**mine, **({SERVICE_URL: service_url} if service_url else {})}
         return {**os.environ, **WORKER_VARIABLES, **mine, "TRIALFLOW_HOME": str(self.home.root), **python_path()}
 
 

@@ -94,7 +94,8 @@ def tell_standing(found: "Standing") -> None:
 
 def _detached(home: Home, port: int | None) -> int:
     """Start the same command in a session of its own, and return when everything is up."""
-    from trialflow.embedded import is_rising, standing
+    from trialflow.embedded import holder_of, is_rising, standing
+    from trialflow.embedded.servers import PREFECT_PORT
 
     log = home.make(home.logs) / "up.log"
     begin = log.stat().st_size if log.exists() else 0
@@ -115,6 +116,8 @@ def _detached(home: Home, port: int | None) -> int:
     if found is None:
         raise TrialflowError(f"it is not up after {WAIT_SECONDS:.0f} s", hint=f"look at {log}; `trialflow down` ends it")
     say(f"up; the log is {log}")
+    if port is None and found.owns_prefect and not found.ui_url.endswith(f":{PREFECT_PORT}"):
+        say(f"port {PREFECT_PORT} is taken by {holder_of(PREFECT_PORT) or 'another process'}, so another one is used")
     tell_standing(found)
     return 0
 
