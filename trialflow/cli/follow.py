@@ -12,6 +12,7 @@ from uuid import UUID
 
 import click
 
+from trialflow.cli.best import show_summary
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.prefect_client import open_client
 from trialflow.cli.terminal.messages import next_commands, say
@@ -85,8 +86,6 @@ async def _trigger(
 
 
 async def _follow(session: "Session", identifier: str | None, project: str | None, output: str) -> int:
-    from trialflow.cli.optimize import show_summary
-
     async with open_client() as client:
         flow_run_id = await _flow_run_of(client, identifier, project)
         say(f"watch: {session.ui_url}/runs/flow-run/{flow_run_id}")

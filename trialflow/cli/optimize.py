@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trialflow.cli.best import show_summary
 from trialflow.cli.options import (
     MODEL_COMMAND,
     Decorator,
@@ -22,7 +23,7 @@ from trialflow.cli.options import (
     source_file_option,
 )
 from trialflow.cli.terminal.messages import next_commands, say, warn
-from trialflow.cli.terminal.output import output_option, show
+from trialflow.cli.terminal.output import output_option
 from trialflow.errors import ExperimentFailed, TrialflowError
 from trialflow.results.text import progress
 
@@ -195,14 +196,6 @@ def say_stopped(board: "Board", again: str) -> None:
     else:
         say("stopped before work on the experiment began; nothing is lost")
         next_commands([again])
-
-
-def show_summary(summary: dict[str, Any], output: str) -> None:
-    """Show the best of an experiment."""
-    best = summary["best"]
-    if best or output != "table":
-        rows = [[one["id"], one["values"], one["assignments"]] for one in best]
-        show(summary, output=output, names=[str(one["id"]) for one in best], columns=["BEST", "METRICS", "ASSIGNMENTS"], rows=rows)
 
 
 def _show_end(ended: dict[str, Any], asked: Asked, command: tuple[str, ...]) -> None:
