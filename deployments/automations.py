@@ -57,7 +57,7 @@ def automations(optimize: "UUID") -> list["AutomationCore"]:
             posture=Posture.Proactive,
             within=SILENT,
         ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="nothing was heard of it for 90 s")],
+        actions=[ChangeFlowRunState(name=None, state=StateType.CRASHED, message="nothing was heard of it for 90 s", force=False)],
     )
     resumed = AutomationCore(
         name=RESUMED,
@@ -73,7 +73,15 @@ def automations(optimize: "UUID") -> list["AutomationCore"]:
             posture=Posture.Reactive,
             threshold=1,
         ),
-        actions=[RunDeployment(deployment_id=optimize, parameters={name: _same(name) for name in PARAMETERS}, schedule_after=PAUSE)],
+        actions=[
+            RunDeployment(
+                source="selected",
+                deployment_id=optimize,
+                parameters={name: _same(name) for name in PARAMETERS},
+                job_variables=None,
+                schedule_after=PAUSE,
+            )
+        ],
     )
     return [lost, resumed]
 

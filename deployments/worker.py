@@ -103,7 +103,7 @@ async def _work(queue: str, stopping: asyncio.Event, on_started: Any) -> None:
         print(f"while it ended: {error}", file=sys.stderr)
 
 
-def direct_worker() -> "type[ProcessWorker[Any, Any, Any]]":
+def direct_worker() -> "type[ProcessWorker]":
     """Prefect's process worker, which starts a flow run in one process instead of two: there is nothing to fetch or to install for ours."""
     from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 
@@ -126,7 +126,7 @@ def direct_worker() -> "type[ProcessWorker[Any, Any, Any]]":
     return Worker
 
 
-async def end_flow_runs(worker: "ProcessWorker[Any, Any, Any]", working: "asyncio.Task[None]", seconds: float = END_SECONDS) -> None:
+async def end_flow_runs(worker: "ProcessWorker", working: "asyncio.Task[None]", seconds: float = END_SECONDS) -> None:
     """Ask every flow run of this worker to end, and wait until all have: they stop their models, and tell Prefect."""
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error):

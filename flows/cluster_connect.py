@@ -58,7 +58,7 @@ async def cluster_connect(cluster: ClusterToConnect, install: bool = True) -> di
 
 
 async def _described(wanted: ClusterToConnect) -> Cluster:
-    facts = {name: getattr(wanted, name) for name in ("registry", "namespace", "api_url")}
+    facts: dict[str, Any] = {name: getattr(wanted, name) for name in ("registry", "namespace", "api_url")}
     if wanted.provider == "aws":
         keys = await keys_of_block(wanted.credentials) if wanted.credentials else None
         request = ConnectRequest(wanted.name, "aws", region=wanted.region, keys=keys, **facts)
@@ -77,7 +77,7 @@ async def _known(name: str) -> Cluster | None:
         return None
 
 
-async def _of_prefects_block(wanted: ClusterToConnect, name: str, facts: dict[str, str | None]) -> Cluster:
+async def _of_prefects_block(wanted: ClusterToConnect, name: str, facts: dict[str, Any]) -> Cluster:
     """The cluster of a block of prefect-kubernetes. Its kubeconfig is read by the same rules as a file."""
     from prefect_kubernetes.credentials import KubernetesClusterConfig  # half a second, and most clusters need it not
 
