@@ -13,8 +13,10 @@ import time
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psutil
 import pytest
@@ -139,7 +141,8 @@ def test_a_second_up_changes_nothing_and_a_port_that_is_taken_is_told_with_its_h
 def test_a_schedule_is_added_listed_paused_and_resumed(upped: Upped) -> None:
     upped.experiment("nightly", 'echo "y=$TRIALFLOW_PARAM_X"\n', budget=2)
     assert upped.type("schedule", "add", "--cron", "99 * * * *")[0] == 2
-    code, _, said = upped.type("schedule", "add", "--cron", "* * * * *", "--timezone", "Europe/Berlin")
+    soon = datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(minutes=2)
+    code, _, said = upped.type("schedule", "add", "--cron", f"{soon.minute} {soon.hour} * * *", "--timezone", "Europe/Berlin")
     assert code == 0 and "schedule nightly was added" in said
     assert upped.type("schedule", "pause", "nightly")[0] == 0
     (one,) = json.loads(upped.type("schedule", "list", "-o", "json")[1])
