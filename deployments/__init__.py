@@ -1,1 +1,4 @@
-"""Deployments beside those of prefect.yaml: manifests for a server of one's own will be here."""
+"""What can be triggered: a deployment of every operation, declared once. `prefect.yaml`, `trialflow deploy` and `trialflow up` are made from it.
+
+This room knows the flows and Prefect's API, and nothing of how a flow does its work or of the command line.
+"""

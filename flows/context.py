@@ -9,8 +9,9 @@ from flows.cancelling import stopping_in_order
 from flows.cluster import OnCluster, cluster_computes
 from tasks.context import FlowContext
 from tasks.experiments.address import open_service
+from tasks.experiments.announcing import announced
 from tasks.experiments.ownership import service_key
-from tasks.local import LocalComputes
+from tasks.local import LocalComputes, shell_of
 from tasks.model_secrets import secrets_of_model
 from tasks.projects import folder_id, model_folder, project_id
 from tasks.source import whole_source
@@ -39,12 +40,14 @@ async def open_flow(
     home = Home.from_environment()
     identifier = str(flow_run.id) if flow_run.id else None
     async with AsyncExitStack() as held:
+        held.enter_context(announced(identifier))
         stop = await held.enter_async_context(stopping_in_order())
         client, token = await held.enter_async_context(open_service(home, service))
         named = project_id(project, folder)
         root = home.make(home.training_runs) / service_key(home, client.url)
         if cluster is None:
-            computes = LocalComputes(root, api_url=client.url, api_token=token, keys=await secrets_of_model(None))
+            shell = shell_of(home, folder) if deployment.id else None
+            computes = LocalComputes(root, api_url=client.url, api_token=token, keys=await secrets_of_model(None), environment=shell)
         else:
             opened = cluster_computes(cluster, run, folder, root=root, token=token, flow_run=identifier)
             computes = await held.enter_async_context(opened)

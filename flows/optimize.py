@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed
 from pydantic import BaseModel, Field
 
+from flows.cancelling import is_suspended
 from flows.cluster import OnCluster
 from flows.context import open_flow
 from flows.ending import beside, errors_as_states, tag_flow_run
@@ -17,15 +18,15 @@ from flows.working import Effort, Work
 from tasks.compute import Scope
 from tasks.context import FlowContext
 from tasks.experiments.artifacts import ArtifactReporter
-from tasks.experiments.ownership import Owner, claim, creating
+from tasks.experiments.ownership import AlreadyWorkedOn, Owner, claim, creating
 from tasks.experiments.resume import experiment_key, new_uid, plan, with_flow_run
+from tasks.experiments.summary import summary_of
 from tasks.experiments.tally import Tally, result_line
 from tasks.experiments.worker_lease import hold_lease
 from tasks.steps import run_logger
 from trialflow.errors import ExperimentFailed, TrialflowError
 from trialflow.events import Event, tell
 from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, OWNER, SAME, UID, uid_of
-from trialflow.metrics import values_of
 from trialflow.specs import ExperimentSpec, FlowRunSpec
 
 
@@ -41,10 +42,10 @@ class Options(BaseModel):
         title="When the same experiment is finished",
         description="`new` starts another one, as a schedule wants it; `report` shows its result.",
     )
-    when_busy: Literal["fail", "wait"] = Field(
+    when_busy: Literal["fail", "skip", "wait"] = Field(
         default="fail",
         title="When someone else works on the experiment",
-        description="`fail` says who; `wait` waits for the end of that work.",
+        description="`fail` says who; `skip` completes without doing anything; `wait` waits for the end of that work.",
     )
 
 
@@ -82,18 +83,30 @@ async def optimize(
                 if uid := uid_of(found):
                     await context.computes.sweep(uid)
                 return await _finish(context, found, resumed)
-            owner = Owner.of_this_process(context.flow_run_id)
-            async with (
-                hold_lease(context.client, context.home, found["id"], owner, on_stop=context.stop, when_busy=options.when_busy) as lease,
-                claim(context.home, context.client.url, found["id"], owner),
-            ):
-                metadata = _metadata(experiment, found, owner, context)
-                await context.client.update_experiment(found["id"], {"metadata": metadata})
-                found = {**found, "metadata": metadata}
-                async with context.computes.open(Scope(metadata[UID], experiment_id=str(found["id"]))) as compute:
-                    work = Work(context, compute, found, lease, Effort(options.canary, options.stop_after_failures))
-                    await work.begin(resumed)
-                    return await show_end(work, resumed)
+            try:
+                return await _hold_and_work(context, experiment, found, options, resumed)
+            except AlreadyWorkedOn as busy:
+                if options.when_busy != "skip":
+                    raise
+                return Completed(name="Skipped", message=f"left out: {busy.message}")
+
+
+async def _hold_and_work(context: FlowContext, spec: ExperimentSpec, found: dict[str, Any], options: Options, resumed: str) -> State:
+    """Work on an experiment as its only worker. Raises `AlreadyWorkedOn`."""
+    client, identifier = context.client, found["id"]
+    owner = Owner.of_this_process(context.flow_run_id)
+    when_busy = "wait" if options.when_busy == "wait" else "fail"
+    async with (
+        hold_lease(client, context.home, identifier, owner, on_stop=context.stop, when_busy=when_busy) as lease,
+        claim(context.home, client.url, identifier, owner),
+    ):
+        metadata = _metadata(spec, found, owner, context)
+        await client.update_experiment(identifier, {"metadata": metadata})
+        found = {**found, "metadata": metadata}
+        async with context.computes.open(Scope(metadata[UID], experiment_id=str(identifier))) as compute:
+            work = Work(context, compute, found, lease, Effort(options.canary, options.stop_after_failures))
+            await work.begin(resumed)
+            return await show_end(work, resumed)
 
 
 async def find_experiment(context: FlowContext, spec: ExperimentSpec, options: Options) -> tuple[dict[str, Any], str]:
@@ -137,6 +150,9 @@ async def show_end(work: Work, resumed: str) -> State:
     try:
         await work.to_the_end()
     except asyncio.CancelledError:
+        if is_suspended():
+            run_logger().info("suspended: what runs goes on, and is adopted when the flow run is resumed")
+            raise
         run_logger().warning("stopped: %s training runs were ended; they are launched again when the experiment goes on", work.tuning.stopped)
         with contextlib.suppress(TrialflowError):  # the service may be why it was cancelled
             runs = await client.runs(work.context.project, experiment_id=identifier)
@@ -167,16 +183,6 @@ async def _finish(
     if reporter is not None:
         await reporter.finish(runs, best)
     now = await client.experiment(identifier)
-    summary = {
-        "experiment": str(now["id"]),
-        "name": now["name"],
-        "budget": now.get("budget"),
-        "done": now["progress"]["finished_run_count"],
-        "lost": tally.lost,
-        "failed": tally.failed,
-        "stopped": tally.stopped,
-        "space_exhausted": is_exhausted,
-        "best": [{"id": one["id"], "assignments": one["assignments"], "values": values_of(one)} for one in best],
-    }
+    summary = summary_of(now, runs, best, is_exhausted=is_exhausted)
     tell(Event("ended", facts={"summary": summary, "resumed": resumed}))
     return Completed(message=result_line(now, tally, best), data=summary)

@@ -5,6 +5,8 @@ import string
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from prefect.exceptions import Pause
+
 from flows.execution import Chain, Execution
 from flows.slots import END_SECONDS, keep_full
 from tasks.compute import label_of
@@ -113,7 +115,7 @@ class Tuning:
         self._on_observed()
 
     async def _stop(self, error: BaseException) -> bool:
-        if self._is_leaving or isinstance(error, (*UNAVAILABLE, LeaseLost)):
+        if self._is_leaving or isinstance(error, (*UNAVAILABLE, LeaseLost, Pause)):
             return False
         try:
             self.stopped = await self.execution.stop()

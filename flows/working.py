@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from flows.cancelling import is_suspended
 from flows.execution import Chain
 from flows.tuning import Tuning
 from tasks.compute import Compute
@@ -127,6 +128,8 @@ async def _until_ended(tuning: Tuning, lease: WorkerLease, on_observed: Callable
         try:
             await asyncio.wait({work} if lease.lost.done() else {work, lease.lost}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
+            if is_suspended():
+                tuning.leave()
             work.cancel()
             continue
         if lease.lost.done() and not work.done():

@@ -15,10 +15,13 @@ from tasks.experiments.ledger import Ledger
 from tasks.experiments.tally import Tally
 from trialflow.metadata_keys import REASON
 from trialflow.metrics import values_of
+from trialflow.results.best import is_better, optimized
 from trialflow.results.facts import lost_of, state_of, stopped_early
-from trialflow.results.report import report
+from trialflow.results.report import escaped, report
 
 EVERY_SECONDS = 2.0
+MOST_BEST = 10
+MOST_NAMED = 10
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +60,10 @@ class ArtifactReporter:
         await self._show_progress()
         if rows := table_rows(runs):
             await acreate_table_artifact(table=rows, key=f"{self.key}-training-runs", description=f"Experiment {self.experiment['id']}")
+        if rows := best_rows(self.experiment["metrics"], runs, best):
+            await acreate_table_artifact(table=rows, key=f"{self.key}-best", description=f"The best of experiment {self.experiment['id']}")
         text = report(self.experiment, best, **asdict(Tally.of(runs)))
-        await acreate_markdown_artifact(markdown=text, key=f"{self.key}-report")
+        await acreate_markdown_artifact(markdown="\n".join([text, *trouble_lines(runs)]), key=f"{self.key}-report")
 
     async def _show_progress(self) -> None:
         self._updated = self._clock()
@@ -76,6 +81,33 @@ async def _kept_going(showing: Awaitable[None]) -> None:
         await showing
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost a training run
         logger.warning("Prefect's server did not take what it shows of the experiment: %s", error or type(error).__name__)
+
+
+def best_rows(metrics: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]], best: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row for each of the best training runs, the best one first: at most ten, or all of the Pareto front if several metrics are optimized."""
+    named = optimized(metrics)
+    if len(named) != 1:
+        return table_rows(best)
+    name, sign = named[0]["name"], 1 if named[0].get("objective") == "minimize" else -1
+    good = [run for run in runs if run["state"] == "completed" and is_better(metrics, values_of(run), None)]
+    found = sorted(good, key=lambda run: sign * values_of(run)[name])[:MOST_BEST]
+    return [row for run in found for row in table_rows([run])]
+
+
+def trouble_lines(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What failed and what was lost, as markdown: grouped by the reason, the most frequent one first. Nothing if all went well."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for run in sorted(runs, key=lambda run: int(run["id"])):
+        reason = str((run.get("dev_metadata") or {}).get(REASON) or "no reason was given")
+        for what in (["failed"] if run["state"] == "failed" else []) + (["lost and launched again"] if lost_of([run]) else []):
+            groups.setdefault((what, reason), []).append(str(run["id"]))
+    if not groups:
+        return []
+    rows = []
+    for (what, reason), ids in sorted(groups.items(), key=lambda item: -len(item[1])):
+        shown = ", ".join(ids[:MOST_NAMED]) + (f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else "")
+        rows.append(f"| {len(ids)} | {what} | {escaped(reason)} | {shown} |")
+    return ["", "## What went wrong", "", "| count | | reason | training runs |", "|---|---|---|---|", *rows]
 
 
 def table_rows(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

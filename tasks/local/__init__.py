@@ -4,5 +4,6 @@ This room knows processes, folders and locks; it knows nothing of experiments or
 """
 
 from tasks.local.compute import LocalCompute, LocalComputes
+from tasks.local.shell import keep_shell, shell_of
 
-__all__ = ["LocalCompute", "LocalComputes"]
+__all__ = ["LocalCompute", "LocalComputes", "keep_shell", "shell_of"]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import trialflow.launcher
 from tasks.compute import Attempt, Exit, Report, Scope
@@ -38,15 +39,24 @@ class LocalCompute:
     """Executes training runs as processes of this machine. `root` holds a folder for each: `ROOT/<training run>/<attempt>`.
 
     `api_url` and `api_token` are for the launchers' relays; the models never see them. `keys` are secrets that the models get;
-    no file has them. Files are readable by the user alone.
+    no file has them. Files are readable by the user alone. `environment` is what the models' own is made from: that of this process by default.
     """
 
-    def __init__(self, root: Path, *, api_url: str, api_token: str, keys: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        api_url: str,
+        api_token: str,
+        keys: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.root = root.absolute()
         self._upstream = {"TRIALFLOW_UPSTREAM_URL": api_url, "TRIALFLOW_UPSTREAM_TOKEN": api_token}
         if path := socket_of(Home.from_environment(), api_url):
             self._upstream["TRIALFLOW_UPSTREAM_SOCKET"] = str(path)
         self._keys = dict(keys or {})
+        self._environment = environment
         self._started: dict[Path, subprocess.Popen[bytes]] = {}
 
     def folder(self, attempt: Attempt) -> AttemptFolder:
@@ -128,7 +138,8 @@ class LocalCompute:
 
     async def _start(self, folder: AttemptFolder, attempt: Attempt) -> None:
         reader, writer = os.pipe()
-        environment = {name: value for name, value in os.environ.items() if name not in OURS}
+        given = os.environ if self._environment is None else self._environment
+        environment = {name: value for name, value in given.items() if name not in OURS}
         try:
             with open(folder.launcher_log, "ab") as said:
                 self._started[folder.path] = subprocess.Popen(
@@ -203,8 +214,8 @@ class LocalCompute:
 class LocalComputes:
     """This machine as a place for training runs: one compute serves every scope, for what it starts needs nothing beside it."""
 
-    def __init__(self, root: Path, *, api_url: str, api_token: str, keys: Mapping[str, str] | None = None) -> None:
-        self._compute = LocalCompute(root, api_url=api_url, api_token=api_token, keys=keys)
+    def __init__(self, root: Path, **options: Any) -> None:
+        self._compute = LocalCompute(root, **options)
 
     @contextlib.asynccontextmanager
     async def open(self, scope: Scope) -> AsyncIterator[LocalCompute]:

@@ -1,13 +1,11 @@
 """The parameters of a deployment, made of a folder's files."""
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from deployments.parameters import parameters
 from trialflow.errors import InvalidInput
@@ -36,12 +34,3 @@ def test_a_folder_without_files_is_an_error_for_people(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "deployments.parameters", tmp_path], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and not done.stdout
     assert done.stderr.startswith("error: ") and "run.yml" in done.stderr and "Traceback" not in done.stderr
-
-
-def test_every_flow_is_deployed_under_its_name() -> None:
-    flows = {match[1] for path in (ROOT / "flows").glob("*.py") for match in re.finditer(r'@flow\(name="([^"]+)"', path.read_text())}
-    deployed = {one["name"]: one["entrypoint"] for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
-    assert set(deployed) == flows and "optimize" in flows
-    for name, entrypoint in deployed.items():
-        path, function = entrypoint.split(":")
-        assert f'@flow(name="{name}"' in (ROOT / path).read_text() and f"async def {function}(" in (ROOT / path).read_text()

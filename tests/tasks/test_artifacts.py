@@ -95,3 +95,32 @@ def test_the_last_state_of_a_flow_run_says_the_result(budget: int | None, tally:
 def test_several_optimized_metrics_have_several_best_training_runs() -> None:
     metrics = [{"name": "y", "strategy": "optimize"}, {"name": "z", "strategy": "optimize"}]
     assert result_line({"budget": 2, "metrics": metrics}, Tally(done=2), [RUN, EARLY]) == "2 of 2, best training runs 7, 8"
+
+
+def ended(number: int, state: str, value: float | None = None, **kept: object) -> dict[str, object]:
+    values = {} if value is None else {"y": {"value": value}}
+    return {"id": str(number), "name": f"run-{number}", "state": state, "assignments": {"x": number}, "values": values, "dev_metadata": kept}
+
+
+def test_the_best_training_runs_come_first_and_those_beyond_a_threshold_not_at_all() -> None:
+    runs = [ended(1, "completed", 0.5), ended(2, "failed"), ended(3, "completed", 0.1), ended(4, "completed", 0.9)]
+    assert [row["training run"] for row in artifacts.best_rows([{"name": "y"}], runs, [])] == ["4", "1", "3"]
+    assert [row["training run"] for row in artifacts.best_rows([{"name": "y", "objective": "minimize"}], runs, [])] == ["3", "1", "4"]
+    assert [row["training run"] for row in artifacts.best_rows([{"name": "y", "threshold": 0.3}], runs, [])] == ["4", "1"]
+    assert [row["training run"] for row in artifacts.best_rows([{"name": "y"}, {"name": "z"}], runs, runs[2:3])] == ["3"]
+
+
+def test_failures_are_grouped_by_their_reason_the_most_frequent_first() -> None:
+    runs = [ended(1, "failed", trialflow_reason="exit code 1"), *(ended(n, "failed", trialflow_reason="out of | memory") for n in range(2, 15))]
+    lines = artifacts.trouble_lines(runs)
+    assert r"| 13 | failed | out of \| memory | 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 3 more |" in lines
+    assert lines.index("| 1 | failed | exit code 1 | 1 |") == len(lines) - 1
+
+
+def test_nothing_is_said_of_trouble_where_there_was_none() -> None:
+    assert artifacts.trouble_lines([ended(1, "completed", 0.5)]) == []
+
+
+def test_what_was_lost_and_launched_again_is_told_beside_what_failed() -> None:
+    lines = artifacts.trouble_lines([ended(1, "completed", 0.5, trialflow_lost=2, trialflow_reason="its node went away")])
+    assert "| 1 | lost and launched again | its node went away | 1 |" in lines

@@ -3,12 +3,13 @@
 import asyncio
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from trialflow.cli.best import show_summary
 from trialflow.cli.options import (
     MODEL_COMMAND,
     Decorator,
@@ -22,11 +23,13 @@ from trialflow.cli.options import (
     source_file_option,
 )
 from trialflow.cli.terminal.messages import next_commands, say, warn
-from trialflow.cli.terminal.output import output_option, show
+from trialflow.cli.terminal.output import output_option
 from trialflow.errors import ExperimentFailed, TrialflowError
 
 if TYPE_CHECKING:
     from flows.cluster import OnCluster
+    from trialflow.cli.triggering import Order
+    from trialflow.embedded import Standing
     from trialflow.results.board import Board
     from trialflow.specs import RunSpec
 
@@ -43,6 +46,7 @@ class Asked:
     canary: bool
     stop_after_failures: int
     output: str
+    detach: bool = False
 
     @property
     def how(self) -> dict[str, Any]:
@@ -64,6 +68,7 @@ OPTIONS: tuple[Decorator, ...] = (
         show_default=True,
         help="Stop after this many failures in a row; 0 for never.",
     ),
+    click.option("-d", "--detach", is_flag=True, help="Leave the experiment to `trialflow up`, and return at once."),
     output_option,
 )
 
@@ -96,6 +101,10 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], on_cluster: 
     source = read_source(asked.source_file, directory)
     spec = load_experiment(asked.experiment_file)
 
+    from trialflow.cli.triggering import Order, triggers
+
+    if found := triggers(detach=asked.detach):
+        return _trigger(found, Order(spec, run, asked.project, directory, source), asked, command, on_cluster)
     from trialflow.cli.session import flow_session
 
     with flow_session() as session:
@@ -142,6 +151,17 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], on_cluster: 
     return 0
 
 
+def _trigger(found: "Standing", order: "Order", asked: Asked, command: tuple[str, ...], on_cluster: "Callable[[], OnCluster] | None") -> int:
+    """Leave the work to `trialflow up`, and follow it."""
+    from trialflow.cli.follow import trigger_and_follow
+
+    def ended(facts: dict[str, Any]) -> None:
+        _show_end(facts, asked, command)
+
+    options = {**asked.how, "when_finished": "report"}
+    return trigger_and_follow(found, replace(order, options=options), on_cluster, always_new=asked.new, detach=asked.detach, show_end=ended)
+
+
 def _say_begin(event: Any, ui_url: str) -> None:
     from trialflow.results.board import begin_line
 
@@ -184,12 +204,8 @@ def _show_end(ended: dict[str, Any], asked: Asked, command: tuple[str, ...]) -> 
         say(f'experiment {identifier} "{summary["name"]}" is finished; raise `budget` to continue it, or start a new one with --new')
     elif summary["space_exhausted"]:
         say("space exhausted: every point has been tried, so the rest of the budget is not needed")
-    best = summary["best"]
-    if best or asked.output != "table":
-        rows = [[one["id"], one["values"], one["assignments"]] for one in best]
-        names = [str(one["id"]) for one in best]
-        show(summary, output=asked.output, names=names, columns=["BEST", "METRICS", "ASSIGNMENTS"], rows=rows)
-    if not best:
+    show_summary(summary, asked.output)
+    if not summary["best"]:
         reason = asyncio.run(_no_best(identifier))
         if isinstance(reason, ExperimentFailed):
             raise reason

@@ -40,11 +40,11 @@ def service_server(home: Home) -> Server:
     return Server("the service", folder, _command("service", home), home.logs / "service.log", ports, environment=_environment())
 
 
-def prefect_server(home: Home) -> Server:
-    """A Prefect server with its UI over SQLite in `home`, at port 4200 if that is free. It asks for its own token."""
+def prefect_server(home: Home, port: int | None = None) -> Server:
+    """A Prefect server with its UI over SQLite in `home`, at `port`, by default 4200 if that is free. It asks for its own token."""
     home.make(home.prefect)
     folder = home.make(home.servers) / "prefect"
-    ports = (PREFECT_PORT, *last_port(folder), 0)
+    ports = (PREFECT_PORT, *last_port(folder), 0) if port is None else (port,)
     return Server("a Prefect server", folder, _command("prefect", home), home.logs / "prefect-server.log", ports, SHOWS_NICE, _environment())
 
 
@@ -68,6 +68,24 @@ def last_port(folder: Path) -> tuple[int, ...]:
 
 def _command(name: str, home: Home) -> tuple[str, ...]:
     return (sys.executable, "-m", "trialflow.embedded.serving", name, str(home.root))
+
+
+def holder_of(port: int) -> str | None:
+    """Who listens at a port of this machine, for people: a process and its command as far as they can be seen. None if nobody does."""
+    import psutil
+
+    try:
+        found = [one for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port]
+    except psutil.AccessDenied:  # macOS tells only root
+        return "another process"
+    if not found:
+        return None
+    if not found[0].pid:
+        return "a process of another user"
+    try:
+        return f"process {found[0].pid} ({' '.join(psutil.Process(found[0].pid).cmdline())[:60]})"
+    except psutil.Error:
+        return f"process {found[0].pid}"
 
 
 def _environment() -> dict[str, str]:

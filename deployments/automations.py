@@ -1,0 +1,93 @@
+"""Automations for flow runs that nobody is at work on any more: one calls them crashed, one has an experiment go on.
+
+A process that is killed together with its worker says nothing, and Prefect would call its flow run running for ever.
+"""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from deployments.declared import OPTIMIZE, TAG
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from prefect.client.orchestration import PrefectClient
+    from prefect.events.schemas.automations import AutomationCore
+
+HEARTBEAT = "prefect.flow-run.heartbeat"
+HEARTBEAT_SECONDS = 30
+"""How often a flow run of `trialflow up` says that it is at work (PREFECT_FLOWS_HEARTBEAT_FREQUENCY)."""
+SILENT = timedelta(seconds=90)
+ENDS = frozenset(f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended", "AwaitingRetry"))
+LOST, RESUMED = "trialflow: a flow run that is silent has crashed", "trialflow: an experiment whose flow run crashed goes on"
+PAUSE = timedelta(seconds=20)
+PARAMETERS = ("experiment", "run", "project", "directory", "service", "source", "cluster", "options")
+
+
+async def ensure_automations(client: "PrefectClient") -> None:
+    """Make both, or bring them up to date. One that somebody has switched off stays off."""
+    deployment = await client.read_deployment_by_name(OPTIMIZE.full_name)
+    for wanted in automations(deployment.id):
+        found = await client.read_automations_by_name(wanted.name)
+        if not found:
+            await client.create_automation(wanted)
+            continue
+        kept, *doubles = found
+        await client.update_automation(kept.id, wanted.model_copy(update={"enabled": kept.enabled}))
+        for one in doubles:
+            await client.delete_automation(one.id)
+
+
+def automations(optimize: "UUID") -> list["AutomationCore"]:
+    """Both automations; `optimize` is the deployment that an experiment goes on with."""
+    from prefect.client.schemas.objects import StateType
+    from prefect.events.actions import ChangeFlowRunState, RunDeployment
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+
+    ours: dict[str, Any] = {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}
+    lost = AutomationCore(
+        name=LOST,
+        description="Its process and its worker were killed, or the machine stopped. Models may still run: the next flow run adopts them.",
+        tags=[TAG],
+        trigger=EventTrigger(  # type: ignore[call-arg]
+            match_related=ours,  # type: ignore[arg-type]
+            after={HEARTBEAT},
+            expect={HEARTBEAT, *ENDS},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            within=SILENT,
+        ),
+        actions=[ChangeFlowRunState(name=None, state=StateType.CRASHED, message="nothing was heard of it for 90 s", force=False)],
+    )
+    resumed = AutomationCore(
+        name=RESUMED,
+        description="The same parameters again: the experiment resumes where it stopped, and adopts training runs that still run.",
+        tags=[TAG],
+        trigger=EventTrigger(  # type: ignore[call-arg]
+            match={"prefect.resource.id": "prefect.flow-run.*", "prefect.resource.name": "optimize *"},  # type: ignore[arg-type]
+            match_related=ours,  # type: ignore[arg-type]
+            # One that crashes before it was at work would only crash again.
+            after={HEARTBEAT},
+            expect={"prefect.flow-run.Crashed"},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
+        actions=[
+            RunDeployment(
+                source="selected",
+                deployment_id=optimize,
+                parameters={name: _same(name) for name in PARAMETERS},
+                job_variables=None,
+                schedule_after=PAUSE,
+            )
+        ],
+    )
+    return [lost, resumed]
+
+
+def _same(name: str) -> dict[str, Any]:
+    """A parameter of the flow run that crashed, as a template that Prefect fills in; one that it was not given stays at its default."""
+    default = "{}" if name == "options" else "none"
+    template = f"{{{{ flow_run.parameters.{name} | default({default}) | tojson }}}}"
+    return {"__prefect_kind": "json", "value": {"__prefect_kind": "jinja", "template": template}}

@@ -1,0 +1,98 @@
+"""Register at a Prefect server what trialflow has: the work pool, the deployments, the block types. Done again, it changes nothing."""
+
+import contextlib
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from deployments.declared import DEPLOYMENTS, POOL, TAG, Deployment
+from deployments.schema import form_of
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from prefect.client.orchestration import PrefectClient
+
+BLOCKS = ("blocks.cluster.TrialflowCluster", "blocks.service.TrialflowService", "blocks.registry.ImageRegistry")
+
+
+async def register(client: "PrefectClient") -> list[str]:
+    """Register everything. Returns the full names of the deployments. Raises what Prefect's client does."""
+    await ensure_pool(client)
+    for path in BLOCKS:
+        await load(path).register_type_and_schema(client=client)
+    for one in DEPLOYMENTS:
+        await register_deployment(client, one)
+    return [one.full_name for one in DEPLOYMENTS]
+
+
+async def ensure_pool(client: "PrefectClient") -> None:
+    """Make the work pool if there is none. One of another type is left as it is."""
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+    from prefect.workers.process import ProcessWorker
+
+    try:
+        await client.read_work_pool(POOL)
+    except ObjectNotFound:
+        template = ProcessWorker.get_default_base_job_template()
+        about = "Executes trialflow's flows as processes on the machine of the worker."
+        try:
+            await client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template, description=about))
+        except ObjectAlreadyExists:
+            pass  # made by another one meanwhile
+
+
+async def ensure_queue(client: "PrefectClient", queue: str) -> None:
+    """Make the work queue of a machine, if there is none: what is triggered there has its files there."""
+    from prefect.exceptions import ObjectAlreadyExists
+
+    with contextlib.suppress(ObjectAlreadyExists):
+        await client.create_work_queue(name=queue, work_pool_name=POOL, description="Flow runs that need files of one machine.")
+
+
+async def register_deployment(
+    client: "PrefectClient",
+    one: Deployment,
+    *,
+    parameters: dict[str, Any] | None = None,
+    schedules: list[Any] | None = None,
+    name: str | None = None,
+    tags: tuple[str, ...] = (),
+    queue: str | None = None,
+) -> "UUID":
+    """Register one deployment, or bring it up to date. With a `name` of its own it is another deployment of the same flow, with `parameters`."""
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
+    from prefect.client.schemas.schedules import CronSchedule
+    from prefect.utilities.callables import parameter_schema
+
+    import trialflow
+
+    flow = load(one.entrypoint)
+    schema = parameter_schema(flow).model_dump(exclude_unset=True)
+    if schedules is None and one.cron is not None:
+        schedules = [DeploymentScheduleCreate(schedule=CronSchedule(cron=one.cron, timezone="UTC"), active=True, slug=one.name)]
+    limited = one.limit is not None
+    return await client.create_deployment(
+        flow_id=await client.create_flow_from_name(flow.name),
+        name=name or one.name,
+        version=trialflow.__version__,
+        description=one.description,
+        tags=[TAG, *tags],
+        entrypoint=one.entrypoint,
+        parameters=parameters or {},
+        parameter_openapi_schema=form_of(schema),
+        enforce_parameter_schema=True,
+        schedules=schedules,
+        concurrency_limit=one.limit,
+        concurrency_options=ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW) if limited else None,
+        work_pool_name=POOL,
+        work_queue_name=queue,
+        pull_steps=[],
+    )
+
+
+def load(path: str) -> Any:
+    """What a dotted path names."""
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)

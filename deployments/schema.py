@@ -1,0 +1,66 @@
+"""The parameters of a flow as JSON Schema: what the UI makes a form of, and the server validates."""
+
+from collections.abc import Mapping
+from typing import Any
+
+WORDS = {"url": "URL", "api": "API", "id": "ID", "aws": "AWS"}
+
+
+FOLDER = "directory"
+"""The parameter that a flow can do without, and its deployment cannot: it runs in no folder of the user's."""
+
+
+def form_of(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a deployment's parameters: a title on every field, the model's folder required, and inside of parameters no choice of nothing.
+
+    Parameters themselves may be null where the flow's may: the automation that has an experiment go on gives them all.
+    """
+    made = with_titles(schema)
+    properties = {name: {key: _plain(one) for key, one in field.items()} for name, field in made["properties"].items()}
+    definitions = {name: _plain(one) for name, one in (made.get("definitions") or {}).items()}
+    required = list(made.get("required") or [])
+    if FOLDER in properties:
+        properties[FOLDER] = _plain(properties[FOLDER])
+        required.append(FOLDER)
+    return {**made, "properties": properties, "required": required, **({"definitions": definitions} if definitions else {})}
+
+
+def _plain(node: Any) -> Any:
+    """Without `null` beside the one other type of a field that may be left out anyway: the UI would ask which of the two is meant."""
+    if isinstance(node, list):
+        return [_plain(one) for one in node]
+    if not isinstance(node, Mapping):
+        return node
+    types = node.get("anyOf")
+    if isinstance(types, list) and node.get("default", "") is None and {"type": "null"} in types and len(types) == 2:
+        (kind,) = [one for one in types if one != {"type": "null"}]
+        rest = {name: value for name, value in node.items() if name not in ("anyOf", "default")}
+        return {**_plain(kind), **rest}
+    return {name: value if name in ("default", "examples", "enum", "const") else _plain(value) for name, value in node.items()}
+
+
+def with_titles(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The same schema with a title for people on every field: the given one, else the field's name in words."""
+    return _with_titles(dict(schema))
+
+
+def _with_titles(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_with_titles(one) for one in node]
+    if not isinstance(node, Mapping):
+        return node
+    made = {name: value if name in ("default", "examples", "enum", "const") else _with_titles(value) for name, value in node.items()}
+    properties = made.get("properties")
+    if isinstance(properties, dict):
+        for name, field in properties.items():
+            if isinstance(field, dict):
+                properties[name] = {**field, "title": _title(name, field.get("title"))}
+    return made
+
+
+def _title(name: str, given: Any) -> str:
+    """Prefect gives a parameter its name as the title, pydantic a field its name with capitals: neither was chosen by anybody."""
+    if given and given not in (name, name.replace("_", " ").title()):
+        return str(given)
+    first, *others = name.split("_")
+    return " ".join([WORDS.get(first, first.capitalize()), *(WORDS.get(word, word) for word in others)])

@@ -1,0 +1,140 @@
+"""`python -m deployments.worker QUEUE`: register the deployments at the Prefect server of PREFECT_API_URL, and execute what is triggered.
+
+A worker of Prefect's own, in one process with the registration: one import of Prefect. It writes a line to TRIALFLOW_READY_FD once it is at work.
+SIGTERM has it take nothing more, end the flow runs of this machine in order, which stop their models, and leave.
+"""
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from pydantic import SecretStr
+
+from deployments.declared import POOL
+from trialflow.home import Home
+from trialflow.network import announce
+from trialflow.packages import prefer_own_packages
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+    from prefect.workers.process import ProcessWorker
+
+SERVICE_URL = "TRIALFLOW_UP_SERVICE_URL"
+"""The variable with the address of the service that `trialflow up` holds, where Prefect's server is ours too: no other is told its token."""
+END_SECONDS = 75.0
+"""What flow runs may take to end in order."""
+SERVER_SECONDS = 120.0
+
+
+def main(queue: str) -> int:
+    """Work until SIGTERM. Exit code 1 if the server cannot be used."""
+    prefer_own_packages()
+    return asyncio.run(_main(queue))
+
+
+async def _main(queue: str) -> int:
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL
+
+    from deployments.automations import ensure_automations
+    from deployments.registration import ensure_queue, register
+
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with get_client() as client:
+        if problem := await _trouble(client):
+            print(f"the Prefect server at {PREFECT_API_URL.value()} cannot be used: {problem}", file=sys.stderr, flush=True)
+            return 1
+        await register(client)
+        await ensure_automations(client)
+        await ensure_queue(client, queue)
+        if url := os.environ.get(SERVICE_URL):
+            await keep_service(url)
+    await _work(queue, stopping, lambda: announce(str(PREFECT_API_URL.value())))
+    return 0
+
+
+async def keep_service(url: str) -> None:
+    """Keep the service of this home as the block `trialflow-service/default`, for flows that are given a service by name."""
+    from blocks import TrialflowService
+
+    token = SecretStr(Home.from_environment().token())
+    await TrialflowService(url=url, token=token).asave("default", overwrite=True)
+
+
+async def _trouble(client: "PrefectClient") -> Exception | None:
+    """Why the server cannot be used; None once it answers. One that is starting is waited for."""
+    deadline = asyncio.get_running_loop().time() + SERVER_SECONDS
+    while (problem := await client.api_healthcheck()) is not None and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.5)  # nothing tells when a server that does not answer will
+    return problem
+
+
+async def _work(queue: str, stopping: asyncio.Event, on_started: Any) -> None:
+    worker = direct_worker()(work_pool_name=POOL, work_queues=["default", queue], name=f"trialflow {socket.gethostname()}")
+    poll = worker.get_and_submit_flow_runs
+
+    async def poll_until_stopped() -> list[Any]:
+        return [] if stopping.is_set() else await poll()
+
+    worker.get_and_submit_flow_runs = poll_until_stopped  # type: ignore[method-assign]
+    working = asyncio.create_task(worker.start(printer=lambda *_: on_started()))
+    asked = asyncio.create_task(stopping.wait())
+    await asyncio.wait({working, asked}, return_when=asyncio.FIRST_COMPLETED)
+    if not working.done():
+        await end_flow_runs(worker, working)
+        working.cancel()
+    asked.cancel()
+    try:
+        await working
+    except asyncio.CancelledError:
+        pass
+    except Exception as error:  # noqa: BLE001 - a flow run that was ended while it started; without a signal it is the end of this process
+        if not stopping.is_set():
+            raise
+        print(f"while it ended: {error}", file=sys.stderr)
+
+
+def direct_worker() -> "type[ProcessWorker]":
+    """Prefect's process worker, which starts a flow run in one process instead of two: there is nothing to fetch or to install for ours."""
+    from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
+
+    class Configuration(ProcessJobConfiguration):
+        """A command that is given makes the difference."""
+
+        def prepare_for_flow_run(self, *arguments: Any, **options: Any) -> None:
+            """See Prefect's own."""
+            self.command = self.command or shlex.join([sys.executable, "-m", "prefect.engine"])
+            super().prepare_for_flow_run(*arguments, **options)
+
+    with warnings.catch_warnings():  # it takes the place of Prefect's among the workers of its type, in this process
+        warnings.simplefilter("ignore", UserWarning)
+
+        class Worker(ProcessWorker):
+            """See `direct_worker`."""
+
+            job_configuration = Configuration
+
+    return Worker
+
+
+async def end_flow_runs(worker: "ProcessWorker", working: "asyncio.Task[None]", seconds: float = END_SECONDS) -> None:
+    """Ask every flow run of this worker to end, and wait until all have: they stop their models, and tell Prefect."""
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            child.terminate()
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not working.done() and worker.limiter.borrowed_tokens and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.1)  # the worker has no event for it
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,110 @@
+"""Every flow is deployed, prefect.yaml is what the declared deployments make of it, and the forms in the UI have words on every field."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.utilities.callables import parameter_schema
+from prefect.utilities.schema_tools import ValidationError, validate
+
+from deployments.declared import DEPLOYMENTS, Deployment
+from deployments.project_file import project_file
+from deployments.registration import load
+from deployments.schema import form_of, with_titles
+
+ROOT = Path(__file__).parents[2]
+
+
+def schema_of(one: Deployment) -> dict[str, Any]:
+    return form_of(parameter_schema(load(one.entrypoint)).model_dump(exclude_unset=True))
+
+
+def schema_named(name: str) -> dict[str, Any]:
+    return schema_of(next(one for one in DEPLOYMENTS if one.name == name))
+
+
+def fields(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every field of a form, with its place."""
+    if isinstance(node, list):
+        for one in node:
+            yield from fields(one, path)
+    if isinstance(node, dict):
+        for name, field in (node.get("properties") or {}).items():
+            yield f"{path}/{name}", field
+        for name, one in node.items():
+            yield from fields(one, f"{path}/{name}")
+
+
+def test_prefect_yaml_is_what_the_declared_deployments_make_of_it() -> None:
+    assert (ROOT / "prefect.yaml").read_text() == project_file(), "`python -m deployments` writes it"
+
+
+def test_every_flow_is_deployed_under_its_name() -> None:
+    flows = {match[1] for path in (ROOT / "flows").glob("*.py") for match in re.finditer(r'@flow\(\s*name="([^"]+)"', path.read_text())}
+    assert {one.name for one in DEPLOYMENTS} == flows and len(DEPLOYMENTS) == len(flows) >= 11
+    assert all(load(one.entrypoint).name == one.name for one in DEPLOYMENTS)
+
+
+def test_prefect_yaml_names_each_deployment_once() -> None:
+    names = [one["name"] for one in yaml.safe_load(project_file())["deployments"]]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("one", DEPLOYMENTS, ids=lambda one: one.name)
+def test_every_field_of_the_form_has_a_title_and_a_description(one: Deployment) -> None:
+    unlabelled = [place for place, field in fields(schema_of(one)) if not field.get("title") or not field.get("description")]
+    assert not unlabelled
+
+
+def test_titles_that_were_chosen_stay_and_others_are_the_names_in_words() -> None:
+    schema = {"properties": {"api_url": {"title": "Service URL"}, "max_relaunches": {"title": "Max Relaunches"}, "aws": {"title": "aws"}}}
+    assert {name: field["title"] for name, field in with_titles(schema)["properties"].items()} == {
+        "api_url": "Service URL",
+        "max_relaunches": "Max relaunches",
+        "aws": "AWS",
+    }
+
+
+PARAMETER = {"name": "x", "type": "double", "bounds": {"min": 0, "max": 1}}
+GOOD = {"name": "e", "parameters": [PARAMETER], "metrics": [{"name": "y"}], "budget": 3}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "is_good"),
+    [
+        ({"experiment": GOOD, "run": {"run": "true"}, "directory": "/m"}, True),
+        ({"experiment": GOOD, "run": {"run": "true"}, "directory": "/m", "project": None, "cluster": None}, True),
+        ({"experiment": GOOD, "run": {"run": "true"}}, False),
+        ({"experiment": {**GOOD, "budget": None}, "run": {"run": "true"}, "directory": "/m"}, True),
+        ({"experiment": GOOD, "run": {"run": ["python", "model.py"], "timeout": "15m"}, "directory": "/m", "options": {"canary": False}}, True),
+        ({"experiment": {**GOOD, "budget": 0}, "run": {"run": "true"}, "directory": "/m"}, False),
+        ({"experiment": {**GOOD, "parameters": []}, "run": {"run": "true"}, "directory": "/m"}, False),
+        ({"experiment": GOOD, "run": {"run": "true", "aws": {"aws_access_key_id": "A", "aws_secret_access_key": "B"}}, "directory": "/m"}, False),
+        ({"experiment": GOOD, "run": {"run": "true"}, "options": {"stop_after_failures": -1}, "directory": "/m"}, False),
+        ({"experiment": GOOD, "run": {"run": "true"}, "options": {"when_finished": "never"}, "directory": "/m"}, False),
+        ({"run": {"run": "true"}, "directory": "/m"}, False),
+    ],
+)
+def test_the_server_tells_good_parameters_from_bad_ones_by_the_schema(parameters: dict[str, Any], is_good: bool) -> None:
+    schema = schema_named("optimize")
+    if is_good:
+        validate(parameters, schema, raise_on_error=True)
+        return
+    with pytest.raises(ValidationError):
+        validate(parameters, schema, raise_on_error=True)
+
+
+def test_keys_in_a_run_are_refused_with_the_block_to_make() -> None:
+    (aws,) = [field for place, field in fields(schema_named("optimize")) if place.endswith("/run/aws")]
+    assert aws["type"] == "null" and "prefect block create aws-credentials" in aws["description"]
+
+
+def test_a_field_that_may_be_left_out_is_no_choice_between_a_value_and_nothing() -> None:
+    definitions = schema_named("optimize")["definitions"]
+    budget = definitions["ExperimentSpec"]["properties"]["budget"]
+    assert budget["type"] == "integer" and "anyOf" not in budget and "default" not in budget
+    assert "budget" not in definitions["ExperimentSpec"]["required"]
+    assert definitions["ExperimentSpec"]["properties"]["early_stopping"]["$ref"].endswith("EarlyStoppingSpec")

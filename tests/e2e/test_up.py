@@ -1,0 +1,262 @@
+"""A whole story with `trialflow up`: triggering, following, cancelling, suspending, schedules, kills, and `trialflow down` at the end.
+
+The tests share what is up, and run in their order: a schedule that is added first fires while the others work.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psutil
+import pytest
+
+from tests.e2e.users import User
+from trialflow.embedded import is_rising, standing
+from trialflow.embedded.servers import prefect_auth
+from trialflow.home import Home
+
+pytestmark = pytest.mark.slow
+EXPERIMENT = """\
+name: NAME
+parameters:
+  - {name: x, type: double, bounds: {min: 0, max: 1}}
+metrics:
+  - {name: y, strategy: optimize, objective: maximize}
+type: random
+parallel_bandwidth: 2
+budget: BUDGET
+"""
+WAITING = """\
+echo "$TRIALFLOW_RUN_NAME$SIGOPT_RUN_ID" >> started
+until [ -e go ]; do sleep 0.1; done
+echo "y=$TRIALFLOW_PARAM_X"
+"""
+PATIENCE = 180.0
+ROOT = Path(__file__).parents[2]
+
+
+class Upped(User):
+    """Somebody for whom trialflow is up."""
+
+    def experiment(self, name: str, model: str, budget: int = 4) -> None:
+        """Write the files of an experiment."""
+        for left in ("go", "started"):
+            (self.folder / left).unlink(missing_ok=True)
+        self.write(model, experiment=EXPERIMENT.replace("NAME", name).replace("BUDGET", str(budget)))
+
+    def type_slowly(self, *arguments: str) -> tuple[int, str, str]:
+        """Type a command that may take minutes on a busy machine."""
+        process = self.start(*arguments)
+        out, said = process.communicate(timeout=400)
+        return process.returncode, out, said
+
+    def worker(self, but: int | None = None) -> psutil.Process | None:
+        """The worker's process, another than `but`."""
+        found = [one for one in psutil.process_iter() if one.pid != but and self.is_ours(one) and "deployments.worker" in one.cmdline()]
+        return found[0] if found else None
+
+    def is_ours(self, process: psutil.Process) -> bool:
+        """Whether a process works for this home."""
+        try:
+            return process.status() != psutil.STATUS_ZOMBIE and process.environ().get("TRIALFLOW_HOME") == str(self.home)
+        except psutil.Error:
+            return False
+
+    def owner(self, name: str) -> int:
+        """The process that works on an experiment."""
+        status = self.result(name)["status"]
+        return int(status.split("process ")[1].split()[0])
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """Ask Prefect's API of what is up."""
+        facts = standing(Home(self.home))
+        assert facts is not None
+        headers = {"Content-Type": "application/json", "Authorization": "Basic " + b64encode(prefect_auth(Home(self.home)).encode()).decode()}
+        request = urllib.request.Request(facts.prefect_url + path, None if body is None else json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.loads(response.read() or "null")
+
+    def flow_runs(self, name: str) -> list[dict[str, Any]]:
+        """The flow runs of an experiment, oldest first."""
+        return self.ask("/flow_runs/filter", {"flow_runs": {"name": {"any_": [f"optimize {name}"]}}, "sort": "START_TIME_ASC"})
+
+    def until(self, fact: Callable[[], Any], what: str) -> Any:
+        """What `fact` returns once it is true."""
+        deadline = time.monotonic() + PATIENCE
+        while not (found := fact()):
+            assert time.monotonic() < deadline, what
+            time.sleep(0.2)
+        return found
+
+    def started(self) -> list[str]:
+        """The training runs that were started, one for each time."""
+        file = self.folder / "started"
+        return file.read_text().split() if file.exists() else []
+
+    def result(self, name: str) -> dict[str, Any]:
+        """The newest experiment of that name."""
+        code, out, said = self.type("experiment", "list", "-o", "json")
+        assert code == 0, said
+        return next(one for one in json.loads(out) if one["name"] == name)
+
+
+@pytest.fixture(scope="module")
+def upped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upped]:
+    folder = tmp_path_factory.mktemp("upped") / "model"
+    folder.mkdir()
+    user = Upped(folder, folder.parent / "home", {"MARK": "of this shell"})
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code, _, said = user.type_slowly("up", "--detach", "--port", str(port))
+    assert code == 0 and f":{port}" in said, said
+    yield user
+    user.type_slowly("down")
+
+
+def test_a_second_up_changes_nothing_and_a_port_that_is_taken_is_told_with_its_holder(upped: Upped, tmp_path: Path) -> None:
+    before = standing(Home(upped.home))
+    code, _, said = upped.type("up")
+    assert code == 0 and "is up already" in said and "nothing was changed" in said
+    assert standing(Home(upped.home)) == before
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        other = User(tmp_path, tmp_path / "home")
+        code, _, said = other.type("up", "--port", str(taken.getsockname()[1]))
+        assert code == 1 and f"is taken by process {os.getpid()}" in said
+
+
+def test_a_schedule_is_added_listed_paused_and_resumed(upped: Upped) -> None:
+    upped.experiment("nightly", 'echo "y=$TRIALFLOW_PARAM_X"\n', budget=2)
+    assert upped.type("schedule", "add", "--cron", "99 * * * *")[0] == 2
+    soon = datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(minutes=2)
+    code, _, said = upped.type("schedule", "add", "--cron", f"{soon.minute} {soon.hour} * * *", "--timezone", "Europe/Berlin")
+    assert code == 0 and "schedule nightly was added" in said
+    assert upped.type("schedule", "pause", "nightly")[0] == 0
+    (one,) = json.loads(upped.type("schedule", "list", "-o", "json")[1])
+    assert one["name"] == "nightly" and one["timezone"] == "Europe/Berlin" and not one["active"]
+    assert upped.type("schedule", "resume", "nightly")[0] == 0
+
+
+def test_the_same_command_twice_follows_one_flow_run_in_the_shell_of_the_first(upped: Upped) -> None:
+    upped.experiment("twice", 'echo "mark=$MARK"\n' + WAITING)
+    first = upped.start("optimize", "-o", "json")
+    upped.until(upped.started, "nothing was started")
+    second = User(upped.folder, upped.home, {"MARK": "another"}).start("optimize")
+    assert second.stderr is not None and "at work on it already" in second.stderr.readline()
+    (upped.folder / "go").touch()
+    out, said = first.communicate(timeout=PATIENCE)
+    assert first.returncode == 0 and json.loads(out)["done"] == 4, said
+    shown, said = second.communicate(timeout=PATIENCE)
+    assert second.returncode == 0 and shown.startswith("BEST"), said
+    assert len(upped.flow_runs("twice")) == 1 and len(upped.started()) == 4
+    number = json.loads(out)["best"][0]["id"]
+    assert "mark=of this shell" in upped.type("logs", number)[1]
+
+
+def test_the_exit_code_is_that_of_the_end(upped: Upped) -> None:
+    upped.experiment("broken", "echo oops; exit 7\n")
+    code, _, said = upped.type_slowly("optimize", "--stop-after-failures", "2")
+    assert code == 3 and "failed in a row" in said and "hint:" in said
+
+
+def test_a_detached_experiment_is_followed_cancelled_and_goes_on(upped: Upped) -> None:
+    upped.experiment("left", WAITING)
+    code, _, said = upped.type("optimize", "--detach")
+    assert code == 0 and "trialflow follow" in said
+    upped.until(upped.started, "nothing was started")
+    (flow_run,) = upped.flow_runs("left")
+    following = upped.start("follow")
+    time.sleep(3)  # it may join at any moment: before the end, or after it
+    upped.ask(f"/flow_runs/{flow_run['id']}/set_state", {"state": {"type": "CANCELLING"}})
+    _, said = following.communicate(timeout=PATIENCE)
+    assert following.returncode == 130 and "nothing is lost" in said, said
+    assert upped.flow_runs("left")[0]["state"]["type"] == "CANCELLED"
+    (upped.folder / "go").touch()
+    code, _, said = upped.type_slowly("optimize")
+    assert code == 0 and upped.result("left")["done/budget"] == "4/4", said
+
+
+def test_a_suspended_experiment_starts_nothing_and_a_resume_adopts_what_runs(upped: Upped) -> None:
+    upped.experiment("suspended", WAITING)
+    assert upped.type("optimize", "--detach", "--no-canary")[0] == 0
+    upped.until(lambda: len(upped.started()) == 2, "two training runs")
+    (flow_run,) = upped.flow_runs("suspended")
+    process = psutil.Process(upped.owner("suspended"))
+    suspended = {"type": "PAUSED", "name": "Suspended", "state_details": {"pause_reschedule": True, "pause_timeout": "2100-01-01T00:00:00Z"}}
+    upped.ask(f"/flow_runs/{flow_run['id']}/set_state", {"state": suspended})
+    upped.until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, "the flow's process stays")
+    (upped.folder / "go").touch()
+    time.sleep(2)
+    assert len(upped.started()) == 2, "something was started while it was suspended"
+    assert upped.flow_runs("suspended")[0]["state"]["name"] == "Suspended"
+    upped.ask(f"/flow_runs/{flow_run['id']}/resume", {})
+    code, _, said = upped.type_slowly("follow", flow_run["id"])
+    assert code == 0, said
+    assert len(upped.started()) == 4 and upped.result("suspended")["done/budget"] == "4/4"
+    assert len(upped.flow_runs("suspended")) == 1
+
+
+def test_a_worker_that_is_killed_is_started_again_and_its_flow_runs_go_on(upped: Upped) -> None:
+    upped.experiment("killed", WAITING)
+    assert upped.type("optimize", "--detach")[0] == 0
+    upped.until(upped.started, "nothing was started")
+    worker = upped.worker()
+    assert worker is not None
+    os.kill(worker.pid, signal.SIGKILL)
+    upped.until(lambda: upped.worker(but=worker.pid), "no new worker")
+    (upped.folder / "go").touch()
+    code, _, said = upped.type_slowly("follow")
+    assert code == 0 and upped.result("killed")["done/budget"] == "4/4", said
+    assert len(upped.started()) == 4
+
+
+def test_prefects_own_command_triggers_and_the_server_refuses_bad_parameters(upped: Upped) -> None:
+    upped.experiment("typed", 'echo "y=$TRIALFLOW_PARAM_X"\n', budget=2)
+    facts = standing(Home(upped.home))
+    assert facts is not None
+    variables = {**upped.environment, "PREFECT_API_URL": facts.prefect_url, "PREFECT_API_AUTH_STRING": prefect_auth(Home(upped.home))}
+    made = subprocess.run([sys.executable, "-m", "deployments.parameters", upped.folder], capture_output=True, text=True, check=True, cwd=ROOT)
+    command = [str(Path(sys.executable).with_name("prefect")), "deployment", "run", "optimize/optimize", "--params", "-"]
+    good = subprocess.run([*command, "--watch"], env=variables, input=made.stdout, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert upped.result("typed")["done/budget"] == "2/2"
+    bad = json.dumps({**json.loads(made.stdout), "run": {"run": "true", "aws": {"aws_access_key_id": "A", "aws_secret_access_key": "hidden"}}})
+    refused = subprocess.run(command, env=variables, input=bad, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert refused.returncode != 0 and "aws" in refused.stdout + refused.stderr
+
+
+def test_the_schedule_has_fired_meanwhile(upped: Upped) -> None:
+    def last() -> str | None:
+        return json.loads(upped.type("schedule", "list", "-o", "json")[1])[0]["last"]
+
+    upped.until(lambda: last() == "Completed", "the schedule did not fire")
+    assert upped.result("nightly")["done/budget"] == "2/2"
+    assert upped.type("schedule", "remove", "nightly")[0] == 0
+    assert json.loads(upped.type("schedule", "list", "-o", "json")[1]) == []
+
+
+def test_down_ends_everything_in_order(upped: Upped) -> None:
+    upped.experiment("at-work", WAITING)
+    assert upped.type("optimize", "--detach")[0] == 0
+    upped.until(upped.started, "nothing was started")
+    code, _, said = upped.type_slowly("down")
+    assert code == 0 and "everything is down" in said
+    assert standing(Home(upped.home)) is None and not is_rising(Home(upped.home))
+    assert not [process for process in psutil.process_iter() if upped.is_ours(process)]
+    assert upped.type("down")[0] == 0
+    (upped.folder / "go").touch()
+    code, _, said = upped.type_slowly("optimize")  # in its own process again
+    assert code == 0 and "4/4" in said, said
