@@ -138,7 +138,16 @@ def test_a_second_up_changes_nothing_and_a_port_that_is_taken_is_told_with_its_h
         assert code == 1 and f"is taken by process {os.getpid()}" in said
 
 
-def test_a_schedule_is_added_listed_paused_and_resumed(upped: Upped) -> None:
+@pytest.fixture(scope="module")
+def scheduler(upped: Upped) -> Upped:
+    """The same user in another folder, whose model stays as it is."""
+    folder = upped.folder.with_name("scheduled")
+    folder.mkdir()
+    return Upped(folder, upped.home)
+
+
+def test_a_schedule_is_added_listed_paused_and_resumed(scheduler: Upped) -> None:
+    upped = scheduler
     upped.experiment("nightly", 'echo "y=$TRIALFLOW_PARAM_X"\n', budget=2)
     assert upped.type("schedule", "add", "--cron", "99 * * * *")[0] == 2
     soon = datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(minutes=2)
@@ -178,7 +187,7 @@ def test_a_detached_experiment_is_followed_cancelled_and_goes_on(upped: Upped) -
     assert code == 0 and "trialflow follow" in said
     upped.until(upped.started, "nothing was started")
     (flow_run,) = upped.flow_runs("left")
-    following = upped.start("follow")
+    following = upped.start("follow", flow_run["id"])
     time.sleep(3)  # it may join at any moment: before the end, or after it
     upped.ask(f"/flow_runs/{flow_run['id']}/set_state", {"state": {"type": "CANCELLING"}})
     _, said = following.communicate(timeout=PATIENCE)
@@ -238,11 +247,10 @@ def test_prefects_own_command_triggers_and_the_server_refuses_bad_parameters(upp
     assert refused.returncode != 0 and "aws" in refused.stdout + refused.stderr
 
 
-def test_the_schedule_has_fired_meanwhile(upped: Upped) -> None:
-    def last() -> str | None:
-        return json.loads(upped.type("schedule", "list", "-o", "json")[1])[0]["last"]
-
-    upped.until(lambda: last() == "Completed", "the schedule did not fire")
+def test_the_schedule_has_fired_meanwhile(scheduler: Upped) -> None:
+    upped = scheduler
+    upped.until(lambda: [one for one in upped.flow_runs("nightly") if one["state"]["type"] == "COMPLETED"], "the schedule did not fire")
+    assert json.loads(upped.type("schedule", "list", "-o", "json")[1])[0]["last"] == "Completed"
     assert upped.result("nightly")["done/budget"] == "2/2"
     assert upped.type("schedule", "remove", "nightly")[0] == 0
     assert json.loads(upped.type("schedule", "list", "-o", "json")[1]) == []
