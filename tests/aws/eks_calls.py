@@ -7,11 +7,14 @@ first call that names it. coredns is DEGRADED until a node group is active.
 import base64
 import os
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
+import moto.backends
 import yaml
 from moto.autoscaling.models import autoscaling_backends
+from moto.backends import list_of_moto_modules
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
 from moto.eks import urls
@@ -293,6 +296,8 @@ def extend() -> None:
             setattr(EKSResponse, name, method)
     added = {path: urls.response.dispatch for path in PATHS}
     urls.url_paths = {**added, **urls.url_paths}
+    # moto lists its own folder at every call.
+    moto.backends.list_of_moto_modules = cache(lambda: tuple(list_of_moto_modules()))  # type: ignore[assignment]
 
 
 def _step(thing: Any) -> bool:
