@@ -1,9 +1,11 @@
 """What stands before moto's server: it counts calls, makes single ones fail, and answers what moto does not know: prices and quotas."""
 
+import base64
 import json
 import os
 import re
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -112,6 +114,11 @@ def _body(environ: dict[str, Any]) -> bytes:
 def _own_answer(name: str, environ: dict[str, Any]) -> dict[str, Any] | None:
     if name == "servicequotas:GetServiceQuota":
         return {"Quota": {"QuotaCode": json.loads(_body(environ))["QuotaCode"], "Value": QUOTA}}
+    if name == "ecr:GetAuthorizationToken":
+        token = base64.b64encode(b"AWS:a-token-of-the-stand").decode()
+        registry = os.environ.get("TRIALFLOW_TEST_REGISTRY")
+        address = f"http://{registry}" if registry else "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+        return {"authorizationData": [{"authorizationToken": token, "proxyEndpoint": address, "expiresAt": time.time() + 12 * 3600}]}
     if name == "pricing:GetProducts":
         wanted = {one["Field"]: one["Value"] for one in json.loads(_body(environ))["Filters"]}
         price = PRICES.get(wanted["instanceType"])

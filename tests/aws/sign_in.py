@@ -4,6 +4,7 @@ import base64
 import hmac
 import json
 import threading
+import time
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,6 +18,7 @@ from moto.eks.models import eks_backends
 from moto.iam.models import iam_backends
 
 PORT = 16480
+PATIENCE = 300
 PREFIX = "k8s-aws-v1."
 TOKEN_SECONDS = 15 * 60
 ALLOWED = {"Action", "Version", "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"}
@@ -87,6 +89,18 @@ def _at(auth: SigV4QueryAuth, request: AWSRequest, date: str) -> None:
     auth._inject_signature_to_request(request, auth.signature(auth.string_to_sign(request, canonical), request))
 
 
+def _bound(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    """The server, as soon as no other test of this machine answers at its port."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return ThreadingHTTPServer(("127.0.0.1", PORT), handler)
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.5)
+
+
 class Reviews:
     """The server that answers TokenReviews. `seconds` is how long a token lives, which a test may shorten."""
 
@@ -115,7 +129,7 @@ class Reviews:
             def log_message(self, format: str, *args: Any) -> None:
                 """Say nothing."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", PORT), Handler)
+        self.server = _bound(Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
