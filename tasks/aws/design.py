@@ -125,7 +125,7 @@ def design_of(spec: ClusterSpec, facts: Facts, *, today: date) -> Design:
 
 def chosen_version(wanted: str | None, versions: tuple[Version, ...], today: date) -> tuple[Version | None, list[str]]:
     """The version to make, and what is wrong with the wanted one. By default the newest that has 90 days of standard support left."""
-    known = sorted((one for one in versions if one.is_supported), key=lambda one: _minor(one.name))
+    known = sorted((one for one in versions if one.is_supported), key=lambda one: minor(one.name))
     listed = ", ".join(one.name for one in known)
     if wanted and wanted != "latest":
         found = next((one for one in known if one.name == wanted), None)
@@ -136,7 +136,8 @@ def chosen_version(wanted: str | None, versions: tuple[Version, ...], today: dat
     return best, [] if best else [f"EKS has no version in standard support (it has {listed})"]
 
 
-def _minor(version: str) -> tuple[int, ...]:
+def minor(version: str) -> tuple[int, ...]:
+    """The numbers in a version, to compare by."""
     return tuple(int(part) for part in re.findall(r"\d+", version))
 
 

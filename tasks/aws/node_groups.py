@@ -48,8 +48,13 @@ def ensure_group(aws: Aws, design: Design, name: str, wait: Waiter) -> None:
                 f"no subnet of the cluster is in a zone that has {group.instance_type}", hint=f"it is in {', '.join(sorted(group.zones))}"
             )
         wait.with_new_role(lambda: aws.eks.create_nodegroup(**group_parameters(design, group, subnets, version)))
-    ready = wait.until(f"node group {group.name}", lambda: _is_active(aws, design.name, group.name), minutes=CREATE_MINUTES)
+    ready = awaited_group(aws, design.name, group.name, wait)
     _tag_for_autoscaler(aws, design.name, group, ready)
+
+
+def awaited_group(aws: Aws, cluster: str, name: str, wait: Waiter) -> Mapping[str, Any]:
+    """The group, once it is active. Raises `AwsRefused` if EKS could not start its machines."""
+    return wait.until(f"node group {name}", lambda: _is_active(aws, cluster, name), minutes=CREATE_MINUTES)
 
 
 def ensure_spot_role(aws: Aws) -> None:

@@ -23,6 +23,9 @@ from moto.eks.models import EKSBackend
 from moto.eks.responses import EKSResponse
 from moto.iam.models import iam_backends
 
+from tests.aws.eks_updates import PATHS as UPDATE_PATHS
+from tests.aws.eks_updates import Updates
+
 LOOKS = 2
 VERSIONS = (
     ("1.32", "EXTENDED_SUPPORT", "2026-03-23", False),
@@ -41,7 +44,6 @@ PATHS = (
     f"{ONE}/addons/(?P<addonName>[^/]+)$",
     f"{ONE}/pod-identity-associations$",
     f"{ONE}/pod-identity-associations/(?P<associationId>[^/]+)$",
-    f"{ONE}/updates/(?P<updateId>[^/]+)$",
     "{0}/addons/supported-versions$",
     "{0}/cluster-versions$",
 )
@@ -160,24 +162,6 @@ class Extended(EKSResponse):
             self.eks_backend.describe_nodegroup(cluster_name=cluster.name, nodegroup_name=group.nodegroup_name)
         return ActionResult({"nodegroup": group})
 
-    def update_nodegroup_config(self) -> ActionResult:
-        cluster = self._cluster()
-        group = self.eks_backend.describe_nodegroup(cluster_name=cluster.name, nodegroup_name=self._get_param("nodegroupName"))
-        sizes = self._get_param("scalingConfig")
-        if not sizes["minSize"] <= sizes["desiredSize"] <= sizes["maxSize"]:
-            raise InvalidParameterException(message=f"Minimum capacity {sizes['minSize']} can't be greater than desired size {sizes['desiredSize']}")
-        group.scaling_config = sizes
-        update = {"id": f"update-{len(cluster.updates)}", "status": "InProgress", "type": "ConfigUpdate", "looks": LOOKS}
-        cluster.updates[update["id"]] = update
-        return ActionResult({"update": update})
-
-    def describe_update(self) -> ActionResult:
-        update = self._cluster().updates[self._get_param("updateId")]
-        update["looks"] = max(update["looks"] - 1, 0)
-        if not update["looks"]:
-            update["status"] = "Successful"
-        return ActionResult({"update": update})
-
     def delete_nodegroup(self) -> ActionResult:
         group = self.eks_backend.describe_nodegroup(cluster_name=self._get_param("name"), nodegroup_name=self._get_param("nodegroupName"))
         group.status, group.looks = "DELETING", LOOKS
@@ -291,10 +275,10 @@ class Extended(EKSResponse):
 
 def extend() -> None:
     """Add all this to moto. Once, before its server answers its first request for EKS."""
-    for name, method in vars(Extended).items():
+    for name, method in (*vars(Extended).items(), *vars(Updates).items()):
         if callable(method):
             setattr(EKSResponse, name, method)
-    added = {path: urls.response.dispatch for path in PATHS}
+    added = {path: urls.response.dispatch for path in (*PATHS, *UPDATE_PATHS)}
     urls.url_paths = {**added, **urls.url_paths}
     # moto lists its own folder at every call.
     moto.backends.list_of_moto_modules = cache(lambda: tuple(list_of_moto_modules()))  # type: ignore[assignment]
@@ -307,6 +291,8 @@ def _step(thing: Any) -> bool:
         return False
     if thing.status == "CREATING":
         thing.status = "ACTIVE"
+    if thing.status == "UPDATING":
+        thing.done()
     return True
 
 
