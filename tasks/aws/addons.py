@@ -56,6 +56,8 @@ def addon_versions(aws: Aws, design: Design, names: Sequence[str]) -> dict[str, 
 def update_addon(aws: Aws, cluster: str, name: str, version: str, wait: Waiter) -> None:
     """Have an add-on in that version. What was changed in its settings by hand stays."""
     wait.until(f"add-on {name}", lambda: _is_active(aws, cluster, name), minutes=ADDON_MINUTES)
+    if (addon := read_addon(aws, cluster, name)) is not None and addon.get("addonVersion") == version:
+        return
     update = aws.eks.update_addon(clusterName=cluster, addonName=name, addonVersion=version, resolveConflicts="PRESERVE")["update"]["id"]
     wait_for_update(aws, cluster, update, f"version of add-on {name}", wait, addonName=name)
 

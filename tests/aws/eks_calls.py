@@ -237,13 +237,15 @@ class Extended(EKSResponse):
                 addon = cluster.addon_facts.pop(name, None) and None
         if addon is None:
             raise ResourceNotFoundException(message=f"No addon: {name} found in cluster: {cluster.name}", clusterName=cluster.name, addonName=name)
-        if addon["status"] != "DELETING" and not addon["looks"]:
+        if addon["status"] == "UPDATING" and not addon["looks"]:
+            addon["done"]()
+        elif addon["status"] != "DELETING" and not addon["looks"]:
             has_nodes = any(one.status == "ACTIVE" for one in cluster.nodegroups.values())
             addon["status"] = "ACTIVE" if has_nodes or name != "coredns" else "DEGRADED"
         return addon
 
     def describe_addon(self) -> ActionResult:
-        return ActionResult({"addon": self._addon()})
+        return ActionResult({"addon": {name: value for name, value in self._addon().items() if name != "done"}})
 
     def list_addons(self) -> ActionResult:
         return ActionResult({"addons": list(self._cluster().addon_facts)})

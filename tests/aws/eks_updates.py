@@ -51,9 +51,16 @@ class Updates(EKSResponse):
         return self._begin(cluster, group, "ConfigUpdate", done)
 
     def update_addon(self) -> ActionResult:
+        from tests.aws import eks_calls
+
         cluster, version = self._cluster(), self._get_param("addonVersion")
         addon = self._addon()
-        return self._begin(cluster, None, "AddonUpdate", lambda: addon.update(addonVersion=version))
+        if addon["status"] == "UPDATING":
+            raise ResourceInUseException(message="Addon update in progress", clusterName=cluster.name)
+        addon["status"], addon["looks"] = "UPDATING", eks_calls.LOOKS
+        answer = self._begin(cluster, None, "AddonUpdate", lambda: addon.update(addonVersion=version, status="ACTIVE"))
+        addon["done"] = list(cluster.updates.values())[-1]["done"]
+        return answer
 
     def list_insights(self) -> ActionResult:
         return ActionResult({"insights": getattr(self._cluster(), "insights", [])})
