@@ -8,6 +8,7 @@ from tasks.aws.design import Design, Group
 from tasks.aws.errors import AwsRefused
 from tasks.aws.names import resource_name, tag_filter, tag_list, tag_map, tag_specification
 from tasks.aws.network import read_network
+from tasks.aws.prices import read_prices
 from tasks.aws.roles import role_arn
 from tasks.aws.session import Aws, ignore_missing, is_found
 from tasks.aws.waiting import Waiter
@@ -15,6 +16,7 @@ from trialflow.errors import InvalidInput
 
 CREATE_MINUTES = 40
 DELETE_MINUTES = 60
+GROUP_LABEL = "eks.amazonaws.com/nodegroup"
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"
 TEMPLATE = "k8s.io/cluster-autoscaler/node-template"
 
@@ -136,6 +138,20 @@ def read_group(aws: Aws, cluster: str, name: str) -> Mapping[str, Any] | None:
     """What EKS says of a node group, None if there is none of that name."""
     found = is_found(aws.eks.describe_nodegroup, clusterName=cluster, nodegroupName=name)
     return found["nodegroup"] if found else None
+
+
+def read_node_prices(aws: Aws, cluster: str) -> dict[str, float]:
+    """What a node of each group costs an hour, by the label that EKS gives to its nodes. Groups without a known price are left out."""
+    wanted = {}
+    for name in list_groups(aws, cluster):
+        template = ((read_group(aws, cluster, name) or {}).get("launchTemplate") or {}).get("name")
+        found = template and is_found(aws.ec2.describe_launch_template_versions, LaunchTemplateName=template, Versions=["$Latest"])
+        if found and (data := found["LaunchTemplateVersions"][0]["LaunchTemplateData"]).get("InstanceType"):
+            wanted[name] = (data["InstanceType"], data["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"])
+    prices = read_prices(aws, (kind for kind, _ in wanted.values()))
+    has_address = not aws.ec2.describe_nat_gateways(Filters=tag_filter(cluster))["NatGateways"]
+    found_prices = {name: prices.node(kind, volume, has_address=has_address) for name, (kind, volume) in wanted.items()}
+    return {f"{GROUP_LABEL}={name}": round(price, 6) for name, price in found_prices.items() if price is not None}
 
 
 def list_groups(aws: Aws, cluster: str) -> list[str]:

@@ -7,6 +7,8 @@ from tasks.aws.control_plane import read_cluster
 from tasks.aws.design import Design
 from tasks.aws.errors import AwsMissing, AwsRefused
 from tasks.aws.manifests import NAME, SYSTEM, manifests
+from tasks.aws.names import TAG
+from tasks.aws.node_groups import read_node_prices
 from tasks.aws.repositories import own_registry
 from tasks.aws.session import Aws
 from tasks.kubernetes.client.cluster import DEFAULT_NAMESPACE, Cluster
@@ -47,6 +49,7 @@ def connection_facts(aws: Aws, name: str, *, namespace: str | None = None, regis
         context=f"{name}.{aws.region}",
         registry=registry.rstrip("/") if registry else own_registry(aws, name),
         api_url=api_url,
+        prices=read_node_prices(aws, name) if (found.get("tags") or {}).get(TAG) == name else {},
     )
 
 

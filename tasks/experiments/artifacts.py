@@ -17,6 +17,7 @@ from trialflow.metadata_keys import REASON
 from trialflow.metrics import values_of
 from trialflow.results.facts import lost_of, state_of, stopped_early
 from trialflow.results.report import report
+from trialflow.results.spending import spent_on
 
 EVERY_SECONDS = 2.0
 
@@ -57,7 +58,7 @@ class ArtifactReporter:
         await self._show_progress()
         if rows := table_rows(runs):
             await acreate_table_artifact(table=rows, key=f"{self.key}-training-runs", description=f"Experiment {self.experiment['id']}")
-        text = report(self.experiment, best, **asdict(Tally.of(runs)))
+        text = report(self.experiment, best, **asdict(Tally.of(runs)), cost=spent_on(runs))
         await acreate_markdown_artifact(markdown=text, key=f"{self.key}-report")
 
     async def _show_progress(self) -> None:
