@@ -146,6 +146,9 @@ def _problems(spec: ClusterSpec, facts: Facts) -> Iterator[str]:
     pools: dict[Pool, Sequence[SystemGroup]] = {"system": [system], "cpu": spec.cpu_groups, "gpu": spec.gpu_groups}
     everything = [(pool, group) for pool, groups in pools.items() for group in groups]
     zones = set(facts.subnets.values()) or set(facts.zones)
+    if facts.missing:
+        yield f"{facts.principal} may not do {', '.join(facts.missing)} (docs/aws.md has a policy to paste)"
+    yield from facts.full
     if len(zones) < 2:
         yield f"EKS needs subnets in two zones, and there are only {', '.join(sorted(zones)) or 'none'}"
     if len(facts.vpcs) > 1:

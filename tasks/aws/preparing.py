@@ -25,7 +25,7 @@ def prepare_creation(aws: Aws, spec: ClusterSpec, *, today: date) -> tuple[Desig
     found = read_inventory(aws, spec.cluster_name)
     if found.cluster is not None:
         require_ours(found.cluster, "change")
-    design = design_of(spec, read_facts(aws, spec), today=today)
+    design = design_of(spec, read_facts(aws, spec, is_new=not found.resources), today=today)
     return design, plan_creation(design, found, MODEL_ACCOUNT, limit=spec.max_cost_per_hour)
 
 

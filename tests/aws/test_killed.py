@@ -15,7 +15,7 @@ from tasks.aws.waiting import Waiter
 from tests.aws.clusters import MODEL, designed, full, planned
 from tests.aws.stand import REGION, Stand
 
-READS = ("Describe", "List", "Get")
+READS = ("Describe", "List", "Get", "Simulate")
 MOST = 150
 """More calls that change something than it takes to make or to destroy the full cluster."""
 pytestmark = pytest.mark.slow
