@@ -26,7 +26,7 @@ QUOTAS = {
 
 @dataclass(frozen=True)
 class Machine:
-    """An instance type as EC2 describes it. `zones` are the cluster's that sell it; `gpus` counts NVIDIA's alone."""
+    """An instance type as EC2 describes it. `zones` are the cluster's that sell it; `gpus` counts NVIDIA's alone; `memory` is in MiB."""
 
     name: str
     vcpus: int
@@ -35,6 +35,15 @@ class Machine:
     accelerator: str | None
     other_accelerator: str | None
     zones: frozenset[str]
+    memory: int = 0
+
+    def is_like(self, other: "Machine") -> bool:
+        """Whether a training run finds the same on both: the autoscaler takes the machines of a group for all alike."""
+        return self._size == other._size
+
+    @property
+    def _size(self) -> tuple[object, ...]:
+        return self.vcpus, self.memory, self.architecture, self.gpus
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,9 @@ def read_facts(aws: Aws, spec: ClusterSpec, *, is_new: bool = False) -> Facts:
     denied: list[str] = []
     groups = [*spec.cpu_groups, *spec.gpu_groups]
     principal = aws.principal
-    types = sorted({one.instance_type for one in groups} | {spec.system.instance_type if spec.system else "t3.large"})
+    types = sorted(
+        {kind for one in groups for kind in (one.instance_type, *one.alternative_types)} | {spec.system.instance_type if spec.system else "t3.large"}
+    )
     zones = _zones(aws)
     machines = _machines(aws, types, zones)
     codes = {quota_code(machines[one.instance_type], spot=one.spot) for one in groups if one.instance_type in machines}
@@ -142,6 +153,7 @@ def _machine(facts: Mapping[str, Any], zones: frozenset[str]) -> Machine:
         accelerator=f"nvidia-{ours[0]['Name'].lower().replace(' ', '-')}" if ours else None,
         other_accelerator=others[0] if others else None,
         zones=zones,
+        memory=facts.get("MemoryInfo", {}).get("SizeInMiB", 0),
     )
 
 

@@ -80,6 +80,7 @@ def group_parameters(design: Design, group: Group, subnets: list[str], template_
         "capacityType": "SPOT" if group.is_spot else "ON_DEMAND",
         "scalingConfig": {"minSize": group.low, "maxSize": group.high, "desiredSize": group.low},
         "launchTemplate": {"name": template_name(design.name, group), "version": template_version},
+        **({"instanceTypes": [group.instance_type, *group.alternatives]} if group.alternatives else {}),
         "labels": group.labels,
         "taints": group.taints,
         # The other strategy starts new machines before it stops old ones, which a quota of GPUs seldom allows.
@@ -93,7 +94,8 @@ def template_data(cluster: str, group: Group) -> dict[str, Any]:
     disk = {"VolumeSize": group.volume, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
     tags = tag_list(cluster, resource_name(cluster, group.pool))
     return {
-        "InstanceType": group.instance_type,
+        # Several types are named in the group: EKS takes them from there or from here.
+        **({} if group.alternatives else {"InstanceType": group.instance_type}),
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": disk}],
         # One hop: pods do not reach the credentials of their node.
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
@@ -144,11 +146,14 @@ def read_node_prices(aws: Aws, cluster: str) -> dict[str, float]:
     """What a node of each group costs an hour, by the label that EKS gives to its nodes. Groups without a known price are left out."""
     wanted = {}
     for name in list_groups(aws, cluster):
-        template = ((read_group(aws, cluster, name) or {}).get("launchTemplate") or {}).get("name")
+        group = read_group(aws, cluster, name) or {}
+        template = (group.get("launchTemplate") or {}).get("name")
         found = template and is_found(aws.ec2.describe_launch_template_versions, LaunchTemplateName=template, Versions=["$Latest"])
-        if found and (data := found["LaunchTemplateVersions"][0]["LaunchTemplateData"]).get("InstanceType"):
-            wanted[name] = (data["InstanceType"], data["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"])
-    prices = read_prices(aws, (kind for kind, _ in wanted.values()))
+        if found:
+            data = found["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+            kind = data.get("InstanceType") or (group.get("instanceTypes") or [""])[0]
+            wanted[name] = (kind, data["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"])
+    prices = read_prices(aws, (kind for kind, _ in wanted.values() if kind))
     has_address = not aws.ec2.describe_nat_gateways(Filters=tag_filter(cluster))["NatGateways"]
     found_prices = {name: prices.node(kind, volume, has_address=has_address) for name, (kind, volume) in wanted.items()}
     return {f"{GROUP_LABEL}={name}": round(price, 6) for name, price in found_prices.items() if price is not None}

@@ -140,7 +140,7 @@ class Extended(EKSResponse):
             launch_template=self._get_param("launchTemplate"),
             version=cluster.version,
         )
-        group.instance_types = []
+        group.instance_types = self._get_param("instanceTypes") or []
         group.status, group.looks = "CREATING", LOOKS
         if "vpc-cni" not in cluster.addon_facts:
             group.status = "CREATE_FAILED"

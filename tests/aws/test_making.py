@@ -93,6 +93,16 @@ def test_every_call_may_fail_once(stand: Stand, aws: Aws, wait: Waiter, code: st
     assert len(stand.front.faults.hit) > 60
 
 
+def test_spot_machines_may_be_of_several_types(stand: Stand, aws: Aws, wait: Waiter) -> None:
+    spec = spec_of(cpu={"instance_type": "m5.large", "min_nodes": 0, "max_nodes": 2, "spot": True, "alternative_types": ["m5a.large", "m5d.large"]})
+    make(aws, spec, wait)
+    (group,) = [one for name, one in (read_inventory(aws, "tiny").groups or {}).items() if name.startswith("cpu-")]
+    assert group["instanceTypes"] == ["m5.large", "m5a.large", "m5d.large"] and group["capacityType"] == "SPOT"
+    template = aws.ec2.describe_launch_template_versions(LaunchTemplateName=group["launchTemplate"]["name"], Versions=["$Latest"])
+    assert "InstanceType" not in template["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+    assert {one.action for one in planned(aws, spec).changes} == {"keep"}
+
+
 def test_what_does_not_carry_our_tag_is_not_touched(stand: Stand, aws: Aws, wait: Waiter) -> None:
     ec2 = aws.ec2
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]

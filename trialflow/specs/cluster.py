@@ -101,6 +101,20 @@ class NodeGroup(SystemGroup):
     max_nodes: Positive = Field(description="How many there are at most.")
     node_volume_size: Positive = Field(default=100, description="Size of each node's disk in GiB.")
     spot: Switch = Field(default=False, description="Use spot instances: cheaper, and AWS may take them back; what ran there is run again.")
+    alternative_types: list[NonEmpty] = Field(
+        default_factory=list,
+        max_length=19,
+        description="Other instance types of the same size that spot instances may be of instead.",
+        examples=[["m5a.large"]],
+    )
+
+    @model_validator(mode="after")
+    def _alternatives(self) -> "NodeGroup":
+        if self.alternative_types and not self.spot:
+            refuse([Violation(("alternative_types",), "only with `spot: true`: other instances are always of `instance_type`")])
+        if len({self.instance_type, *self.alternative_types}) <= len(self.alternative_types):
+            refuse([Violation(("alternative_types",), "a type is named twice")])
+        return self
 
 
 def _one_or_several(value: Any) -> str:
@@ -213,4 +227,8 @@ def _rules(spec: ClusterSpec) -> Iterator[Violation]:
 
 def is_same_kind(one: NodeGroup, other: NodeGroup) -> bool:
     """Whether the machines of two groups are the same, however many there may be."""
-    return (one.instance_type, one.node_volume_size, one.spot) == (other.instance_type, other.node_volume_size, other.spot)
+    return _kind(one) == _kind(other)
+
+
+def _kind(group: NodeGroup) -> tuple[object, ...]:
+    return group.instance_type, group.node_volume_size, group.spot, tuple(group.alternative_types)
