@@ -46,15 +46,10 @@ def test_an_experiment_that_has_cost_what_it_may_starts_no_more_and_goes_on_when
         assert before < 40
         code, out, _ = user.type("cluster", "status", "-o", "json")
         assert code == 0 and {one["price"] for one in json.loads(out)["nodes"] if one["name"] in ("node1", "node2")} == {PRICE}
-        assert "these nodes cost $7200.00 an hour" in user.type("cluster", "status")[1]
-        (folder / "experiment.yml").write_text(EXPERIMENT.replace("MOST", "5"))
-        assert user.type("cluster", "optimize")[0] == 4
         (folder / "experiment.yml").write_text(EXPERIMENT.replace("MOST", "1000000").replace("budget: 40", f"budget: {before + 2}"))
         code, out, said = user.type("cluster", "optimize", "-o", "json")
         assert code == 0, said
         assert json.loads(out)["done"] == before + 2 and json.loads(out)["cost"] > 6
-        code, _, said = user.type("optimize", "-o", "json")
-        assert code == 2 and "it is not known what anything costs here" in said
     finally:
         delete_namespace(given.kubeconfig(), namespace)
         user.type("cluster", "disconnect", name)
