@@ -62,6 +62,15 @@ def update_version(aws: Aws, design: Design, wait: Waiter) -> None:
     if cluster.get("version") != design.version:
         update = aws.eks.update_cluster_version(name=design.name, version=design.version)["update"]["id"]
         wait_for_update(aws, design.name, update, f"version of control plane {design.name}", wait)
+    if lasts_too_long(cluster, design):
+        wait.until(f"control plane {design.name}", lambda: _is_active(aws, design.name), minutes=UPDATE_MINUTES)
+        update = aws.eks.update_cluster_config(name=design.name, upgradePolicy={"supportType": "STANDARD"})["update"]["id"]
+        wait_for_update(aws, design.name, update, f"support of control plane {design.name}", wait)
+
+
+def lasts_too_long(cluster: Mapping[str, Any], design: Design) -> bool:
+    """Whether a cluster was made in extended support, and would slip into it again although its version is in standard support now."""
+    return (cluster.get("upgradePolicy") or {}).get("supportType") == "EXTENDED" and not design.is_extended
 
 
 def _is_active(aws: Aws, name: str) -> tuple[Mapping[str, Any] | None, str]:

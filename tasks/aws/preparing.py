@@ -9,7 +9,8 @@ from tasks.aws.facts import read_facts
 from tasks.aws.inventory import read_inventory
 from tasks.aws.plan import Plan, plan_creation, plan_destruction
 from tasks.aws.session import Aws, Keys
-from tasks.aws.updating import plan_update, read_present
+from tasks.aws.update_plan import plan_update
+from tasks.aws.updating import read_present
 from tasks.kubernetes.client.cluster import MODEL_ACCOUNT
 from trialflow.errors import InvalidInput
 from trialflow.specs import ClusterSpec

@@ -49,8 +49,16 @@ def connection_facts(aws: Aws, name: str, *, namespace: str | None = None, regis
         context=f"{name}.{aws.region}",
         registry=registry.rstrip("/") if registry else own_registry(aws, name),
         api_url=api_url,
-        prices=read_node_prices(aws, name) if (found.get("tags") or {}).get(TAG) == name else {},
+        prices=_node_prices(aws, name) if (found.get("tags") or {}).get(TAG) == name else {},
     )
+
+
+def _node_prices(aws: Aws, name: str) -> dict[str, float]:
+    """The prices of the cluster's nodes; none for a guest who may not look at them."""
+    try:
+        return read_node_prices(aws, name)
+    except AwsRefused:
+        return {}
 
 
 def kubeconfig(found: Mapping[str, Any], sign_in: EksSignIn) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.aws.control_plane import lasts_too_long
 from tasks.aws.design import Design, minor
 from tasks.aws.inventory import Inventory
 from tasks.aws.names import resource_name, role_name
@@ -39,6 +40,8 @@ def plan_update(design: Design, found: Inventory, present: Present, model_accoun
     told: dict[tuple[str, str], str] = {}
     if cluster.get("version") != design.version:
         told["cluster", design.name] = f"from Kubernetes {cluster.get('version')} to {design.version}"
+    elif lasts_too_long(cluster, design):
+        told["cluster", design.name] = "from extended to standard support"
     for group in design.groups:
         if group.name in groups and (details := [*_group_changes(design, groups[group.name], group)]):
             told["node group", group.name] = ", ".join(details)

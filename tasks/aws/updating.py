@@ -14,11 +14,9 @@ from tasks.aws.pod_identity import delete_identity
 from tasks.aws.roles import attached_policies, delete_role, detach
 from tasks.aws.session import Aws, ignore_missing
 from tasks.aws.steps import Step, creation
-from tasks.aws.update_plan import RETIRED, Present, is_newer, is_retired, plan_update, removable_policies, sizes_of
+from tasks.aws.update_plan import RETIRED, Present, is_newer, is_retired, removable_policies, sizes_of
 from tasks.aws.updates import read_obstacles, wait_for_update
 from tasks.aws.waiting import Waiter
-
-__all__ = ["Present", "plan_update", "read_present", "running_machines", "updating"]
 
 
 def read_present(aws: Aws, design: Design, groups: Mapping[str, Mapping[str, Any]], denied: list[str]) -> Present:
@@ -42,15 +40,13 @@ def running_machines(aws: Aws, group: Mapping[str, Any]) -> int:
 
 def updating(aws: Aws, design: Design, plan: Plan, model_account: str) -> list[Step]:
     """The steps. Everything that `create` does is among them, so that what is lacking is added; each finds by itself what is left to do."""
-    name = design.name
     groups = {one.name: one for one in design.groups}
     steps = [Step(0, f"Kubernetes {design.version}", lambda wait: update_version(aws, design, wait)), *creation(aws, design, model_account)]
     for one in plan.changes:
-        if one.kind == "node group" and one.action in ("change", "keep") and one.name in groups:
-            group = groups[one.name]
-            if one.action == "change":
-                # The machines of the system group first: what runs there serves all others.
-                steps.append(Step(6 if group.pool == "system" else 7, f"node group {one.name}", _follow(aws, design, group)))
+        if one.kind == "node group" and one.action == "change" and one.name in groups:
+            # The machines of the system group first: what runs there serves all others.
+            stage = 6 if groups[one.name].pool == "system" else 7
+            steps.append(Step(stage, f"node group {one.name}", _follow(aws, design, groups[one.name])))
         elif one.kind == "node group" and one.action == "change":
             steps.append(Step(8, f"retirement of {one.name}", lambda wait, name=one.name: retire(aws, design.name, name, wait)))
         elif one.kind == "node group" and one.action == "delete":
@@ -59,7 +55,6 @@ def updating(aws: Aws, design: Design, plan: Plan, model_account: str) -> list[S
         steps.append(Step(8, "versions of add-ons", lambda wait: _update_addons(aws, design, wait)))
     if any(one.kind == "role" and one.action in ("change", "delete") for one in plan.changes):
         steps.append(Step(8, "policies", lambda wait: take_policies(aws, design, model_account)))
-    assert name == plan.cluster
     return steps
 
 

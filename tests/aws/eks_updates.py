@@ -28,6 +28,10 @@ class Updates(EKSResponse):
             raise InvalidParameterException(message=f"Nodegroups {old} must be updated to match cluster version {cluster.version}")
         return self._begin(cluster, cluster, "VersionUpdate", lambda: setattr(cluster, "version", version))
 
+    def update_cluster_config(self) -> ActionResult:
+        cluster, policy = self._cluster(), self._get_param("upgradePolicy")
+        return self._begin(cluster, cluster, "UpgradePolicyUpdate", lambda: setattr(cluster, "upgrade_policy", policy))
+
     def update_nodegroup_version(self) -> ActionResult:
         cluster = self._cluster()
         group = self._group(cluster)

@@ -98,3 +98,11 @@ def test_every_call_may_fail_once(stand: Stand, aws: Aws, code: str) -> None:
     ensure_repository(aws, "tiny", "trialflow/tiny/a")
     delete_repositories(aws, "tiny")
     assert not list_repositories(aws, "tiny")
+
+
+def test_a_guest_who_may_only_look_at_the_cluster_connects_without_prices_and_registry(stand: Stand, aws: Aws, wait: Waiter) -> None:
+    do(creation(aws, designed(aws, spec_of()), MODEL), wait)
+    names = {one.partition("=")[0] for one in connection_facts(aws, "tiny").prices}
+    assert names == {"eks.amazonaws.com/nodegroup"} and len(connection_facts(aws, "tiny").prices) == 2
+    stand.front.faults.denied = frozenset({"eks:ListNodegroups", "ecr:GetAuthorizationToken"})
+    assert (connection_facts(aws, "tiny").prices, connection_facts(aws, "tiny").registry) == ({}, None)

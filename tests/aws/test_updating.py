@@ -127,6 +127,13 @@ def test_the_version_goes_up_by_one_and_machines_and_add_ons_follow(stand: Stand
     assert read_addon(aws, "tiny", "coredns")["addonVersion"].startswith("v1.35")  # type: ignore[index]
 
 
+def test_a_cluster_that_leaves_extended_support_does_not_slip_into_it_again(stand: Stand, aws: Aws, wait: Waiter) -> None:
+    do(creation(aws, designed(aws, spec_of(kubernetes_version="1.33")), MODEL), wait)
+    assert aws.eks.describe_cluster(name="tiny")["cluster"]["upgradePolicy"] == {"supportType": "EXTENDED"}
+    assert ("change", "cluster") in update(aws, wait, kubernetes_version="1.34")
+    assert aws.eks.describe_cluster(name="tiny")["cluster"]["upgradePolicy"] == {"supportType": "STANDARD"}
+
+
 @pytest.mark.slow
 def test_an_update_that_was_killed_after_any_change_goes_on(stand: Stand, aws: Aws, wait: Waiter) -> None:
     do(creation(aws, designed(aws, spec_of(kubernetes_version="1.34", aws={"additional_policies": [S3]})), MODEL), wait)
