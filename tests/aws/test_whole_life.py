@@ -69,7 +69,7 @@ def reviews(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reviews]:
     answering.close()
 
 
-def type_(user: User, *arguments: str, seconds: float = 300) -> tuple[int, str, str]:
+def type_(user: User, *arguments: str, seconds: float = 600) -> tuple[int, str, str]:
     process = user.start(*arguments)
     try:
         out, said = process.communicate(timeout=seconds)
