@@ -1,5 +1,6 @@
 """AWS credentials that Prefect keeps: a block of prefect-aws, by name."""
 
+import json
 from dataclasses import dataclass, field
 
 
@@ -12,6 +13,8 @@ class AwsSecrets:
     session_token: str | None = field(repr=False)
     region: str | None
     profile: str | None = None
+    role: str | None = None
+    """The parameters of `sts:AssumeRole` as JSON, for a role to take on."""
 
 
 async def load_aws(name: str) -> AwsSecrets:
@@ -23,4 +26,12 @@ async def load_aws(name: str) -> AwsSecrets:
 
     block = await AwsCredentials.aload(name)
     secret = block.aws_secret_access_key.get_secret_value() if block.aws_secret_access_key else None
-    return AwsSecrets(block.aws_access_key_id, secret, block.aws_session_token, block.region_name, block.profile_name)
+    role = {"RoleArn": block.assume_role_arn, **block.assume_role_kwargs.get_params_override()} if block.assume_role_arn else None
+    return AwsSecrets(
+        block.aws_access_key_id,
+        secret,
+        block.aws_session_token,
+        block.region_name,
+        block.profile_name,
+        json.dumps(role) if role else None,
+    )

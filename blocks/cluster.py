@@ -29,6 +29,10 @@ class TrialflowCluster(Block):
         default=None, title="Service URL", description="Address of a service that pods can reach; without one they need none and hold no token."
     )
 
+    prices: dict[str, float] = Field(
+        default_factory=dict, title="Prices", description="US dollars an hour of nodes, by `label=value`. Empty: nothing is counted."
+    )
+
     def document(self) -> dict[str, Any]:
         """The kubeconfig with its secrets."""
         return self.kubeconfig.get_secret_value()

@@ -34,7 +34,7 @@ async def keys_of_block(name: str) -> Keys:
         found = await load_aws(name)
     except ValueError as error:
         raise InvalidInput(f"there is no AWS credentials block called {name!r} on this Prefect server", hint="`prefect block ls`") from error
-    return Keys(found.access_key_id, found.secret_access_key, found.session_token, found.region, found.profile)
+    return Keys(found.access_key_id, found.secret_access_key, found.session_token, found.region, found.profile, found.role)
 
 
 def said(text: str) -> None:

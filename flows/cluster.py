@@ -1,5 +1,6 @@
 """What a flow needs of a cluster before the first training run: the connection, the image, nothing in the way."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from flows.image import ImageSource, dockerfile_in, make_image
-from tasks.images.choice import choose_image
+from tasks.images.choice import choose_image, is_below
 from tasks.images.errors import RegistryRefused, RegistryUnavailable
 from tasks.images.facts import ImageFacts
+from tasks.images.login import Login
+from tasks.images.references import parse
 from tasks.images.registry import look_up
 from tasks.kubernetes.client.cluster import MODEL_ACCOUNT, Cluster
 from tasks.kubernetes.client.connection import open_cluster
@@ -65,6 +68,15 @@ async def cluster_computes(
         )
 
 
+async def login_of(cluster: Cluster, repository: str | None = None) -> Login | None:
+    """Who we are to the registry of a cluster on AWS, where a `repository` is made if it is missing; None if Docker's own login is to be used."""
+    if cluster.provider != "aws":
+        return None
+    from tasks.aws.repositories import sign_in_to_push  # AWS's library is large, and no other cluster needs it
+
+    return await asyncio.to_thread(sign_in_to_push, cluster, repository)
+
+
 async def find_image(on: OnCluster, run: RunSpec, cluster: Cluster, directory: Path) -> ImageFacts:
     """The image of run.yml, or the one built from the directory, with what its registry knows. Raises `InvalidInput` if there is nothing to run."""
     source = on.build or ImageSource()
@@ -74,9 +86,11 @@ async def find_image(on: OnCluster, run: RunSpec, cluster: Cluster, directory: P
     reference = choice.image
     if reference is None:
         names = {"name": choice.name or source.name, "tag": choice.tag or source.tag}
-        reference = await make_image(source.model_copy(update=names), registry=cluster.registry)
+        sign_in = (lambda repository: login_of(cluster, repository)) if cluster.provider == "aws" else None
+        reference = await make_image(source.model_copy(update=names), registry=cluster.registry, sign_in=sign_in)
     try:
-        image = await look_up(reference)
+        is_own = choice.image is None or (cluster.registry and is_below(parse(reference), cluster.registry))
+        image = await look_up(reference, login=await login_of(cluster) if is_own else None)
     except (RegistryUnavailable, RegistryRefused) as error:
         # The nodes may be able to pull what we cannot look at; then the image's entrypoint has to execute what it is given.
         run_logger().warning("the image was not looked up: %s", error.message)

@@ -1,6 +1,7 @@
 """The flow `cluster-create`: make a cluster on AWS, or go on with one that is half made."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +11,11 @@ from prefect.logging import get_run_logger
 from flows.aws_steps import do_all, on_retry, said, sign_in
 from tasks.aws.design import Design
 from tasks.aws.errors import AwsUnavailable
-from tasks.aws.plan import lines
+from tasks.aws.plan import Plan, lines
 from tasks.aws.preparing import keys_of, prepare_creation
 from tasks.aws.session import Aws
 from tasks.aws.setting_up import check, connection_facts, set_up
-from tasks.aws.steps import creation
+from tasks.aws.steps import Step, creation
 from tasks.kubernetes.client.cluster import MODEL_ACCOUNT, Cluster
 from tasks.kubernetes.client.errors import ClusterRefused, ClusterUnavailable
 from tasks.kubernetes.cluster.saved import save_block
@@ -42,19 +43,24 @@ async def cluster_create(config: ClusterSpec, credentials: str | None = None) ->
         config: The contents of cluster.yml, without keys: parameters are shown.
         credentials: Name of an AWS credentials block; by default what the machine has (environment, profile, role).
     """
+    return await carry_out(config, credentials, prepare_creation, lambda aws, design, plan: creation(aws, design, MODEL_ACCOUNT))
+
+
+async def carry_out(
+    config: ClusterSpec,
+    credentials: str | None,
+    prepare: Callable[..., tuple[Design, Plan]],
+    steps: Callable[[Aws, Design, Plan], Sequence[Step]],
+) -> dict[str, Any]:
+    """Sign in, `prepare` the plan, do its `steps`, and set up the cluster that is there then: what creating and updating have in common."""
     if keys_of(config) is not None:
         raise InvalidInput("cluster.yml holds keys, and what is given to a flow is shown", hint="keep them in an AWS credentials block instead")
     aws = await sign_in(credentials, config.region)
-    cluster = await create(aws, config)
-    return {"cluster": cluster.name, "region": aws.region, "server": cluster.server}
-
-
-async def create(aws: Aws, config: ClusterSpec) -> Cluster:
-    """The same inside of a flow, with credentials that are there already. Prefect keeps the cluster afterwards."""
-    design, plan = await asyncio.to_thread(prepare_creation, aws, config, today=datetime.now(UTC).date())
+    design, plan = await asyncio.to_thread(prepare, aws, config, today=datetime.now(UTC).date())
     get_run_logger().info("plan:\n%s", "\n".join(lines(plan)))
-    await do_all(creation(aws, design, MODEL_ACCOUNT))
-    return await connected(aws, design, config)
+    await do_all(steps(aws, design, plan))
+    cluster = await connected(aws, design, config)
+    return {"cluster": cluster.name, "region": aws.region, "server": cluster.server}
 
 
 async def connected(aws: Aws, design: Design, config: ClusterSpec) -> Cluster:

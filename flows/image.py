@@ -1,6 +1,7 @@
 """The flow `image`: make the image of a directory and push it, unless the registry has one of the same contents."""
 
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from prefect import flow
@@ -80,8 +81,17 @@ async def image(source: ImageSource = ImageSource(), registry: str | None = None
     return await make_image(source, registry=kept.registry, login=login, insecure=kept.insecure or None)
 
 
-async def make_image(source: ImageSource, *, registry: str | None = None, login: Login | None = None, insecure: bool | None = None) -> str:
+async def make_image(
+    source: ImageSource,
+    *,
+    registry: str | None = None,
+    login: Login | None = None,
+    insecure: bool | None = None,
+    sign_in: Callable[[str], Awaitable[Login | None]] | None = None,
+) -> str:
     """The same inside another flow: the steps as tasks of the flow that calls. `registry` is host[:port][/path]; `login` never becomes a parameter.
+
+    A registry whose logins do not last is asked for one by `sign_in(repository)`, and again before the image is pushed.
 
     Returns `repository@sha256:...`. Raises the errors of `tasks.images.errors` and `InvalidInput`.
     """
@@ -98,6 +108,8 @@ async def make_image(source: ImageSource, *, registry: str | None = None, login:
         tag=source.tag,
     )
     planned = await building.plan(order)
+    if sign_in:
+        login = await sign_in(order.repository)
     logger = get_run_logger()
     if found := await building.find_image(planned, login=login):
         logger.info("unchanged: %s", found)
@@ -105,6 +117,8 @@ async def make_image(source: ImageSource, *, registry: str | None = None, login:
         return found
     work = Work(planned, login)
     await build(str(planned.name), work)
+    if sign_in:
+        work.login = login = await sign_in(order.repository)
     reference = await push(str(planned.name), work)
     await building.tag_image(planned, reference, login=login)
     logger.info("pushed %s", reference)

@@ -24,9 +24,10 @@ from tasks.experiments.summary import summary_of
 from tasks.experiments.tally import Tally, result_line
 from tasks.experiments.worker_lease import hold_lease
 from tasks.steps import run_logger
-from trialflow.errors import ExperimentFailed, TrialflowError
+from trialflow.errors import ExperimentFailed, InvalidInput, LimitReached, TrialflowError
 from trialflow.events import Event, tell
-from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, OWNER, SAME, UID, uid_of
+from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, MAX_COST, OWNER, SAME, UID, uid_of
+from trialflow.results.spending import dollars
 from trialflow.specs import ExperimentSpec, FlowRunSpec
 
 
@@ -76,6 +77,11 @@ async def optimize(
         options: Canary, failures in a row, and what to do with a finished experiment.
     """
     async with open_flow(run=run, project=project, directory=directory, service=service, source=source, cluster=cluster) as context:
+        if experiment.max_cost is not None and not context.computes.has_prices:
+            raise InvalidInput(
+                "experiment.yml has a max_cost, and it is not known what anything costs here",
+                hint="take it out, or write `prices:` into cluster.yml and connect the cluster again",
+            )
         with creating(context.home, context.client.url):
             found, resumed = await find_experiment(context, experiment, options)
         async with beside(tag_flow_run(f"experiment:{found['id']}")):
@@ -131,7 +137,7 @@ async def find_experiment(context: FlowContext, spec: ExperimentSpec, options: O
 
 
 def _metadata(spec: ExperimentSpec, found: dict[str, Any], owner: Owner, context: FlowContext) -> dict[str, Any]:
-    """The metadata of an experiment that is worked on: early stopping is as the file has it now, not as it was when the experiment was made."""
+    """The metadata of an experiment that is worked on: early stopping and `max_cost` are as the file has them now, not as it was made with."""
     here = {FOLDER: context.folder} if context.folder else {}
     kept = {
         **(found.get("metadata") or {}),
@@ -140,8 +146,8 @@ def _metadata(spec: ExperimentSpec, found: dict[str, Any], owner: Owner, context
         OWNER: owner.to_json(),
         **with_flow_run(found, context.flow_run_id),
     }
-    asked = (spec.to_api().get("metadata") or {}).get(EARLY_STOPPING)
-    return {**kept, EARLY_STOPPING: asked} if asked or EARLY_STOPPING in kept else kept
+    asked = spec.to_api().get("metadata") or {}
+    return {**kept, **{name: asked.get(name) for name in (EARLY_STOPPING, MAX_COST) if asked.get(name) or name in kept}}
 
 
 async def show_end(work: Work, resumed: str) -> State:
@@ -163,6 +169,11 @@ async def show_end(work: Work, resumed: str) -> State:
         )
     ledger = work.tuning.ledger
     ended = await _finish(work.context, work.experiment, resumed, reporter=work.reporter, is_exhausted=ledger.exhausted)
+    if ledger.is_too_dear and ledger.left != 0:
+        raise LimitReached(
+            f"experiment {identifier} starts no more training runs: about {dollars(ledger.cost)} were spent, and max_cost is {ledger.max_cost:g}",
+            hint="raise max_cost in experiment.yml and start the same command again: it goes on with the budget that is left",
+        )
     if ledger.is_broken:
         raise ExperimentFailed(
             f"experiment {identifier} was stopped: {ledger.failures_in_row} training runs failed in a row, "

@@ -16,6 +16,7 @@ from tasks.experiments.ledger import Ledger
 from tasks.steps import UNAVAILABLE, TaskChain, run_logger
 from tasks.training_runs import is_ours, suggest
 from trialflow.errors import TrialflowError
+from trialflow.results.spending import uses_of
 
 ALPHABET = string.ascii_lowercase + string.digits
 
@@ -46,6 +47,8 @@ class Tuning:
         self._active = [one for one in ours if one["state"] == "active"]
         proven = any(one["state"] == "completed" for one in ours)
         self.ledger = Ledger.of(experiment, ours=len(self._active), canary=canary, stop_after_failures=stop_after_failures, proven=proven)
+        self.ledger.uses = [use for one in runs for use in uses_of(one)]
+        self.ledger.uses_now = context.compute.uses
         self.execution = Execution(context, new_chain)
         self.last_failure: str | None = None
         self.stopped = 0
@@ -107,6 +110,7 @@ class Tuning:
         observed = await self.execution.execute(run, chain)
         if observed is None:
             return
+        self.ledger.uses += uses_of(observed.training_run)
         if observed.failure is None:
             self.ledger.complete(run["name"])
         else:

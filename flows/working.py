@@ -70,7 +70,14 @@ class Work:
         self.reporter = ArtifactReporter(self.experiment, self.tuning.ledger)
         best = await client.best_runs(identifier) if resumed != "create" else []
         tally = asdict(Tally.of(runs))
-        facts = {"experiment": self.experiment, "resumed": resumed, "flow_run": self.context.flow_run_id or "", "best": best, "tally": tally}
+        facts = {
+            "experiment": self.experiment,
+            "resumed": resumed,
+            "flow_run": self.context.flow_run_id or "",
+            "best": best,
+            "tally": tally,
+            "uses": self.tuning.ledger.uses,
+        }
         tell(Event("experiment", facts=facts))
         ledger = self.tuning.ledger
         run_logger().info("experiment %s (%s): %s of %s training runs done", identifier, self.experiment["name"], ledger.spent, ledger.budget)
@@ -80,7 +87,7 @@ class Work:
         try:
             while True:
                 await _until_ended(self.tuning, self.lease, self.reporter.observed)
-                if self.tuning.ledger.is_broken or self.tuning.ledger.exhausted or not await self._goes_on():
+                if self.tuning.ledger.is_broken or self.tuning.ledger.exhausted or self.tuning.ledger.is_too_dear or not await self._goes_on():
                     return
         except UNAVAILABLE as error:
             away = "service" if isinstance(error, ServiceUnavailable) else "cluster"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from trialflow.errors import TrialflowError
+from trialflow.results.spending import NodeUse
 
 Assignment = float | int | str
 
@@ -90,6 +91,8 @@ class Exit:
     complaint: str | None = None
     started: float | None = None
     ended: float | None = None
+    use: NodeUse | None = None
+    """What the attempt used of a machine that costs."""
 
 
 class ComputeUnavailable(TrialflowError):
@@ -142,6 +145,10 @@ class Compute(Protocol):
         """The attempt has ended and its result is stored: give back what it still holds where it ran. No error if that is nothing."""
         ...
 
+    def uses(self) -> Sequence[NodeUse]:
+        """What is in use at the moment of machines that cost."""
+        ...
+
     def read_log(self, attempt: Attempt, *, last: int | None = None) -> bytes:
         """What the attempt printed, the `last` bytes of it if given; empty if there is none."""
         ...
@@ -149,6 +156,11 @@ class Compute(Protocol):
 
 class Computes(Protocol):
     """A place where training runs can be executed: it has been checked, and opens a compute for each scope."""
+
+    @property
+    def has_prices(self) -> bool:
+        """Whether it is known what the machines there cost."""
+        ...
 
     def open(self, scope: Scope) -> AbstractAsyncContextManager[Compute]:
         """A compute for one scope, for as long as it is open.

@@ -23,10 +23,16 @@ async def secrets_of_model(aws_block: str | None) -> dict[str, str]:
         from blocks.aws import load_aws  # comes with Prefect, whose variables a command sets after it has read run.yml
 
         try:
-            secrets |= aws_variables(await load_aws(aws_block))
+            found = await load_aws(aws_block)
         except ValueError as error:
             message = f"there is no AWS credentials block called {aws_block!r} on this Prefect server"
             raise InvalidInput(message, hint="`prefect block ls` lists the blocks") from error
+        if found.role:
+            message = f"the AWS credentials block {aws_block!r} takes on a role, and what it then has ends sooner than training runs may"
+            raise InvalidInput(
+                message, hint="on a cluster that trialflow made, `aws.additional_policies` of cluster.yml gives them rights without keys"
+            )
+        secrets |= aws_variables(found)
     return secrets
 
 

@@ -15,7 +15,7 @@ from tasks.outcome import Outcome, is_cut_short, judge, log_excerpt
 from tasks.steps import run_logger
 from trialflow.events import Event, log_sink, tell
 from trialflow.merging import combined
-from trialflow.metadata_keys import EXIT_CODE, REASON
+from trialflow.metadata_keys import EXIT_CODE, NODE_USE, REASON
 from trialflow.metrics import last_values, values_of
 
 OUR_NAME = re.compile(r"^run-[a-z0-9]{8}$")
@@ -85,19 +85,21 @@ async def observe(context: RunContext, attempt: Attempt, ended: Exit, history: L
     last = await _last_values(context, run) if early and is_cut_short(ended) else {}
     run = {**run, "values": {**(run.get("values") or {}), **last}}
     required = context.required_if_stopped if early and is_cut_short(ended) else context.required
+    used = {"dev_metadata": {f"{NODE_USE}{attempt.number}": str(ended.use)}} if ended.use else {}
+    run = combined(run, used)
     outcome = judge(ended, state=run["state"], values=run["values"], required=required, reason=history.reason_since(run), early=early)
     if outcome.kind == "lost":
         reason = outcome.reason or "lost"
         if ended.stopped or history.lost < context.flow.run.max_relaunches:
             after = history.after_loss(reason, counts=not ended.stopped, checkpoints=int(run.get("checkpoint_count") or 0))
-            await client.merge_run(attempt.training_run_id, after.merge_body())
+            await client.merge_run(attempt.training_run_id, combined(after.merge_body(), used))
             if ended.stopped:
                 logger.warning("stopped; it is launched again when work goes on, and costs no budget")
             else:
                 logger.warning("lost (%s); it is launched again and costs no budget", reason)
             return Observed(outcome, run)
         outcome = Outcome("failed", f"lost {history.lost + 1} times, the last time because: {reason}")
-    body = combined(_ending(context, attempt, outcome, ended), {"values": last} if last else {})
+    body = combined(combined(_ending(context, attempt, outcome, ended), used), {"values": last} if last else {})
     if early and not outcome.is_early:
         body = combined(body, early_body(None))  # it came to an end of its own before it was stopped
     try:

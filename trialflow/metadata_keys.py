@@ -26,7 +26,12 @@ FLOW_RUNS = "trialflow_flow_runs"
 """The ids of the Prefect flow runs that worked on it, latest first, with spaces between: a flow run that is retried goes on with its experiment.
 A training run that belongs to no experiment has it too."""
 
+MAX_COST = "trialflow_max_cost"
+"""Its `max_cost` in US dollars: the API has no field for it."""
+
 # of a training run
+NODE_USE = "trialflow_node_use_"
+"""With the number of an attempt: the node that it used, its price, and from when to when."""
 ATTEMPT = "trialflow_attempt"
 LOST = "trialflow_lost"
 """How often it was lost."""

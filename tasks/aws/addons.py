@@ -8,6 +8,7 @@ from tasks.aws.design import Design
 from tasks.aws.errors import AwsRefused
 from tasks.aws.names import tag_map
 from tasks.aws.session import Aws, ignore_missing, is_found
+from tasks.aws.updates import wait_for_update
 from tasks.aws.waiting import Waiter
 
 ADDON_MINUTES = 20
@@ -24,9 +25,7 @@ def ensure_addons(aws: Aws, design: Design, names: Sequence[str], wait: Waiter, 
             delete_addon(aws, design.name, name, wait)
             found = None
         if found is None:
-            version = recommended(
-                aws.eks.every("describe_addon_versions", "addons", kubernetesVersion=design.version, addonName=name), design.version
-            )
+            version = read_recommended(aws, design.version, name)
             more: dict[str, str] = {"addonVersion": version} if version else {}
             wait.with_new_role(
                 lambda name=name, more=more: aws.eks.create_addon(
@@ -36,6 +35,31 @@ def ensure_addons(aws: Aws, design: Design, names: Sequence[str], wait: Waiter, 
     if is_awaited:
         for name in names:
             wait.until(f"add-on {name}", lambda name=name: _is_active(aws, design.name, name), minutes=ADDON_MINUTES)
+
+
+def read_recommended(aws: Aws, kubernetes: str, name: str) -> str | None:
+    """The version of an add-on that EKS recommends for a version of Kubernetes."""
+    return recommended(aws.eks.every("describe_addon_versions", "addons", kubernetesVersion=kubernetes, addonName=name), kubernetes)
+
+
+def addon_versions(aws: Aws, design: Design, names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Of each of these add-ons that is there: the version that it has, and the one that EKS recommends."""
+    found = {}
+    for name in names:
+        addon = read_addon(aws, design.name, name)
+        best = read_recommended(aws, design.version, name) if addon else None
+        if addon and best and addon.get("addonVersion"):
+            found[name] = (addon["addonVersion"], best)
+    return found
+
+
+def update_addon(aws: Aws, cluster: str, name: str, version: str, wait: Waiter) -> None:
+    """Have an add-on in that version. What was changed in its settings by hand stays."""
+    wait.until(f"add-on {name}", lambda: _is_active(aws, cluster, name), minutes=ADDON_MINUTES)
+    if (addon := read_addon(aws, cluster, name)) is not None and addon.get("addonVersion") == version:
+        return
+    update = aws.eks.update_addon(clusterName=cluster, addonName=name, addonVersion=version, resolveConflicts="PRESERVE")["update"]["id"]
+    wait_for_update(aws, cluster, update, f"version of add-on {name}", wait, addonName=name)
 
 
 def recommended(addons: Sequence[Mapping[str, Any]], version: str) -> str | None:

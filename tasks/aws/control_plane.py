@@ -9,6 +9,7 @@ from tasks.aws.names import TAG, tag_map
 from tasks.aws.network import read_network
 from tasks.aws.roles import role_arn
 from tasks.aws.session import Aws, is_found
+from tasks.aws.updates import UPDATE_MINUTES, wait_for_update
 from tasks.aws.waiting import Waiter
 
 CREATE_MINUTES = 30
@@ -53,6 +54,23 @@ def _create(aws: Aws, design: Design, subnets: list[str]) -> None:
         upgradePolicy={"supportType": "EXTENDED" if design.is_extended else "STANDARD"},
         tags=tag_map(design.name),
     )
+
+
+def update_version(aws: Aws, design: Design, wait: Waiter) -> None:
+    """Have the control plane at the design's version of Kubernetes, which is the one after its own."""
+    cluster = wait.until(f"control plane {design.name}", lambda: _is_active(aws, design.name), minutes=UPDATE_MINUTES)
+    if cluster.get("version") != design.version:
+        update = aws.eks.update_cluster_version(name=design.name, version=design.version)["update"]["id"]
+        wait_for_update(aws, design.name, update, f"version of control plane {design.name}", wait)
+    if lasts_too_long(cluster, design):
+        wait.until(f"control plane {design.name}", lambda: _is_active(aws, design.name), minutes=UPDATE_MINUTES)
+        update = aws.eks.update_cluster_config(name=design.name, upgradePolicy={"supportType": "STANDARD"})["update"]["id"]
+        wait_for_update(aws, design.name, update, f"support of control plane {design.name}", wait)
+
+
+def lasts_too_long(cluster: Mapping[str, Any], design: Design) -> bool:
+    """Whether a cluster was made in extended support, and would slip into it again although its version is in standard support now."""
+    return (cluster.get("upgradePolicy") or {}).get("supportType") == "EXTENDED" and not design.is_extended
 
 
 def _is_active(aws: Aws, name: str) -> tuple[Mapping[str, Any] | None, str]:

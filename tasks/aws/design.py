@@ -37,11 +37,12 @@ class Group:
     accelerator: str | None
     zones: frozenset[str]
     price: float | None
+    alternatives: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """`cpu-1a2b3c4d`."""
-        return f"{self.pool}-{short_hash(self.instance_type, self.volume, self.is_spot, self.architecture)}"
+        return f"{self.pool}-{short_hash(self.instance_type, self.volume, self.is_spot, self.architecture, *self.alternatives)}"
 
     @property
     def ami_type(self) -> str:
@@ -125,7 +126,7 @@ def design_of(spec: ClusterSpec, facts: Facts, *, today: date) -> Design:
 
 def chosen_version(wanted: str | None, versions: tuple[Version, ...], today: date) -> tuple[Version | None, list[str]]:
     """The version to make, and what is wrong with the wanted one. By default the newest that has 90 days of standard support left."""
-    known = sorted((one for one in versions if one.is_supported), key=lambda one: _minor(one.name))
+    known = sorted((one for one in versions if one.is_supported), key=lambda one: minor(one.name))
     listed = ", ".join(one.name for one in known)
     if wanted and wanted != "latest":
         found = next((one for one in known if one.name == wanted), None)
@@ -136,7 +137,8 @@ def chosen_version(wanted: str | None, versions: tuple[Version, ...], today: dat
     return best, [] if best else [f"EKS has no version in standard support (it has {listed})"]
 
 
-def _minor(version: str) -> tuple[int, ...]:
+def minor(version: str) -> tuple[int, ...]:
+    """The numbers in a version, to compare by."""
     return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
@@ -145,6 +147,9 @@ def _problems(spec: ClusterSpec, facts: Facts) -> Iterator[str]:
     pools: dict[Pool, Sequence[SystemGroup]] = {"system": [system], "cpu": spec.cpu_groups, "gpu": spec.gpu_groups}
     everything = [(pool, group) for pool, groups in pools.items() for group in groups]
     zones = set(facts.subnets.values()) or set(facts.zones)
+    if facts.missing:
+        yield f"{facts.principal} may not do {', '.join(facts.missing)} (docs/aws.md has a policy to paste)"
+    yield from facts.full
     if len(zones) < 2:
         yield f"EKS needs subnets in two zones, and there are only {', '.join(sorted(zones)) or 'none'}"
     if len(facts.vpcs) > 1:
@@ -160,6 +165,7 @@ def _problems(spec: ClusterSpec, facts: Facts) -> Iterator[str]:
         if pool == "gpu" and not machine.gpus:
             yield f"gpu: {machine.name} has no NVIDIA GPU" + (f" but {machine.other_accelerator}" if machine.other_accelerator else "")
         if isinstance(group, NodeGroup):
+            yield from _alternative_problems(pool, machine, group, facts)
             code = quota_code(machine, spot=group.spot)
             needed[code] = needed.get(code, 0) + machine.vcpus * group.max_nodes
     for code, vcpus in needed.items():
@@ -172,6 +178,15 @@ def _problems(spec: ClusterSpec, facts: Facts) -> Iterator[str]:
             yield f"aws.additional_policies: there is no policy {policy}"
     if len(set(wanted)) > MOST_POLICIES:
         yield f"aws.additional_policies: {len(set(wanted))} policies, and a role has room for {MOST_POLICIES} more"
+
+
+def _alternative_problems(pool: Pool, machine: Machine, group: NodeGroup, facts: Facts) -> Iterator[str]:
+    for name in group.alternative_types:
+        other = facts.machines.get(name)
+        if other is None:
+            yield f"{pool}: instance type {name} is not sold in {facts.region}"
+        elif not other.is_like(machine):
+            yield f"{pool}: {name} is not of the size of {machine.name} (CPUs, memory, GPUs, architecture), and cannot be an alternative to it"
 
 
 def _warnings(spec: ClusterSpec, facts: Facts, version: Version, today: date) -> Iterator[str]:
@@ -202,6 +217,8 @@ def _best_zones(spec: ClusterSpec, facts: Facts) -> tuple[str, ...]:
 
 def _group(pool: Pool, group: SystemGroup, facts: Facts, zones: tuple[str, ...], has_address: bool) -> Group:
     machine: Machine = facts.machines[group.instance_type]
+    others = tuple(group.alternative_types) if isinstance(group, NodeGroup) else ()
+    prices = [facts.prices.node(name, group.node_volume_size, has_address=has_address) for name in (machine.name, *others)]
     return Group(
         pool=pool,
         instance_type=machine.name,
@@ -211,6 +228,7 @@ def _group(pool: Pool, group: SystemGroup, facts: Facts, zones: tuple[str, ...],
         is_spot=isinstance(group, NodeGroup) and group.spot,
         architecture=machine.architecture,
         accelerator=machine.accelerator,
-        zones=machine.zones & frozenset(zones),
-        price=facts.prices.node(machine.name, group.node_volume_size, has_address=has_address),
+        zones=machine.zones.intersection(zones, *(facts.machines[name].zones for name in others)),
+        price=None if None in prices else max(one for one in prices if one is not None),
+        alternatives=others,
     )

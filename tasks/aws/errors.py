@@ -23,6 +23,7 @@ NOT_FOUND = {
     "ResourceNotFoundException",
     "NoSuchEntity",
     "RepositoryNotFoundException",
+    "LifecyclePolicyNotFoundException",
     "Gateway.NotAttached",
     "InvalidVpcID.NotFound",
     "InvalidSubnetID.NotFound",

@@ -1,12 +1,13 @@
 """What is asked of AWS before anything is made: who we are, what the region sells, which versions and policies exist, how much is allowed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 from tasks.aws.errors import AwsError, AwsMissing, AwsRefused
 from tasks.aws.prices import Prices, read_prices
+from tasks.aws.rights import missing_rights
 from tasks.aws.session import Aws, is_found
 from trialflow.specs import ClusterSpec
 
@@ -25,7 +26,7 @@ QUOTAS = {
 
 @dataclass(frozen=True)
 class Machine:
-    """An instance type as EC2 describes it. `zones` are the cluster's that sell it; `gpus` counts NVIDIA's alone."""
+    """An instance type as EC2 describes it. `zones` are the cluster's that sell it; `gpus` counts NVIDIA's alone; `memory` is in MiB."""
 
     name: str
     vcpus: int
@@ -34,6 +35,15 @@ class Machine:
     accelerator: str | None
     other_accelerator: str | None
     zones: frozenset[str]
+    memory: int = 0
+
+    def is_like(self, other: "Machine") -> bool:
+        """Whether a training run finds the same on both: the autoscaler takes the machines of a group for all alike."""
+        return self._size == other._size
+
+    @property
+    def _size(self) -> tuple[object, ...]:
+        return self.vcpus, self.memory, self.architecture, self.gpus
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,10 @@ class Version:
 
 @dataclass(frozen=True)
 class Facts:
-    """The answers. `quotas` are vCPUs by quota code, None where they may not be asked; `denied` are checks that could not be made."""
+    """The answers. `quotas` are vCPUs by quota code, None where they may not be asked; `denied` are checks that could not be made.
+
+    Only of a cluster that is still to be made: `missing` are rights that we lack, `full` the quotas that leave no room for it.
+    """
 
     region: str
     account: str
@@ -64,6 +77,8 @@ class Facts:
     subnets: Mapping[str, str] = field(default_factory=dict)
     vpcs: frozenset[str] = frozenset()
     denied: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    full: tuple[str, ...] = ()
 
 
 def quota_code(machine: Machine, *, spot: bool) -> str:
@@ -73,12 +88,14 @@ def quota_code(machine: Machine, *, spot: bool) -> str:
     return QUOTAS[family, spot]
 
 
-def read_facts(aws: Aws, spec: ClusterSpec) -> Facts:
+def read_facts(aws: Aws, spec: ClusterSpec, *, is_new: bool = False) -> Facts:
     """Ask AWS for everything that the design of `spec` depends on. Nothing is made. Raises `AwsError`."""
     denied: list[str] = []
     groups = [*spec.cpu_groups, *spec.gpu_groups]
     principal = aws.principal
-    types = sorted({one.instance_type for one in groups} | {spec.system.instance_type if spec.system else "t3.large"})
+    types = sorted(
+        {kind for one in groups for kind in (one.instance_type, *one.alternative_types)} | {spec.system.instance_type if spec.system else "t3.large"}
+    )
     zones = _zones(aws)
     machines = _machines(aws, types, zones)
     codes = {quota_code(machines[one.instance_type], spot=one.spot) for one in groups if one.instance_type in machines}
@@ -97,7 +114,9 @@ def read_facts(aws: Aws, spec: ClusterSpec) -> Facts:
         prices=read_prices(aws, types),
         subnets={one["SubnetId"]: one["AvailabilityZone"] for one in subnets},
         vpcs=frozenset(one["VpcId"] for one in subnets),
-        denied=tuple(denied),
+        missing=tuple(missing_rights(aws, spec.cluster_name, denied)) if is_new else (),
+        full=tuple(_full(aws, spec, denied)) if is_new else (),
+        denied=tuple(dict.fromkeys(denied)),
     )
 
 
@@ -134,6 +153,7 @@ def _machine(facts: Mapping[str, Any], zones: frozenset[str]) -> Machine:
         accelerator=f"nvidia-{ours[0]['Name'].lower().replace(' ', '-')}" if ours else None,
         other_accelerator=others[0] if others else None,
         zones=zones,
+        memory=facts.get("MemoryInfo", {}).get("SizeInMiB", 0),
     )
 
 
@@ -162,9 +182,22 @@ def _subnets(aws: Aws, ids: list[str]) -> list[Any]:
         raise AwsRefused(f"a subnet of cluster.yml does not exist in {aws.region}: {error.said}", hint="check `subnets` and `region`") from error
 
 
-def _quota(aws: Aws, code: str, denied: list[str]) -> float | None:
+def _full(aws: Aws, spec: ClusterSpec, denied: list[str]) -> Iterator[str]:
+    """The quotas of the account that leave no room for another cluster."""
+    present = [("eks", "L-1194D53C", "clusters", len(aws.eks.every("list_clusters", "clusters")))]
+    if not spec.subnets:
+        present.append(("vpc", "L-F678F1CE", "VPCs", len(aws.ec2.every("describe_vpcs", "Vpcs"))))
+    if spec.private_nodes:
+        present.append(("ec2", "L-0263D0A3", "elastic addresses", len(aws.ec2.describe_addresses()["Addresses"])))
+    for service, code, what, count in present:
+        allowed = _quota(aws, code, denied, service=service, what=f"how many {what} the account may have")
+        if allowed is not None and count >= allowed:
+            yield f"the account has {count} {what} in {aws.region} and may have {allowed:.0f} (Service Quotas, {service}, {code})"
+
+
+def _quota(aws: Aws, code: str, denied: list[str], *, service: str = "ec2", what: str = "how many vCPUs the account may run") -> float | None:
     try:
-        return float(aws.client("service-quotas").get_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"])
+        return float(aws.client("service-quotas").get_service_quota(ServiceCode=service, QuotaCode=code)["Quota"]["Value"])
     except AwsError as error:
-        denied.append(f"how many vCPUs the account may run could not be asked: {error.message}")
+        denied.append(f"{what} could not be asked: {error.message}")
         return None

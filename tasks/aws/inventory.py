@@ -12,6 +12,7 @@ from tasks.aws.names import TAG, tag_filter
 from tasks.aws.network import name_of
 from tasks.aws.node_groups import list_groups, read_group
 from tasks.aws.pod_identity import list_identities
+from tasks.aws.repositories import list_repositories
 from tasks.aws.roles import read_roles
 from tasks.aws.session import Aws
 
@@ -59,6 +60,7 @@ def read_inventory(aws: Aws, name: str) -> Inventory:
         found += [(kind, name_of(one)) for one in listed if str(one.get("State", "")).lower() not in GONE]
     found += [("address", name_of(one)) for one in aws.ec2.describe_addresses(Filters=tag_filter(name))["Addresses"]]
     found += [("role", one) for one in read_roles(aws, name)]
+    found += [("image repository", one) for one in list_repositories(aws, name)]
     return Inventory(tuple(found), cluster, groups)
 
 

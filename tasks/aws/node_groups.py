@@ -8,6 +8,7 @@ from tasks.aws.design import Design, Group
 from tasks.aws.errors import AwsRefused
 from tasks.aws.names import resource_name, tag_filter, tag_list, tag_map, tag_specification
 from tasks.aws.network import read_network
+from tasks.aws.prices import read_prices
 from tasks.aws.roles import role_arn
 from tasks.aws.session import Aws, ignore_missing, is_found
 from tasks.aws.waiting import Waiter
@@ -15,6 +16,7 @@ from trialflow.errors import InvalidInput
 
 CREATE_MINUTES = 40
 DELETE_MINUTES = 60
+GROUP_LABEL = "eks.amazonaws.com/nodegroup"
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"
 TEMPLATE = "k8s.io/cluster-autoscaler/node-template"
 
@@ -48,8 +50,13 @@ def ensure_group(aws: Aws, design: Design, name: str, wait: Waiter) -> None:
                 f"no subnet of the cluster is in a zone that has {group.instance_type}", hint=f"it is in {', '.join(sorted(group.zones))}"
             )
         wait.with_new_role(lambda: aws.eks.create_nodegroup(**group_parameters(design, group, subnets, version)))
-    ready = wait.until(f"node group {group.name}", lambda: _is_active(aws, design.name, group.name), minutes=CREATE_MINUTES)
+    ready = awaited_group(aws, design.name, group.name, wait)
     _tag_for_autoscaler(aws, design.name, group, ready)
+
+
+def awaited_group(aws: Aws, cluster: str, name: str, wait: Waiter) -> Mapping[str, Any]:
+    """The group, once it is active. Raises `AwsRefused` if EKS could not start its machines."""
+    return wait.until(f"node group {name}", lambda: _is_active(aws, cluster, name), minutes=CREATE_MINUTES)
 
 
 def ensure_spot_role(aws: Aws) -> None:
@@ -73,6 +80,7 @@ def group_parameters(design: Design, group: Group, subnets: list[str], template_
         "capacityType": "SPOT" if group.is_spot else "ON_DEMAND",
         "scalingConfig": {"minSize": group.low, "maxSize": group.high, "desiredSize": group.low},
         "launchTemplate": {"name": template_name(design.name, group), "version": template_version},
+        **({"instanceTypes": [group.instance_type, *group.alternatives]} if group.alternatives else {}),
         "labels": group.labels,
         "taints": group.taints,
         # The other strategy starts new machines before it stops old ones, which a quota of GPUs seldom allows.
@@ -86,7 +94,8 @@ def template_data(cluster: str, group: Group) -> dict[str, Any]:
     disk = {"VolumeSize": group.volume, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
     tags = tag_list(cluster, resource_name(cluster, group.pool))
     return {
-        "InstanceType": group.instance_type,
+        # Several types are named in the group: EKS takes them from there or from here.
+        **({} if group.alternatives else {"InstanceType": group.instance_type}),
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": disk}],
         # One hop: pods do not reach the credentials of their node.
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
@@ -131,6 +140,23 @@ def read_group(aws: Aws, cluster: str, name: str) -> Mapping[str, Any] | None:
     """What EKS says of a node group, None if there is none of that name."""
     found = is_found(aws.eks.describe_nodegroup, clusterName=cluster, nodegroupName=name)
     return found["nodegroup"] if found else None
+
+
+def read_node_prices(aws: Aws, cluster: str) -> dict[str, float]:
+    """What a node of each group costs an hour, by the label that EKS gives to its nodes. Groups without a known price are left out."""
+    wanted = {}
+    for name in list_groups(aws, cluster):
+        group = read_group(aws, cluster, name) or {}
+        template = (group.get("launchTemplate") or {}).get("name")
+        found = template and is_found(aws.ec2.describe_launch_template_versions, LaunchTemplateName=template, Versions=["$Latest"])
+        if found:
+            data = found["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+            kind = data.get("InstanceType") or (group.get("instanceTypes") or [""])[0]
+            wanted[name] = (kind, data["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"])
+    prices = read_prices(aws, (kind for kind, _ in wanted.values() if kind))
+    has_address = not aws.ec2.describe_nat_gateways(Filters=tag_filter(cluster))["NatGateways"]
+    found_prices = {name: prices.node(kind, volume, has_address=has_address) for name, (kind, volume) in wanted.items()}
+    return {f"{GROUP_LABEL}={name}": round(price, 6) for name, price in found_prices.items() if price is not None}
 
 
 def list_groups(aws: Aws, cluster: str) -> list[str]:

@@ -41,6 +41,13 @@ def delete_identities(aws: Aws, cluster: str) -> None:
         ignore_missing(aws.eks.delete_pod_identity_association, clusterName=cluster, associationId=one["associationId"])
 
 
+def delete_identity(aws: Aws, cluster: str, namespace: str, account: str) -> None:
+    """Delete the association of one service account."""
+    for one in _listed(aws, cluster):
+        if (one["namespace"], one["serviceAccount"]) == (namespace, account):
+            ignore_missing(aws.eks.delete_pod_identity_association, clusterName=cluster, associationId=one["associationId"])
+
+
 def list_identities(aws: Aws, cluster: str) -> list[str]:
     """The associations of a cluster that exists, as `namespace/account`."""
     return [f"{one['namespace']}/{one['serviceAccount']}" for one in _listed(aws, cluster)]

@@ -1,5 +1,6 @@
 """From a cluster.yml to the plan: ask AWS, decide, compare with what exists. Nothing is made."""
 
+from dataclasses import replace
 from datetime import date
 
 from tasks.aws.control_plane import require_ours
@@ -7,9 +8,9 @@ from tasks.aws.design import Design, design_of
 from tasks.aws.facts import read_facts
 from tasks.aws.inventory import read_inventory
 from tasks.aws.plan import Plan, plan_creation, plan_destruction
-from tasks.aws.roles import role_name
-from tasks.aws.session import Aws, Keys, is_found
-from tasks.aws.updating import plan_update, running_nodes
+from tasks.aws.session import Aws, Keys
+from tasks.aws.update_plan import plan_update
+from tasks.aws.updating import read_present
 from tasks.kubernetes.client.cluster import MODEL_ACCOUNT
 from trialflow.errors import InvalidInput
 from trialflow.specs import ClusterSpec
@@ -25,7 +26,7 @@ def prepare_creation(aws: Aws, spec: ClusterSpec, *, today: date) -> tuple[Desig
     found = read_inventory(aws, spec.cluster_name)
     if found.cluster is not None:
         require_ours(found.cluster, "change")
-    design = design_of(spec, read_facts(aws, spec), today=today)
+    design = design_of(spec, read_facts(aws, spec, is_new=not found.resources), today=today)
     return design, plan_creation(design, found, MODEL_ACCOUNT, limit=spec.max_cost_per_hour)
 
 
@@ -44,10 +45,10 @@ def prepare_update(aws: Aws, spec: ClusterSpec, *, today: date) -> tuple[Design,
         if spec.kubernetes_version in (None, "latest"):
             spec = spec.model_copy(update={"kubernetes_version": found.cluster["version"]})
     design = design_of(spec, read_facts(aws, spec), today=today)
-    busy = [name for name, group in (found.groups or {}).items() if running_nodes(aws, group)]
-    role = is_found(aws.iam.list_attached_role_policies, RoleName=role_name(spec.cluster_name, "nodes", aws.region))
-    attached = [one["PolicyArn"] for one in role["AttachedPolicies"]] if role else []
-    return design, plan_update(design, found, busy, attached, MODEL_ACCOUNT, limit=spec.max_cost_per_hour)
+    denied: list[str] = []
+    present = read_present(aws, design, found.groups or {}, denied)
+    design = replace(design, warnings=(*design.warnings, *denied))
+    return design, plan_update(design, found, present, MODEL_ACCOUNT, limit=spec.max_cost_per_hour)
 
 
 def prepare_destruction(aws: Aws, name: str) -> Plan:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.aws.design import Design
-from tasks.aws.errors import AwsRefused
+from tasks.aws.errors import AwsMissing, AwsRefused
 from tasks.aws.names import TAG, role_name, role_path, tag_list
 from tasks.aws.session import Aws, ignore_missing, is_found
 
@@ -92,10 +92,23 @@ def is_ours(role: Mapping[str, Any], cluster: str) -> bool:
 
 
 def _attach(aws: Aws, role: str, policies: Sequence[str]) -> None:
-    attached = {one["PolicyArn"] for one in aws.iam.every("list_attached_role_policies", "AttachedPolicies", RoleName=role)}
+    attached = attached_policies(aws, role)
     for policy in policies:
         if policy not in attached:
             aws.iam.attach_role_policy(RoleName=role, PolicyArn=policy)
+
+
+def attached_policies(aws: Aws, role: str) -> list[str]:
+    """The ARNs of the policies that a role has; none if there is no such role."""
+    try:
+        return [one["PolicyArn"] for one in aws.iam.every("list_attached_role_policies", "AttachedPolicies", RoleName=role)]
+    except AwsMissing:
+        return []
+
+
+def detach(aws: Aws, role: str, policy: str) -> None:
+    """Take a policy from a role, if it has it."""
+    ignore_missing(aws.iam.detach_role_policy, RoleName=role, PolicyArn=policy)
 
 
 def read_roles(aws: Aws, cluster: str) -> list[str]:
@@ -106,13 +119,24 @@ def read_roles(aws: Aws, cluster: str) -> list[str]:
 
 
 def delete_roles(aws: Aws, cluster: str) -> None:
-    """Delete the cluster's roles, with all that keeps a role from being deleted."""
-    iam = aws.iam
+    """Delete the cluster's roles."""
     for name in read_roles(aws, cluster):
-        for one in iam.every("list_attached_role_policies", "AttachedPolicies", RoleName=name):
-            ignore_missing(iam.detach_role_policy, RoleName=name, PolicyArn=one["PolicyArn"])
-        for policy in iam.every("list_role_policies", "PolicyNames", RoleName=name):
-            ignore_missing(iam.delete_role_policy, RoleName=name, PolicyName=policy)
-        for profile in iam.every("list_instance_profiles_for_role", "InstanceProfiles", RoleName=name):
-            ignore_missing(iam.remove_role_from_instance_profile, InstanceProfileName=profile["InstanceProfileName"], RoleName=name)
-        ignore_missing(iam.delete_role, RoleName=name)
+        _delete(aws, name)
+
+
+def delete_role(aws: Aws, cluster: str, name: str) -> None:
+    """Delete one of the cluster's roles, if it is there."""
+    if name in read_roles(aws, cluster):
+        _delete(aws, name)
+
+
+def _delete(aws: Aws, name: str) -> None:
+    """Delete a role, with all that keeps it from being deleted."""
+    iam = aws.iam
+    for policy in attached_policies(aws, name):
+        detach(aws, name, policy)
+    for policy in iam.every("list_role_policies", "PolicyNames", RoleName=name):
+        ignore_missing(iam.delete_role_policy, RoleName=name, PolicyName=policy)
+    for profile in iam.every("list_instance_profiles_for_role", "InstanceProfiles", RoleName=name):
+        ignore_missing(iam.remove_role_from_instance_profile, InstanceProfileName=profile["InstanceProfileName"], RoleName=name)
+    ignore_missing(iam.delete_role, RoleName=name)

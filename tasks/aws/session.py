@@ -6,11 +6,11 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tasks.aws.errors import AwsMissing, AwsRefused, explain
+from tasks.kubernetes.client.aws_identity import IDENTITY, session_of
 from trialflow.errors import InvalidInput
 
 PRICING_REGIONS = {"eu": "eu-central-1", "ap": "ap-south-1"}
@@ -28,15 +28,18 @@ class Keys:
     region: str | None = None
     profile: str | None = None
 
+    role: str | None = field(default=None, repr=False)
+    """The parameters of `sts:AssumeRole` as JSON, for a role that is taken on with these credentials."""
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> "Keys | None":
+        """The identity that such variables choose, None if they choose none."""
+        found = {part: variables[name] for part, name in IDENTITY.items() if variables.get(name)}
+        return cls(**found) if found else None
+
     def environment(self) -> dict[str, str]:
         """The same as environment variables, for a program that signs in with them."""
-        pairs = {
-            "AWS_ACCESS_KEY_ID": self.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
-            "AWS_SESSION_TOKEN": self.session_token,
-            "AWS_PROFILE": self.profile,
-        }
-        return {name: value for name, value in pairs.items() if value}
+        return {name: value for part, name in IDENTITY.items() if (value := getattr(self, part))}
 
 
 class Client:
@@ -75,13 +78,7 @@ class Aws:
     def __init__(self, keys: Keys | None = None, *, region: str | None = None) -> None:
         self.keys = keys or Keys()
         try:
-            self.session = boto3.Session(
-                aws_access_key_id=self.keys.access_key_id,
-                aws_secret_access_key=self.keys.secret_access_key,
-                aws_session_token=self.keys.session_token,
-                region_name=region or self.keys.region,
-                profile_name=self.keys.profile,
-            )
+            self.session = session_of(self.keys.environment(), region or self.keys.region)
         except BotoCoreError as error:
             raise InvalidInput(f"the AWS configuration cannot be used: {error}", hint="check AWS_PROFILE and ~/.aws/config") from error
         if not self.session.region_name:

@@ -7,6 +7,9 @@ from tasks.aws.control_plane import read_cluster
 from tasks.aws.design import Design
 from tasks.aws.errors import AwsMissing, AwsRefused
 from tasks.aws.manifests import NAME, SYSTEM, manifests
+from tasks.aws.names import TAG
+from tasks.aws.node_groups import read_node_prices
+from tasks.aws.repositories import own_registry
 from tasks.aws.session import Aws
 from tasks.kubernetes.client.cluster import DEFAULT_NAMESPACE, Cluster
 from tasks.kubernetes.client.connection import Connection, open_cluster
@@ -29,7 +32,10 @@ PATHS = {
 
 
 def connection_facts(aws: Aws, name: str, *, namespace: str | None = None, registry: str | None = None, api_url: str | None = None) -> Cluster:
-    """The cluster as the rest of trialflow knows it. Raises `AwsRefused` if there is none of that name, or it is not ready."""
+    """The cluster as the rest of trialflow knows it; without a `registry` images go to ECR.
+
+    Raises `AwsMissing` if there is none of that name, `AwsRefused` if it is not ready.
+    """
     found = read_cluster(aws, name)
     if found is None:
         raise AwsMissing(f"there is no cluster {name} in {aws.region} of account {aws.account}", hint="check the name, `--region` and AWS_PROFILE")
@@ -41,9 +47,18 @@ def connection_facts(aws: Aws, name: str, *, namespace: str | None = None, regis
         namespace=namespace or DEFAULT_NAMESPACE,
         kubeconfig=kubeconfig(found, EksSignIn(name, aws.region, aws.keys.environment())),
         context=f"{name}.{aws.region}",
-        registry=registry.rstrip("/") if registry else None,
+        registry=registry.rstrip("/") if registry else own_registry(aws, name),
         api_url=api_url,
+        prices=_node_prices(aws, name) if (found.get("tags") or {}).get(TAG) == name else {},
     )
+
+
+def _node_prices(aws: Aws, name: str) -> dict[str, float]:
+    """The prices of the cluster's nodes; none for a guest who may not look at them."""
+    try:
+        return read_node_prices(aws, name)
+    except AwsRefused:
+        return {}
 
 
 def kubeconfig(found: Mapping[str, Any], sign_in: EksSignIn) -> dict[str, Any]:

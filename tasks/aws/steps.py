@@ -10,6 +10,7 @@ from tasks.aws.design import ADDONS, Design
 from tasks.aws.network import delete_network, ensure_network
 from tasks.aws.node_groups import delete_groups, ensure_group
 from tasks.aws.pod_identity import delete_identities, ensure_identities
+from tasks.aws.repositories import delete_repositories
 from tasks.aws.roles import delete_roles, ensure_roles
 from tasks.aws.session import Aws
 from tasks.aws.waiting import Waiter
@@ -60,6 +61,7 @@ def destruction(aws: Aws, name: str) -> list[Step]:
         Step(3, "control plane", lambda wait: delete_control_plane(aws, name, wait)),
         Step(4, "network", lambda wait: delete_network(aws, name, wait)),
         Step(4, "roles", lambda wait: delete_roles(aws, name)),
+        Step(4, "image repositories", lambda wait: delete_repositories(aws, name)),
     ]
 
 

@@ -18,6 +18,7 @@ from trialflow.metrics import values_of
 from trialflow.results.best import is_better, optimized
 from trialflow.results.facts import lost_of, state_of, stopped_early
 from trialflow.results.report import escaped, report
+from trialflow.results.spending import spent_on
 
 EVERY_SECONDS = 2.0
 MOST_BEST = 10
@@ -62,7 +63,7 @@ class ArtifactReporter:
             await acreate_table_artifact(table=rows, key=f"{self.key}-training-runs", description=f"Experiment {self.experiment['id']}")
         if rows := best_rows(self.experiment["metrics"], runs, best):
             await acreate_table_artifact(table=rows, key=f"{self.key}-best", description=f"The best of experiment {self.experiment['id']}")
-        text = report(self.experiment, best, **asdict(Tally.of(runs)))
+        text = report(self.experiment, best, **asdict(Tally.of(runs)), cost=spent_on(runs))
         await acreate_markdown_artifact(markdown="\n".join([text, *trouble_lines(runs)]), key=f"{self.key}-report")
 
     async def _show_progress(self) -> None:

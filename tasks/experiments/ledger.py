@@ -1,7 +1,10 @@
 """The bookkeeping of one experiment while a flow works on it: when the next training run may start, and when to stop. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from trialflow.metadata_keys import MAX_COST
+from trialflow.results.spending import NodeUse, spent
 
 
 @dataclass
@@ -23,6 +26,9 @@ class Ledger:
     active: set[str] = field(default_factory=set)
     failures_in_row: int = 0
     exhausted: bool = False
+    max_cost: float | None = None
+    uses: list[NodeUse] = field(default_factory=list)
+    uses_now: Callable[[], Sequence[NodeUse]] = tuple
     is_taken: bool = False
     """Other workers have started training runs with what is left of the budget."""
 
@@ -37,6 +43,16 @@ class Ledger:
         return None if self.budget is None else self.budget - self.spent - self.reserved - len(self.active)
 
     @property
+    def cost(self) -> float | None:
+        """What the training runs have cost so far, those in flight included; None if that is not known."""
+        return spent([*self.uses, *self.uses_now()])
+
+    @property
+    def is_too_dear(self) -> bool:
+        """Whether they have cost what they may."""
+        return self.max_cost is not None and (self.cost or 0.0) >= self.max_cost
+
+    @property
     def is_broken(self) -> bool:
         """Whether so many training runs failed one after the other that going on would waste the budget."""
         return 0 < self.stop_after_failures <= self.failures_in_row
@@ -45,7 +61,10 @@ class Ledger:
     def may_start(self) -> bool:
         """Whether one more training run may start now."""
         return (
-            not self.exhausted and not self.is_taken and not self.is_broken and len(self.active) < self.width and (self.left is None or self.left > 0)
+            not (self.exhausted or self.is_taken or self.is_broken)
+            and len(self.active) < self.width
+            and (self.left is None or self.left > 0)
+            and not self.is_too_dear
         )
 
     def start(self, name: str) -> None:
@@ -84,4 +103,11 @@ class Ledger:
             reserved=max(0, active - ours),
             canary=canary and not proven,
             stop_after_failures=stop_after_failures,
+            max_cost=max_cost_of(experiment),
         )
+
+
+def max_cost_of(experiment: Mapping) -> float | None:
+    """The `max_cost` of an experiment as the service tells it; None if it has none."""
+    kept = (experiment.get("metadata") or {}).get(MAX_COST)
+    return float(kept) if isinstance(kept, int | float) and not isinstance(kept, bool) else None

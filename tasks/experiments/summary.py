@@ -5,6 +5,7 @@ from typing import Any
 
 from tasks.experiments.tally import Tally
 from trialflow.metrics import values_of
+from trialflow.results.spending import spent_on
 
 
 def summary_of(
@@ -20,6 +21,7 @@ def summary_of(
         "lost": tally.lost,
         "failed": tally.failed,
         "stopped": tally.stopped,
+        "cost": spent_on(runs),
         "space_exhausted": is_exhausted,
         "best": [{"id": one["id"], "assignments": one["assignments"], "values": values_of(one)} for one in best],
     }

@@ -18,6 +18,7 @@ from tasks.local.orphans import kill_leftovers
 from trialflow.embedded import socket_of
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
+from trialflow.results.spending import NodeUse
 
 LAUNCH = Path(trialflow.launcher.__file__).with_name("launch.py")
 START_SECONDS = 60.0
@@ -126,6 +127,10 @@ class LocalCompute:
     async def discard(self, attempt: Attempt) -> None:
         """Nothing: a process that has ended holds nothing, and its folder is kept for who asks for the log."""
 
+    def uses(self) -> tuple[NodeUse, ...]:
+        """Nothing: this machine costs nothing more for what it does."""
+        return ()
+
     def read_log(self, attempt: Attempt, *, last: int | None = None) -> bytes:
         """What the attempt printed."""
         try:
@@ -213,6 +218,8 @@ class LocalCompute:
 
 class LocalComputes:
     """This machine as a place for training runs: one compute serves every scope, for what it starts needs nothing beside it."""
+
+    has_prices = False
 
     def __init__(self, root: Path, **options: Any) -> None:
         self._compute = LocalCompute(root, **options)

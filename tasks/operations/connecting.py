@@ -33,6 +33,7 @@ class ConnectRequest:
     registry: str | None = None
     namespace: str | None = None
     api_url: str | None = None
+    prices: Mapping[str, float] | None = None
     region: str | None = None
     keys: "Keys | None" = field(default=None, repr=False)
 
@@ -81,6 +82,7 @@ async def describe_cluster(request: ConnectRequest, *, environ: Mapping[str, str
         context=context,
         registry=request.registry.rstrip("/") if request.registry else None,
         api_url=request.api_url,
+        prices=dict(request.prices or {}),
     )
 
 

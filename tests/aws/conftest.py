@@ -9,6 +9,7 @@ import pytest
 
 from tasks.aws.session import Aws, Keys
 from tasks.aws.waiting import Waiter
+from tests.aws.in_process import answered_in_process
 from tests.aws.stand import REGION, Stand
 
 LOADER = botocore.loaders.create_loader()
@@ -18,7 +19,9 @@ LOADER = botocore.loaders.create_loader()
 @pytest.fixture(scope="session")
 def running() -> Iterator[Stand]:
     stand = Stand()
+    end = answered_in_process(stand.url, lambda environ, start: stand.front(environ, start))
     yield stand
+    end()
     stand.close()
 
 

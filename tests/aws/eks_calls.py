@@ -7,11 +7,14 @@ first call that names it. coredns is DEGRADED until a node group is active.
 import base64
 import os
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
+import moto.backends
 import yaml
 from moto.autoscaling.models import autoscaling_backends
+from moto.backends import list_of_moto_modules
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
 from moto.eks import urls
@@ -19,6 +22,9 @@ from moto.eks.exceptions import InvalidParameterException, InvalidRequestExcepti
 from moto.eks.models import EKSBackend
 from moto.eks.responses import EKSResponse
 from moto.iam.models import iam_backends
+
+from tests.aws.eks_updates import PATHS as UPDATE_PATHS
+from tests.aws.eks_updates import Updates
 
 LOOKS = 2
 VERSIONS = (
@@ -38,7 +44,6 @@ PATHS = (
     f"{ONE}/addons/(?P<addonName>[^/]+)$",
     f"{ONE}/pod-identity-associations$",
     f"{ONE}/pod-identity-associations/(?P<associationId>[^/]+)$",
-    f"{ONE}/updates/(?P<updateId>[^/]+)$",
     "{0}/addons/supported-versions$",
     "{0}/cluster-versions$",
 )
@@ -135,7 +140,7 @@ class Extended(EKSResponse):
             launch_template=self._get_param("launchTemplate"),
             version=cluster.version,
         )
-        group.instance_types = []
+        group.instance_types = self._get_param("instanceTypes") or []
         group.status, group.looks = "CREATING", LOOKS
         if "vpc-cni" not in cluster.addon_facts:
             group.status = "CREATE_FAILED"
@@ -156,24 +161,6 @@ class Extended(EKSResponse):
             self.eks_backend.delete_nodegroup(cluster_name=cluster.name, nodegroup_name=group.nodegroup_name)
             self.eks_backend.describe_nodegroup(cluster_name=cluster.name, nodegroup_name=group.nodegroup_name)
         return ActionResult({"nodegroup": group})
-
-    def update_nodegroup_config(self) -> ActionResult:
-        cluster = self._cluster()
-        group = self.eks_backend.describe_nodegroup(cluster_name=cluster.name, nodegroup_name=self._get_param("nodegroupName"))
-        sizes = self._get_param("scalingConfig")
-        if not sizes["minSize"] <= sizes["desiredSize"] <= sizes["maxSize"]:
-            raise InvalidParameterException(message=f"Minimum capacity {sizes['minSize']} can't be greater than desired size {sizes['desiredSize']}")
-        group.scaling_config = sizes
-        update = {"id": f"update-{len(cluster.updates)}", "status": "InProgress", "type": "ConfigUpdate", "looks": LOOKS}
-        cluster.updates[update["id"]] = update
-        return ActionResult({"update": update})
-
-    def describe_update(self) -> ActionResult:
-        update = self._cluster().updates[self._get_param("updateId")]
-        update["looks"] = max(update["looks"] - 1, 0)
-        if not update["looks"]:
-            update["status"] = "Successful"
-        return ActionResult({"update": update})
 
     def delete_nodegroup(self) -> ActionResult:
         group = self.eks_backend.describe_nodegroup(cluster_name=self._get_param("name"), nodegroup_name=self._get_param("nodegroupName"))
@@ -250,13 +237,15 @@ class Extended(EKSResponse):
                 addon = cluster.addon_facts.pop(name, None) and None
         if addon is None:
             raise ResourceNotFoundException(message=f"No addon: {name} found in cluster: {cluster.name}", clusterName=cluster.name, addonName=name)
-        if addon["status"] != "DELETING" and not addon["looks"]:
+        if addon["status"] == "UPDATING" and not addon["looks"]:
+            addon["done"]()
+        elif addon["status"] != "DELETING" and not addon["looks"]:
             has_nodes = any(one.status == "ACTIVE" for one in cluster.nodegroups.values())
             addon["status"] = "ACTIVE" if has_nodes or name != "coredns" else "DEGRADED"
         return addon
 
     def describe_addon(self) -> ActionResult:
-        return ActionResult({"addon": self._addon()})
+        return ActionResult({"addon": {name: value for name, value in self._addon().items() if name != "done"}})
 
     def list_addons(self) -> ActionResult:
         return ActionResult({"addons": list(self._cluster().addon_facts)})
@@ -288,11 +277,13 @@ class Extended(EKSResponse):
 
 def extend() -> None:
     """Add all this to moto. Once, before its server answers its first request for EKS."""
-    for name, method in vars(Extended).items():
+    for name, method in (*vars(Extended).items(), *vars(Updates).items()):
         if callable(method):
             setattr(EKSResponse, name, method)
-    added = {path: urls.response.dispatch for path in PATHS}
+    added = {path: urls.response.dispatch for path in (*PATHS, *UPDATE_PATHS)}
     urls.url_paths = {**added, **urls.url_paths}
+    # moto lists its own folder at every call.
+    moto.backends.list_of_moto_modules = cache(lambda: tuple(list_of_moto_modules()))  # type: ignore[assignment]
 
 
 def _step(thing: Any) -> bool:
@@ -302,6 +293,8 @@ def _step(thing: Any) -> bool:
         return False
     if thing.status == "CREATING":
         thing.status = "ACTIVE"
+    if thing.status == "UPDATING":
+        thing.done()
     return True
 
 

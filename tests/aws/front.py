@@ -1,9 +1,11 @@
 """What stands before moto's server: it counts calls, makes single ones fail, and answers what moto does not know: prices and quotas."""
 
+import base64
 import json
 import os
 import re
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ import botocore.session
 PRICES = {"t3.large": 0.0912, "m5.large": 0.107, "g5.xlarge": 1.123, "c5.xlarge": 0.192}
 QUOTA = 64.0
 QUERY = ("ec2", "iam", "sts", "autoscaling", "elasticloadbalancing")
-READS = ("Describe", "List", "Get")
+READS = ("Describe", "List", "Get", "Simulate")
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Front:
         self.inner = inner
         self.calls: list[str] = []
         self.faults = Faults()
+        self.quota = QUOTA
         self._eks = _rest_operations("eks")
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -50,7 +53,7 @@ class Front:
         code = self._fault(name)
         if code:
             return _failed(service, code, start)
-        answer = _own_answer(name, environ)
+        answer = _own_answer(name, environ, self.faults.denied, self.quota)
         body = _json(answer, start) if answer is not None else list(self.inner(environ, start))
         if self.faults.kill_after is not None and len(self.calls) >= self.faults.kill_after and self.faults.pid:
             os.kill(self.faults.pid, signal.SIGKILL)
@@ -109,9 +112,16 @@ def _body(environ: dict[str, Any]) -> bytes:
     return environ["stand.body"]
 
 
-def _own_answer(name: str, environ: dict[str, Any]) -> dict[str, Any] | None:
+def _own_answer(name: str, environ: dict[str, Any], denied: frozenset[str], quota: float) -> dict[str, Any] | str | None:
+    if name == "iam:SimulatePrincipalPolicy":
+        return _simulated(parse_qs(_body(environ).decode()), denied)
     if name == "servicequotas:GetServiceQuota":
-        return {"Quota": {"QuotaCode": json.loads(_body(environ))["QuotaCode"], "Value": QUOTA}}
+        return {"Quota": {"QuotaCode": json.loads(_body(environ))["QuotaCode"], "Value": quota}}
+    if name == "ecr:GetAuthorizationToken":
+        token = base64.b64encode(b"AWS:a-token-of-the-stand").decode()
+        registry = os.environ.get("TRIALFLOW_TEST_REGISTRY")
+        address = f"http://{registry}" if registry else "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+        return {"authorizationData": [{"authorizationToken": token, "proxyEndpoint": address, "expiresAt": time.time() + 12 * 3600}]}
     if name == "pricing:GetProducts":
         wanted = {one["Field"]: one["Value"] for one in json.loads(_body(environ))["Filters"]}
         price = PRICES.get(wanted["instanceType"])
@@ -120,7 +130,21 @@ def _own_answer(name: str, environ: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
+def _simulated(asked: dict[str, list[str]], denied: frozenset[str]) -> str:
+    actions = [values[0] for name, values in asked.items() if name.startswith("ActionNames.member.")]
+    members = "".join(
+        f"<member><EvalActionName>{one}</EvalActionName><EvalDecision>{'implicitDeny' if one in denied else 'allowed'}</EvalDecision></member>"
+        for one in actions
+    )
+    results = f"<IsTruncated>false</IsTruncated><EvaluationResults>{members}</EvaluationResults>"
+    result = f"<SimulatePrincipalPolicyResult>{results}</SimulatePrincipalPolicyResult>"
+    return f'<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">{result}</SimulatePrincipalPolicyResponse>'
+
+
 def _json(answer: Any, start: Callable[..., Any]) -> list[bytes]:
+    if isinstance(answer, str):
+        start("200 OK", [("Content-Type", "text/xml")])
+        return [answer.encode()]
     start("200 OK", [("Content-Type", "application/x-amz-json-1.1")])
     return [json.dumps(answer).encode()]
 

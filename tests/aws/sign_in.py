@@ -4,6 +4,7 @@ import base64
 import hmac
 import json
 import threading
+import time
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,11 +16,14 @@ from botocore.credentials import Credentials
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.eks.models import eks_backends
 from moto.iam.models import iam_backends
+from moto.sts.models import sts_backends
 
 PORT = 16480
+PATIENCE = 300
 PREFIX = "k8s-aws-v1."
 TOKEN_SECONDS = 15 * 60
 ALLOWED = {"Action", "Version", "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"}
+ALLOWED |= {"X-Amz-Security-Token"}
 GROUPS = {"AmazonEKSClusterAdminPolicy": ["system:masters"]}
 
 
@@ -45,7 +49,7 @@ def who(token: str, *, endpoint: str, now: datetime, seconds: float = TOKEN_SECO
     if not 0 <= int(asked["X-Amz-Expires"]) <= 900 or not -60 <= (now - signed_at).total_seconds() <= seconds:
         raise Refused("expired")
     key, _, region = asked["X-Amz-Credential"].split("/")[:3]
-    user, secret = _key(key)
+    user, secret = _key(key, asked.get("X-Amz-Security-Token"))
     for name, backend in eks_backends[DEFAULT_ACCOUNT_ID].items():
         if name != region:
             continue
@@ -62,7 +66,10 @@ def _entry(cluster: Any, arn: str) -> tuple[str, list[str]]:
     return arn, [group for one in entry["policies"] for group in GROUPS.get(one["policyArn"].rpartition("/")[2], [])]
 
 
-def _key(key: str) -> tuple[str, str]:
+def _key(key: str, token: str | None) -> tuple[str, str]:
+    for one in sts_backends[DEFAULT_ACCOUNT_ID]["aws"].assumed_roles:
+        if one.access_key_id == key and one.session_token == token:
+            return one.role_arn, one.secret_access_key
     for user in iam_backends[DEFAULT_ACCOUNT_ID]["aws"].users.values():
         for one in user.access_keys:
             if hmac.compare_digest(one.access_key_id, key):
@@ -72,9 +79,10 @@ def _key(key: str) -> tuple[str, str]:
 
 def _signature(url: str, secret: str, key: str, region: str, cluster: str, date: str) -> str:
     parts = urlsplit(url)
+    token = parse_qs(parts.query).get("X-Amz-Security-Token", [None])[0]
     plain = f"{parts.scheme}://{parts.netloc}/?Action=GetCallerIdentity&Version=2011-06-15"
     request = AWSRequest("GET", plain, headers={"x-k8s-aws-id": cluster})
-    auth = SigV4QueryAuth(Credentials(key, secret), "sts", region, expires=int(parse_qs(parts.query)["X-Amz-Expires"][0]))
+    auth = SigV4QueryAuth(Credentials(key, secret, token), "sts", region, expires=int(parse_qs(parts.query)["X-Amz-Expires"][0]))
     request.context["timestamp"] = date
     _at(auth, request, date)
     return parse_qs(urlsplit(request.url).query)["X-Amz-Signature"][0]
@@ -85,6 +93,18 @@ def _at(auth: SigV4QueryAuth, request: AWSRequest, date: str) -> None:
     auth._modify_request_before_signing(request)
     canonical = auth.canonical_request(request)
     auth._inject_signature_to_request(request, auth.signature(auth.string_to_sign(request, canonical), request))
+
+
+def _bound(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    """The server, as soon as no other test of this machine answers at its port."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return ThreadingHTTPServer(("127.0.0.1", PORT), handler)
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.5)
 
 
 class Reviews:
@@ -115,7 +135,7 @@ class Reviews:
             def log_message(self, format: str, *args: Any) -> None:
                 """Say nothing."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", PORT), Handler)
+        self.server = _bound(Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self) -> None:

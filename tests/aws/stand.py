@@ -80,7 +80,7 @@ class Stand:
         """Forget everything that was made, and all calls and faults."""
         from moto.backends import get_backend
 
-        from tests.aws.front import Faults
+        from tests.aws.front import QUOTA, Faults
 
         for name in ("ec2", "eks", "iam", "autoscaling", "logs", "ecr"):
             backends: Any = get_backend(name)  # type: ignore[arg-type]
@@ -88,7 +88,7 @@ class Stand:
                 for backend in account.values():
                     backend.reset()
         self.front.calls.clear()
-        self.front.faults = Faults()
+        self.front.faults, self.front.quota = Faults(), QUOTA
 
     def close(self) -> None:
         self.server.shutdown()

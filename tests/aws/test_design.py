@@ -68,6 +68,8 @@ def designed(found: Facts | None = None, **more: Any) -> Design:
         ({"gpu": {**GPU, "instance_type": "g4ad.xlarge"}}, {}, "gpu: g4ad.xlarge has no NVIDIA GPU but AMD Radeon Pro V520"),
         ({"gpu": GPU}, {}, "4 vCPUs and the account may run 0 of their kind (Service Quotas, ec2, L-DB2E81BA)"),
         ({"cpu": {**CPU, "max_nodes": 33}}, {}, "66 vCPUs and the account may run 64"),
+        ({"cpu": {**CPU, "spot": True, "alternative_types": ["m9.huge"]}}, {}, "cpu: instance type m9.huge is not sold"),
+        ({"cpu": {**CPU, "spot": True, "alternative_types": ["m7g.large"]}}, {}, "m7g.large is not of the size of m5.large"),
         ({"kubernetes_version": "1.20"}, {}, "kubernetes_version 1.20 is not one that EKS makes (1.33, 1.34, 1.35)"),
         ({"kubernetes_version": "1.19"}, {}, "kubernetes_version 1.19 is not"),
         ({"kubernetes_version": "1.99"}, {}, "kubernetes_version 1.99 is not"),
@@ -128,6 +130,7 @@ def test_a_name_changes_with_what_eks_cannot_change_and_with_nothing_else() -> N
         return designed(cpu={**CPU, **more}).groups[1].name
 
     assert name() == name(min_nodes=1, max_nodes=9)
+    assert len({name(spot=True), name(spot=True, alternative_types=["t3.large"])}) == 2
     assert len({name(), name(node_volume_size=7), name(spot=True), name(instance_type="m7g.large")}) == 4
 
 

@@ -1,8 +1,7 @@
 """A cluster is made and destroyed on the stand: what was planned and nothing else, whatever happens meanwhile."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -36,44 +35,10 @@ MAKES = {
     "pod identity": "eks:CreatePodIdentityAssociation",
 }
 """What call makes each kind of resource of a plan."""
-READS = ("Describe", "List", "Get")
-
-
-class Killed(BaseException):
-    """This process ends here. No handler for errors sees it."""
-
-
-@contextmanager
-def killed_after(aws: Aws, changes: int) -> Iterator[None]:
-    """Die right after AWS has done the `changes`-th call that changes something, before the answer is seen."""
-    left = changes
-
-    def count(model: Any, http_response: Any, **others: Any) -> None:
-        nonlocal left
-        if not model.name.startswith(READS) and http_response.status_code < 300:
-            left -= 1
-            if left == 0:
-                raise Killed
-
-    aws.session.events.register("after-call.*", count, unique_id="killed")
-    try:
-        yield
-    finally:
-        aws.session.events.unregister("after-call.*", unique_id="killed")
 
 
 def make(aws: Aws, spec: ClusterSpec, wait: Waiter) -> None:
     do(creation(aws, designed(aws, spec), MODEL), wait)
-
-
-def wreck(aws: Aws, spec: ClusterSpec, wait: Waiter, changes: int) -> bool:
-    """Make a cluster and die after so many changes. False if it was done before."""
-    try:
-        with killed_after(aws, changes):
-            make(aws, spec, wait)
-    except Killed:
-        return True
-    return False
 
 
 def destroy(wait: Waiter) -> None:
@@ -118,53 +83,6 @@ def test_nothing_is_left_after_destruction_and_twice_is_fine(stand: Stand, aws: 
     assert not stand.front.changes()
 
 
-CHANGES = 60
-"""More calls that change something than it takes to make the full cluster."""
-
-
-@pytest.mark.parametrize("changes", [9, 33])
-def test_what_was_killed_goes_on_and_can_be_destroyed(stand: Stand, wait: Waiter, changes: int) -> None:
-    _goes_on_and_goes_away(wait, changes)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("changes", range(1, CHANGES))
-def test_what_was_killed_after_any_call_goes_on_and_can_be_destroyed(stand: Stand, wait: Waiter, changes: int) -> None:
-    _goes_on_and_goes_away(wait, changes)
-
-
-def _goes_on_and_goes_away(wait: Waiter, changes: int) -> None:
-    was_killed = wreck(Aws(region=REGION), full(), wait, changes)
-    aws = Aws(region=REGION)
-    half = read_inventory(aws, "tiny").resources
-    destroy(wait)
-    assert leftovers(aws, "tiny") == []
-    wreck(Aws(region=REGION), full(), wait, changes)
-    make(aws, full(), wait)
-    found = read_inventory(aws, "tiny").resources
-    assert len(set(found)) == len(found), "something was made twice"
-    assert {one.action for one in planned(aws, full()).changes} == {"keep"}
-    assert not was_killed or set(half) <= set(found)
-    destroy(wait)
-    assert leftovers(aws, "tiny") == []
-
-
-@pytest.mark.slow
-def test_a_destruction_that_was_killed_goes_on(stand: Stand, wait: Waiter) -> None:
-    for changes in range(1, 100, 7):
-        aws = Aws(region=REGION)
-        make(aws, spec_of(), wait)
-        try:
-            with killed_after(aws, changes):
-                do(destruction(aws, "tiny"), wait)
-        except Killed:
-            destroy(wait)
-            assert leftovers(Aws(region=REGION), "tiny") == []
-        else:
-            return
-    pytest.fail("a destruction has more changes than were tried")
-
-
 @pytest.mark.parametrize("code", ["Throttling", "InternalFailure"])
 def test_every_call_may_fail_once(stand: Stand, aws: Aws, wait: Waiter, code: str) -> None:
     stand.front.faults.once = code
@@ -173,6 +91,16 @@ def test_every_call_may_fail_once(stand: Stand, aws: Aws, wait: Waiter, code: st
     destroy(wait)
     assert leftovers(aws, "tiny") == []
     assert len(stand.front.faults.hit) > 60
+
+
+def test_spot_machines_may_be_of_several_types(stand: Stand, aws: Aws, wait: Waiter) -> None:
+    spec = spec_of(cpu={"instance_type": "m5.large", "min_nodes": 0, "max_nodes": 2, "spot": True, "alternative_types": ["m5a.large", "m5d.large"]})
+    make(aws, spec, wait)
+    (group,) = [one for name, one in (read_inventory(aws, "tiny").groups or {}).items() if name.startswith("cpu-")]
+    assert group["instanceTypes"] == ["m5.large", "m5a.large", "m5d.large"] and group["capacityType"] == "SPOT"
+    template = aws.ec2.describe_launch_template_versions(LaunchTemplateName=group["launchTemplate"]["name"], Versions=["$Latest"])
+    assert "InstanceType" not in template["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+    assert {one.action for one in planned(aws, spec).changes} == {"keep"}
 
 
 def test_what_does_not_carry_our_tag_is_not_touched(stand: Stand, aws: Aws, wait: Waiter) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from flows.aws_steps import keys_of_block
 from tasks.aws.access_entries import check_principal, ensure_access, read_access, remove_access
 from tasks.aws.session import Aws, Keys
 from tasks.aws.setting_up import connection_facts, kubeconfig
@@ -112,6 +113,37 @@ def test_the_kubeconfig_holds_no_token_and_says_how_to_get_one(stand: Stand) -> 
 )
 def test_other_ways_to_sign_in_are_not_taken_for_ours(user: dict[str, Any]) -> None:
     assert sign_in_of(user) is None
+
+
+async def test_a_block_may_name_a_role_which_is_taken_on_and_taken_on_again(made: Stand, aws: Aws, wait: Waiter, monkeypatch: Any) -> None:
+    from prefect_aws import AwsCredentials
+
+    role = aws.iam.create_role(RoleName="team", Path="/ops/", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    user = made.user("owner")
+    block = AwsCredentials(
+        aws_access_key_id=user.access_key_id,
+        aws_secret_access_key=user.secret_access_key,
+        region_name=REGION,
+        assume_role_arn=role,
+        assume_role_kwargs={"RoleSessionName": "session", "DurationSeconds": 900},
+    )
+
+    async def load(name: str) -> AwsCredentials:
+        return block
+
+    monkeypatch.setattr(AwsCredentials, "aload", load)
+    keys = await keys_of_block("team")
+    ours = Aws(keys)
+    assert ours.identity["Arn"].endswith(":assumed-role/team/session") and ours.principal == role
+    assert user.secret_access_key not in repr(keys) and Keys.from_environment(keys.environment()) == Keys(**{**vars(keys), "region": None})
+    ensure_access(aws, "tiny", role, wait)
+    sign_in = EksSignIn("tiny", REGION, keys.environment())
+    assert known(made, sign(sign_in))[0] == role
+    made.front.calls.clear()
+    credentials: Any = ours.session.get_credentials()
+    credentials._expiry_time = datetime.now(UTC) + timedelta(seconds=5)
+    ours.ec2.describe_vpcs()
+    assert made.front.calls == ["sts:AssumeRole", "ec2:DescribeVpcs"]
 
 
 def test_without_any_identity_it_is_said(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:

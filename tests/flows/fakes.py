@@ -11,6 +11,7 @@ from tasks.context import FlowContext, RunContext
 from tasks.experiments.client import ServiceNotFound, ServiceRefused
 from trialflow.home import Home
 from trialflow.merging import merged
+from trialflow.results.spending import NodeUse
 from trialflow.specs import RunSpec
 
 Answer = Callable[[Attempt], Awaitable[Exit] | Exit]
@@ -92,6 +93,7 @@ class FakeCompute:
         self.discarded: list[str] = []
         self.following: dict[str, asyncio.Event] = {}
         self.most = 0
+        self.used_now: list[NodeUse] = []
 
     async def launch(self, attempt: Attempt) -> None:
         self.launched.append((attempt.training_run_id, attempt.number))
@@ -125,12 +127,17 @@ class FakeCompute:
     async def discard(self, attempt: Attempt) -> None:
         self.discarded.append(attempt.training_run_id)
 
+    def uses(self) -> list[NodeUse]:
+        return list(self.used_now)
+
     def read_log(self, attempt: Attempt, *, last: int | None = None) -> bytes:
         return b"the last line\n"
 
 
 class FakeComputes:
     """A place with one compute."""
+
+    has_prices = True
 
     def __init__(self, compute: FakeCompute) -> None:
         self.compute = compute

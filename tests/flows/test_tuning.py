@@ -11,7 +11,9 @@ from tasks.experiments.client import ServiceRefused, ServiceUnavailable
 from tasks.experiments.early_stopper import EarlyStopper
 from tasks.experiments.tally import Tally
 from tests.flows.fakes import WELL, FakeCompute, FakeService, PlainChain, context_of, never
+from trialflow.metadata_keys import MAX_COST
 from trialflow.optimizer.stopping import Rule
+from trialflow.results.spending import NodeUse
 
 
 def tuning(service: FakeService, compute: FakeCompute, *, run: dict[str, Any] | None = None, new_chain: Any = PlainChain, **more: Any) -> Tuning:
@@ -271,3 +273,22 @@ async def test_a_training_run_that_was_deleted_meanwhile_ends_nothing_else() -> 
     one = tuning(service, compute, required=())
     await one.run()
     assert one.last_failure is not None and "deleted" in one.last_failure
+
+
+async def test_no_training_run_starts_once_they_have_cost_what_they_may() -> None:
+    service = FakeService(budget=10, bandwidth=2)
+    compute = FakeCompute(lambda attempt: Exit(code=0, use=NodeUse(f"node-{attempt.training_run_id}", 1.0, 0.0, 3600.0)))
+    tuning = Tuning(context_of(service, compute), {**service.experiment, "metadata": {MAX_COST: 3}}, [], canary=False, new_chain=PlainChain)
+    await tuning.run()
+    assert tuning.ledger.is_too_dear and tuning.ledger.cost == tuning.ledger.spent and 3 <= tuning.ledger.spent <= 4
+    again = Tuning(context_of(service, compute), {**service.experiment, "metadata": {MAX_COST: 3}}, list(service.kept.values()), new_chain=PlainChain)
+    await again.run()
+    assert again.ledger.spent == tuning.ledger.spent and not again.ledger.may_start
+
+
+async def test_what_is_in_use_now_counts_as_well() -> None:
+    service, compute = FakeService(budget=10), FakeCompute()
+    compute.used_now = [NodeUse("a", 1.0, 0.0, 7200.0)]
+    tuning = Tuning(context_of(service, compute), {**service.experiment, "metadata": {MAX_COST: 2}}, [], new_chain=PlainChain)
+    await tuning.run()
+    assert tuning.ledger.cost == 2.0 and tuning.ledger.spent == 0

@@ -7,6 +7,7 @@ from typing import Any
 from trialflow.events import Event
 from trialflow.metrics import values_of
 from trialflow.results.best import is_better, optimized
+from trialflow.results.spending import NodeUse, spent, uses_of
 from trialflow.results.text import progress, text_of
 from trialflow.specs import early_stopping_of
 
@@ -29,6 +30,7 @@ class Board:
     best: Mapping[str, Any] | None = None
     running: dict[str, tuple[Mapping[str, Any], float]] = field(default_factory=dict)
     durations: list[float] = field(default_factory=list)
+    uses: list[NodeUse] = field(default_factory=list)
 
     def end(self, *, is_finished: bool) -> None:
         """Work on it has ended."""
@@ -37,7 +39,10 @@ class Board:
 
     def take(self, event: Event, now: float) -> None:
         """Take in one event."""
+        if event.kind in ("completed", "failed", "lost") and event.run:
+            self.uses += uses_of(event.run)
         if event.kind == "experiment":
+            self.uses = list(event.facts.get("uses") or [])
             self._begin(event.facts["experiment"], event.facts.get("best") or [], event.facts.get("tally") or {})
         elif event.kind == "launched" and event.run:
             self.running[str(event.run["id"])] = (event.run, now)
@@ -55,6 +60,11 @@ class Board:
         if self.budget is None or not self.durations:
             return None
         return (self.budget - self.done) * (sum(self.durations) / len(self.durations)) / max(1, self.bandwidth)
+
+    @property
+    def cost(self) -> float | None:
+        """Dollars for the nodes of training runs that have ended; None if that is not known."""
+        return spent(self.uses)
 
     @property
     def progress(self) -> str:

@@ -5,16 +5,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trialflow.metrics import values_of
+from trialflow.results.spending import dollars
 from trialflow.results.text import text_of
 
 Json = Mapping[str, Any]
 
 
-def report(experiment: Json, best: Sequence[Json], *, done: int, failed: int, stopped: int, lost: int) -> str:
+def report(experiment: Json, best: Sequence[Json], *, done: int, failed: int, stopped: int, lost: int, cost: float | None = None) -> str:
     """What became of an experiment: how many training runs, and the best of them with their metrics and parameters."""
     lines = [f"# {escaped(experiment['name'])} (experiment {experiment['id']})", ""]
     early = f"{stopped} stopped early, " if stopped else ""
     lines += [f"{done} of {experiment.get('budget') or 'unlimited'} training runs done, {early}{failed} failed, {lost} lost and launched again.", ""]
+    if cost is not None:
+        lines += [f"The nodes that they used have cost about {dollars(cost)}.", ""]
     for run in best:
         lines += [f"## Best: training run {run['id']}", ""]
         lines += [*_table("metric", values_of(run)), "", *_table("parameter", run["assignments"]), ""]

@@ -15,6 +15,7 @@ VERSION = re.compile(r"1\.\d{2}|latest")
 NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 POLICY = re.compile(r"arn:aws[-a-z]*:iam::(\d{12}|aws):policy/\S+")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+LABEL = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*")
 SUBNET = re.compile(r"subnet-[0-9a-f]{8,17}")
 AWS_FIELDS = ("cpu", "gpu", "system", "aws", "kubernetes_version", "region", "subnets", "private_nodes", "max_cost_per_hour")
 CONNECTION_FIELDS = ("kubeconfig", "context")
@@ -100,6 +101,20 @@ class NodeGroup(SystemGroup):
     max_nodes: Positive = Field(description="How many there are at most.")
     node_volume_size: Positive = Field(default=100, description="Size of each node's disk in GiB.")
     spot: Switch = Field(default=False, description="Use spot instances: cheaper, and AWS may take them back; what ran there is run again.")
+    alternative_types: list[NonEmpty] = Field(
+        default_factory=list,
+        max_length=19,
+        description="Other instance types of the same size that spot instances may be of instead.",
+        examples=[["m5a.large"]],
+    )
+
+    @model_validator(mode="after")
+    def _alternatives(self) -> "NodeGroup":
+        if self.alternative_types and not self.spot:
+            refuse([Violation(("alternative_types",), "only with `spot: true`: other instances are always of `instance_type`")])
+        if len({self.instance_type, *self.alternative_types}) <= len(self.alternative_types):
+            refuse([Violation(("alternative_types",), "a type is named twice")])
+        return self
 
 
 def _one_or_several(value: Any) -> str:
@@ -158,6 +173,9 @@ class ClusterSpec(Strict):
     namespace: Annotated[Text, AfterValidator(_namespace)] | None = Field(default=None, description="Namespace of the training runs.")
     kubeconfig: NonEmpty | None = Field(default=None, description="Path of the kubeconfig of a custom cluster.")
     context: NonEmpty | None = Field(default=None, description="Context of that kubeconfig.")
+    prices: dict[NonEmpty, Annotated[Number, Field(ge=0)]] | None = Field(
+        default=None, description="US dollars an hour that nodes cost, by label and value: `type=big: 2.5`.", examples=[{"type=big": 2.5}]
+    )
     api_url: Annotated[Text, AfterValidator(_address)] | None = Field(
         default=None, description="Address of a service that pods can reach; without it they need none."
     )
@@ -194,11 +212,14 @@ def _rules(spec: ClusterSpec) -> Iterator[Violation]:
             for index, group in enumerate(groups):
                 if any(is_same_kind(group, other) for other in groups[:index]):
                     yield Violation((field, index), "the same machines as a group before it; raise max_nodes of that one")
-        unwanted = CONNECTION_FIELDS
+        unwanted = (*CONNECTION_FIELDS, "prices")
     elif spec.provider == "custom":
         unwanted = AWS_FIELDS
     else:
-        unwanted = (*AWS_FIELDS, *CONNECTION_FIELDS, "namespace", "registry", "api_url")
+        unwanted = (*AWS_FIELDS, *CONNECTION_FIELDS, "namespace", "registry", "api_url", "prices")
+    for label in spec.prices or {}:
+        if not LABEL.fullmatch(label):
+            yield Violation(("prices", label), "expected a label of nodes and its value, such as node.kubernetes.io/instance-type=big")
     for field in unwanted:
         if getattr(spec, field) is not None:
             yield Violation((field,), f"not for provider {spec.provider}")
@@ -206,4 +227,8 @@ def _rules(spec: ClusterSpec) -> Iterator[Violation]:
 
 def is_same_kind(one: NodeGroup, other: NodeGroup) -> bool:
     """Whether the machines of two groups are the same, however many there may be."""
-    return (one.instance_type, one.node_volume_size, one.spot) == (other.instance_type, other.node_volume_size, other.spot)
+    return _kind(one) == _kind(other)
+
+
+def _kind(group: NodeGroup) -> tuple[object, ...]:
+    return group.instance_type, group.node_volume_size, group.spot, tuple(group.alternative_types)

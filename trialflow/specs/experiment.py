@@ -4,12 +4,12 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from math import prod
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
 from trialflow.launcher.model import variable_of
-from trialflow.metadata_keys import EARLY_STOPPING
+from trialflow.metadata_keys import EARLY_STOPPING, MAX_COST
 from trialflow.specs.conditional import ConditionalSpec, conditional_rules
 from trialflow.specs.constraint import LinearConstraintSpec, constraint_rules
 from trialflow.specs.metric import MetricSpec
@@ -37,6 +37,9 @@ class ExperimentSpec(Strict):
     )
     num_solutions: Positive | None = Field(default=None, description="How many different good solutions are looked for.")
     early_stopping: EarlyStoppingSpec | None = Field(default=None, description="Ends training runs that promise nothing; off by default.")
+    max_cost: Annotated[Number, Field(gt=0)] | None = Field(
+        default=None, description="US dollars: no training run is started any more once the nodes used for it have cost so much."
+    )
     metadata: dict[str, Number | Text | None] | None = Field(default=None, description="Facts of your own, kept with the experiment.")
 
     @model_validator(mode="after")
@@ -73,13 +76,18 @@ class ExperimentSpec(Strict):
 
     def to_api(self) -> dict[str, Any]:
         """The body for `POST aiexperiments`."""
-        body = self.model_dump(mode="json", exclude_none=True, exclude={"parameters", "metrics", "budget", "early_stopping"})
+        body = self.model_dump(mode="json", exclude_none=True, exclude={"parameters", "metrics", "budget", "early_stopping", "max_cost"})
         body["parameters"] = [one.to_api() for one in self.parameters]
         body["metrics"] = [one.to_api() for one in self.metrics]
         if self.full_budget is not None:
             body["budget"] = self.full_budget
+        kept: dict[str, Any] = {}
         if self.early_stopping is not None:
-            body["metadata"] = {**(self.metadata or {}), EARLY_STOPPING: json.dumps(self.early_stopping.model_dump())}
+            kept[EARLY_STOPPING] = json.dumps(self.early_stopping.model_dump())
+        if self.max_cost is not None:
+            kept[MAX_COST] = self.max_cost
+        if kept:
+            body["metadata"] = {**(self.metadata or {}), **kept}
         return body
 
 

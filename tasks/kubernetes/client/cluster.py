@@ -26,6 +26,7 @@ class Cluster:
     `kubeconfig` is a self-contained document with one context (see `kubeconfig.py`), or empty for the service account of the pod that we run in;
     it holds secrets and is left out of `repr`. `context` is the name that the context had where it came from. `registry` is `host[:port][/path]`.
     `api_url` is the address of a service that pods can reach; without one they need none.
+    `prices` are those of nodes by `label=value`, in US dollars an hour.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Cluster:
     context: str | None = None
     registry: str | None = None
     api_url: str | None = None
+    prices: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -47,6 +49,8 @@ class Cluster:
             raise InvalidInput(f"the registry {self.registry!r} is not one", hint="expected host[:port][/path], without https://")
         if self.api_url is not None and not self.api_url.startswith(("http://", "https://")):
             raise InvalidInput(f"the address {self.api_url!r} of the service is not one", hint="expected http:// or https://")
+        if not all("=" in label and isinstance(price, int | float) and 0 <= price < float("inf") for label, price in self.prices.items()):
+            raise InvalidInput(f"the prices of cluster {self.name} are none", hint="expected `label=value: dollars an hour`")
 
     @property
     def server(self) -> str:
@@ -66,7 +70,7 @@ class Cluster:
         known = {one.name: document[one.name] for one in fields(cls) if one.name in document}
         for name, value in known.items():
             optional = name in ("context", "registry", "api_url")
-            if not (isinstance(value, Mapping) if name == "kubeconfig" else isinstance(value, str) or (optional and value is None)):
+            if not (isinstance(value, Mapping) if name in ("kubeconfig", "prices") else isinstance(value, str) or (optional and value is None)):
                 raise InvalidInput(f"the document of cluster {document['name']} has an invalid `{name}`")
         return cls(**cast(dict[str, Any], known))
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.kubernetes.client.aws_identity import session_of
 from tasks.kubernetes.client.credentials import Credential
 from tasks.kubernetes.client.errors import ClusterRefused
 
@@ -59,19 +60,11 @@ def eks_credential(sign_in: EksSignIn, now: float) -> Credential:
 
 def sign(sign_in: EksSignIn) -> str:
     """The token. The AWS identity is that of the variables, else whatever the usual chain of AWS finds, refreshed if it has to be."""
-    import boto3
-    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import BotoCoreError, ClientError
     from botocore.signers import RequestSigner
 
-    own = sign_in.environment
     try:
-        session = boto3.Session(
-            aws_access_key_id=own.get("AWS_ACCESS_KEY_ID"),
-            aws_secret_access_key=own.get("AWS_SECRET_ACCESS_KEY"),
-            aws_session_token=own.get("AWS_SESSION_TOKEN"),
-            profile_name=own.get("AWS_PROFILE"),
-            region_name=sign_in.region,
-        )
+        session = session_of(sign_in.environment, sign_in.region)
         credentials = session.get_credentials()
         if credentials is None:
             raise ClusterRefused(
@@ -92,7 +85,7 @@ def sign(sign_in: EksSignIn) -> str:
             expires_in=URL_SECONDS,
             operation_name="",
         )
-    except BotoCoreError as error:
+    except (BotoCoreError, ClientError) as error:
         raise ClusterRefused(f"could not sign in to cluster {sign_in.cluster}: {error}", hint="check AWS_PROFILE, or sign in again") from error
     assert url is not None  # botocore gives None only for clients of its own making
     return PREFIX + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")

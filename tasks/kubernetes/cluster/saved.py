@@ -107,7 +107,7 @@ def block_name(cluster_name: str) -> str:
 
 def cluster_from_block(block: "TrialflowCluster") -> Cluster:
     """The cluster that a block describes. Raises `InvalidInput` if it is not one, as someone may have written it by hand."""
-    fields: dict[str, Any] = {name: getattr(block, name) or None for name in ("provider", "namespace", "context", "registry", "api_url")}
+    fields: dict[str, Any] = {name: getattr(block, name) or None for name in ("provider", "namespace", "context", "registry", "api_url", "prices")}
     document = {name: value for name, value in fields.items() if value is not None}
     name = block.cluster_name or block._block_document_name
     return Cluster.from_json({**document, "name": name, "kubeconfig": block.document()})

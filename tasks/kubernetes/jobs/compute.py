@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,11 @@ from tasks.kubernetes.jobs import ending
 from tasks.kubernetes.jobs.experiment_objects import delete_objects, ensure_objects, owner_labels
 from tasks.kubernetes.jobs.following import Following
 from tasks.kubernetes.jobs.log_folder import KeptFolder
+from tasks.kubernetes.jobs.node_use import NodePrices
 from tasks.kubernetes.jobs.pod_template import MODE, MODES, PodTemplate, job, job_name
 from tasks.kubernetes.jobs.starting import wants_next_mode
 from tasks.kubernetes.jobs.watching import PodWatch
+from trialflow.results.spending import NodeUse
 
 GONE_SECONDS = 15.0
 
@@ -37,6 +41,8 @@ class KubernetesCompute:
         *,
         scope: Scope | None = None,
         keys: Mapping[str, str] | None = None,
+        prices: Mapping[str, float] | None = None,
+        clock: Callable[[], float] = time.time,
         on_trouble: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.connection = connection
@@ -48,6 +54,8 @@ class KubernetesCompute:
         self._jobs = f"/apis/batch/v1/namespaces/{connection.namespace}/jobs"
         self._pods = f"/api/v1/namespaces/{connection.namespace}/pods"
         self._mode = 0
+        self._prices = NodePrices(connection, prices or {})
+        self._clock = clock
         self._later: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()  # the Jobs whose launcher said that the model has ended: Kubernetes says it a little later
 
@@ -98,9 +106,13 @@ class KubernetesCompute:
             on_log=on_log,
             on_pending=on_pending,
             start_otherwise=lambda pod: self._try_next_mode(attempt, pod),
+            on_started=self._prices.learn,
         )
         try:
             ended = await following.end()
+            if (pod := self._watch.pod(job_name(attempt))) is not None:
+                await self._prices.learn(pod)
+                ended = replace(ended, use=self._prices.use(pod, ended.ended or self._clock()))
             if following.is_told:
                 self._told.add(job_name(attempt))
                 self._in_background(following.let_go())
@@ -149,6 +161,10 @@ class KubernetesCompute:
                 await asyncio.gather(*(self._until_gone(name, seconds) for name in self._watch.present))
         for pod in self._watch.present.values():
             await self._delete_pod(pod["metadata"]["name"], 0)
+
+    def uses(self) -> list[NodeUse]:
+        """See `Compute.uses`: of the pods whose nodes are known."""
+        return self._prices.uses((pod for pod in self._watch.present.values() if ending.exit_of(pod) is None), self._clock())
 
     def read_log(self, attempt: Attempt, *, last: int | None = None) -> bytes:
         """What is kept here of what the attempt printed."""

@@ -34,12 +34,18 @@ class KubernetesComputes:
     flow_run: str | None = None
     on_trouble: Callable[[str], None] = lambda text: None
 
+    @property
+    def has_prices(self) -> bool:
+        """See `Computes.has_prices`."""
+        return bool(self.cluster.prices)
+
     @asynccontextmanager
     async def open(self, scope: Scope) -> AsyncIterator[KubernetesCompute]:
         """See `Computes.open`."""
         keys = {**self.keys, **({"TRIALFLOW_UPSTREAM_TOKEN": self.token} if self.cluster.api_url else {})}
         template = pod_template(self.run, self.image, self.cluster, uid=scope.uid, has_keys=bool(keys), flow_run=self.flow_run)
-        async with KubernetesCompute(self.connection, template, self.root, scope=scope, keys=keys, on_trouble=self.on_trouble) as compute:
+        more = {"scope": scope, "keys": keys, "prices": self.cluster.prices, "on_trouble": self.on_trouble}
+        async with KubernetesCompute(self.connection, template, self.root, **more) as compute:
             try:
                 yield compute
             except (ServiceUnavailable, ComputeUnavailable):

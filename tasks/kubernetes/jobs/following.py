@@ -32,6 +32,7 @@ class Following:
     """One attempt being followed. `end` waits for its end; `close` frees what that needed.
 
     `is_told` says that the end is known from the launcher alone, a little before Kubernetes says it: `let_go` has then to be awaited sometime.
+    `on_started` gets the pod once it runs.
     `start_otherwise` starts an image in another way that cannot be started in this one; it returns whether there is one.
     """
 
@@ -46,6 +47,7 @@ class Following:
         on_log: Callable[[bytes], None] | None,
         on_pending: Callable[[str], None] | None,
         start_otherwise: Callable[[Pod], Awaitable[bool]],
+        on_started: Callable[[Pod], Awaitable[None]] | None = None,
     ) -> None:
         self.is_told = False
         self._connection = connection
@@ -57,6 +59,7 @@ class Following:
         self._on_log = on_log
         self._on_pending = on_pending
         self._start_otherwise = start_otherwise
+        self._on_started = on_started
         self._reader: LogReader | None = None
         self._reading: asyncio.Task[None] | None = None
         self._seen = 0
@@ -71,6 +74,8 @@ class Following:
                 if (ended := await self._without_pod(wait)) is not None:
                     return ended
             elif ending.has_started(pod):
+                if self._reader is None and self._on_started:
+                    await self._on_started(pod)
                 self._start_reading(pod)
             elif not is_gone:
                 if (problem := hopeless(pod)) is not None:

@@ -61,6 +61,7 @@ def _wanted(filename: str | None, options: dict[str, str | None]) -> dict[str, A
         from tasks.aws.preparing import keys_of
 
         found["keys"] = keys_of(spec)
+    found["prices"] = spec.prices
     if not options["kubeconfig"] and spec.kubeconfig:
         found["kubeconfig"] = str(Path(filename).absolute().parent / Path(spec.kubeconfig).expanduser())
     return found

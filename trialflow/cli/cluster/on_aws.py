@@ -34,10 +34,7 @@ def given_keys(credentials: str | None, name: str | None = None) -> "Keys | None
 
             return asyncio.run(keys_of_block(credentials))
     known = known_sign_in(name)
-    own = known.environment if known else {}
-    if not own:
-        return None
-    return Keys(own.get("AWS_ACCESS_KEY_ID"), own.get("AWS_SECRET_ACCESS_KEY"), own.get("AWS_SESSION_TOKEN"), profile=own.get("AWS_PROFILE"))
+    return Keys.from_environment(known.environment) if known else None
 
 
 def known_sign_in(name: str | None) -> Any:

@@ -14,6 +14,7 @@ from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import warn
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
+from trialflow.results.spending import price_of
 from trialflow.results.text import table
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ async def _all(cluster: "Cluster", output: str) -> int:
     names = [f"experiment/{one['id']}" for one in experiments if one["id"]]
     data = {
         "cluster": {"name": cluster.name, "provider": cluster.provider, "server": cluster.server, "namespace": cluster.namespace},
-        "nodes": [tables.node_fact(node) for node in seen.nodes] if seen.known else None,
+        "nodes": [{**tables.node_fact(node), "price": price_of(node.labels, cluster.prices)} for node in seen.nodes] if seen.known else None,
         "note": seen.note,
         "experiments": experiments,
         "training_runs": [tables.attempt_fact(one, states.get(one.training_run_name or "")) for one in attempts],
@@ -97,7 +98,8 @@ def _text(cluster: "Cluster", seen: "NodeReport", experiments: list[list[Any]], 
     parts = [f"cluster {cluster.name} at {cluster.server or 'this pod'}, namespace {cluster.namespace}"]
     if seen.nodes:
         nodes = table(tables.NODE_COLUMNS, [tables.node_row(node) for node in seen.nodes], width=None)
-        parts.append(f"{nodes}\n{tables.NODE_LEGEND}")
+        price = tables.price_line(seen.nodes, cluster.prices)
+        parts.append(f"{nodes}\n{tables.NODE_LEGEND}" + (f"\n{price}" if price else ""))
     if seen.note:
         parts.append(seen.note)
     if experiments:

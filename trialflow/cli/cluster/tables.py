@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trialflow.results import facts
+from trialflow.results.spending import dollars, price_of, spent_on
 from trialflow.results.text import duration
 from trialflow.specs.resources import GPU
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 Json = Mapping[str, Any]
 NODE_COLUMNS = ("NODE", "STATE", "GROUP", "CPU", "MEMORY", "GPU", "PODS")
 NODE_LEGEND = "requested/allocatable (of it by training runs); memory in GiB"
-EXPERIMENT_COLUMNS = ("ID", "NAME", "DONE/BUDGET", "RUNNING", "PENDING", "LOST", "FAILED", "STOPPED", "BEST", "STATUS")
+EXPERIMENT_COLUMNS = ("ID", "NAME", "DONE/BUDGET", "RUNNING", "PENDING", "LOST", "FAILED", "STOPPED", "COST", "BEST", "STATUS")
 ATTEMPT_COLUMNS = ("RUN", "NAME", "STATE", "ATTEMPT", "POD", "NODE", "AGE", "REASON")
 
 
@@ -42,19 +43,29 @@ def node_fact(node: "Node") -> dict[str, Any]:
     return {"name": node.name, "ready": node.ready, "cordoned": node.cordoned, "group": node.group, **amounts, "taints": list(node.taints)}
 
 
+def price_line(nodes: "Sequence[Node]", prices: Mapping[str, float]) -> str | None:
+    """What the nodes that are there cost an hour; None if no prices are known."""
+    if not prices or not nodes:
+        return None
+    known = [price for node in nodes if (price := price_of(node.labels, prices)) is not None]
+    unknown = len(nodes) - len(known)
+    return f"these nodes cost ${sum(known):.2f} an hour" + (f", and {unknown} of unknown price" if unknown else "")
+
+
 def experiment_row(
     experiment: Json, *, runs: Sequence[Json], best: Sequence[Json], attempts: "Sequence[AttemptStatus]", worker: "Worker | None"
 ) -> list[Any]:
     """One row of `EXPERIMENT_COLUMNS`: RUNNING and PENDING are what the cluster says, the rest what the service does."""
     row = facts.experiment_row(experiment, runs=runs, best=best, owner=str(worker) if worker else None)
     phases = [one.phase for one in attempts]
-    return [*row[:3], phases.count("Running"), phases.count("Pending"), *row[4:]]
+    cost = dollars(spent_on(runs))
+    return [*row[:3], phases.count("Running"), phases.count("Pending"), *row[4:7], cost, *row[7:]]
 
 
 def stranger_row(work: str, attempts: "Sequence[AttemptStatus]") -> list[Any]:
     """The row of an experiment that this service does not know."""
     phases = [one.phase for one in attempts]
-    return [None, work, None, phases.count("Running"), phases.count("Pending"), None, None, None, None, "not of this service"]
+    return [None, work, None, phases.count("Running"), phases.count("Pending"), None, None, None, None, None, "not of this service"]
 
 
 def attempt_row(attempt: "AttemptStatus", run: Json | None, *, now: float) -> list[Any]:

@@ -16,7 +16,7 @@ from trialflow.cli.terminal.output import output_option
 def update(filename: str, is_plan: bool, yes: bool, credentials: str | None, output: str) -> int:
     """Change a cluster on AWS to what cluster.yml says.
 
-    Sizes of groups are changed in place, groups and policies added, groups without machines removed. What cannot be changed in place, such as
-    the version of Kubernetes, is refused with the reason before anything is changed.
+    The version of Kubernetes goes up by one, sizes are changed in place, groups and policies added and removed. A group that is in use takes no
+    new training runs, and goes with the same command once it is idle. What cannot be changed is refused before anything is.
     """
     return apply("update", filename, is_plan, yes, credentials, output)

@@ -11,6 +11,7 @@ from trialflow.cli.terminal.screen import screen
 from trialflow.events import Event
 from trialflow.results.best import best_text
 from trialflow.results.board import Board, line_of
+from trialflow.results.spending import dollars
 from trialflow.results.text import clean, duration, text_of
 
 SHOWN = 8
@@ -67,12 +68,23 @@ class Table:
             return None
         top = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
         early = [("STOPPED", board.stopped)] if board.stops else []
+        cost = [("COST", dollars(board.cost))] if board.cost is not None else []
         is_narrow = self.console.width < NARROW
-        top.add_column("NAME", no_wrap=True, max_width=NAME_WHERE_NARROW - len(early) * 8 if is_narrow else None)
-        for column in ("DONE/BUDGET", "RUNNING", "LOST", "FAILED", *(name for name, _ in early), "BEST", "ETA", "STATUS"):
+        top.add_column("NAME", no_wrap=True, max_width=NAME_WHERE_NARROW - (len(early) + len(cost)) * 8 if is_narrow else None)
+        for column in (
+            "DONE/BUDGET",
+            "RUNNING",
+            "LOST",
+            "FAILED",
+            *(name for name, _ in early),
+            *(name for name, _ in cost),
+            "BEST",
+            "ETA",
+            "STATUS",
+        ):
             top.add_column(column, no_wrap=column != "BEST")
         best = best_text(board.metrics, board.best and board.best["values"], is_short=is_narrow)
-        cells = [board.name, board.progress, len(board.running), board.lost, board.failed, *(count for _, count in early)]
+        cells = [board.name, board.progress, len(board.running), board.lost, board.failed, *(count for _, count in (*early, *cost))]
         top.add_row(*(Text(text_of(cell)) for cell in (*cells, best, duration(board.eta), board.status)))
         if not board.running:
             return top
