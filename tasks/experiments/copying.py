@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.experiments.client import ServiceClient
-from trialflow.results.best import optimized
+from trialflow.results.ranking import optimized
 
 Json = Mapping[str, Any]
 PREFIX = "from-"
