@@ -46,15 +46,16 @@ def scatter(points: Sequence[Point], x: Place, y: Place, *, state: str, name: st
 
     `customdata` are their ids: a click leads to the training run.
     """
+    many = total > MOST_DRAWN
     return {
-        "type": "scattergl" if total > MOST_DRAWN else "scatter",
+        "type": "scattergl" if many else "scatter",
         "mode": "markers",
         "name": name,
         "x": [x(one) for one in points],
         "y": [y(one) for one in points],
-        "text": [one.hover for one in points],
+        "text": [one.brief if many else one.hover for one in points],
         "customdata": [one.id for one in points],
-        "hoverinfo": "text",
+        "hoverinfo": "x+y+text" if many else "text",
         "marker": {"color": COLOURS[state], "symbol": SYMBOLS[state], "size": 7, **more.pop("marker", {})},
         **more,
     }

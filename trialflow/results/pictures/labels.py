@@ -2,6 +2,7 @@
 
 import html
 import re
+from functools import lru_cache
 from typing import Any
 
 from trialflow.results.text import clean, text_of
@@ -11,7 +12,12 @@ LONGEST = 60
 
 def label(value: Any, longest: int = LONGEST) -> str:
     """A name or value of somebody else as plotly draws it: as it is, on one line, shortened in the middle."""
-    text = text_of(value) if not isinstance(value, str) else clean(" ".join(value.split()))
+    return _drawn(value, longest) if isinstance(value, str) else html.escape(text_of(value), quote=False)
+
+
+@lru_cache(4096)
+def _drawn(text: str, longest: int) -> str:
+    text = clean(" ".join(text.split()))
     if len(text) > longest:
         text = text[: longest // 2] + "…" + text[-(longest // 2 - 1) :]
     return html.escape(text, quote=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from trialflow.metadata_keys import REASON
@@ -40,10 +41,15 @@ class Point:
         return self.values.get(metric) if self.has_result else None
 
     @property
+    def brief(self) -> str:
+        """Which one it is, where there are too many to say more of each."""
+        times = f", lost {self.lost} time{'s' if self.lost > 1 else ''}" if self.lost else ""
+        return f"<b>training run {self.id}</b>: {self.state}{times}"
+
+    @cached_property
     def hover(self) -> str:
         """What is said of it when one points at it."""
-        times = f", lost {self.lost} time{'s' if self.lost > 1 else ''}" if self.lost else ""
-        lines = [f"<b>training run {self.id}</b>: {self.state}{times}"]
+        lines = [self.brief]
         lines += [f"{label(name)} = {label(value)}" for name, value in self.values.items()]
         lines += [f"<i>{label(name)}</i> = {label(value)}" for name, value in list(self.assignments.items())[:MOST_HOVER]]
         return "<br>".join([*lines, *([label(self.reason)] if self.reason and self.state != "completed" else [])])
