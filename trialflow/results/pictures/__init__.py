@@ -3,10 +3,15 @@
 A figure has no colours of a page: `themes.THEMES` has a template for light and one for dark, which whoever shows the figure applies.
 """
 
+from pathlib import Path
+
 from trialflow.results.pictures.all import Entry, catalogue, choices_of, pictures_of
 from trialflow.results.pictures.figure import Picture
 from trialflow.results.pictures.points import Point, points_of
 from trialflow.results.pictures.progress import compared
 from trialflow.results.pictures.themes import THEMES, themed
 
-__all__ = ["THEMES", "Entry", "Picture", "Point", "catalogue", "choices_of", "compared", "pictures_of", "points_of", "themed"]
+STATIC = Path(__file__).parent / "static"
+"""The script that draws pictures in a browser, on a page and in a report."""
+
+__all__ = ["STATIC", "THEMES", "Entry", "Picture", "Point", "catalogue", "choices_of", "compared", "pictures_of", "points_of", "themed"]
