@@ -16,7 +16,7 @@ from trialflow.service.store.database import sqlite_url
 from trialflow.service.store.rows import add, change, now
 from trialflow.service.store.schema import checkpoints, training_runs
 
-HOSTILE = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=1</script>'\"&%{x}\x1b[31m\u202e"
+HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\'"&%{x}\x1b[31m\u202e'
 LR = {"name": "log_lr", "type": "double", "bounds": {"min": -5, "max": 0}}
 WIDTH = {"name": "width", "type": "int", "bounds": {"min": 16, "max": 512}}
 OPTIMIZER = {"name": "optimizer", "type": "categorical", "categorical_values": ["adam", "sgd", "lion"]}
@@ -121,7 +121,11 @@ class Seed:
         one = self.experiment(name, parameters=parameters, metrics=[{**ACCURACY, "name": name}], metadata={"note": HOSTILE})
         for number in range(8):
             point = {name: HOSTILE if number % 2 else "b", "log_lr": -1.0 - number / 4}
-            fields = {"metadata": {HOSTILE: HOSTILE}, "logs": {"all": {"content": HOSTILE * 120}}, "source_code": {"content": HOSTILE * 50, "hash": HOSTILE}}
+            fields = {
+                "metadata": {HOSTILE: HOSTILE},
+                "logs": {"all": {"content": HOSTILE * 120}},
+                "source_code": {"content": HOSTILE * 50, "hash": HOSTILE},
+            }
             if number == 3:
                 self.run(one, point, ago=900, state="failed", dev_metadata={REASON: HOSTILE * 4}, **fields)
             else:

@@ -73,11 +73,21 @@ def test_each_name_is_in_the_legend_once() -> None:
 
 
 def test_parallel_coordinates_have_an_axis_for_each_parameter_and_metric_and_a_place_for_what_is_not_active() -> None:
-    (trace,) = of(TWO)["parallel-coordinates"].figure["data"]
-    lr, kind, depth, loss, speed = trace["dimensions"]
-    assert lr["values"] == [-1, -3, -4, -6] and kind["values"] == [1, 1, 0, 0]
-    assert depth["values"][0] == 1 and depth["values"][1] < 1 and "not active" in depth["ticktext"]
-    assert loss["values"] == [0.5, 0.95, 0.3, 0.4] and speed["values"] == [2.0, 9.0, 1.5, 0.5]
+    figure = of(TWO)["parallel-coordinates"].figure
+    lines = {}
+    for trace in figure["data"]:
+        if trace["mode"] == "lines":
+            for place in range(0, len(trace["x"]), 6):
+                assert trace["x"][place : place + 6] == [0, 1, 2, 3, 4, None]
+                lines[trace["customdata"][place]] = trace["y"][place : place + 5]
+    assert sorted(lines) == [1, 3, 4, 6], "those without a result have no line"
+    lr, kind, depth, loss, speed = ({number: line[axis] for number, line in lines.items()} for axis in range(5))
+    assert lr == {1: 1.0, 3: 0.6, 4: 0.4, 6: 0.0}, "on a logarithmic scale"
+    assert kind == {1: 1.0, 3: 1.0, 4: 0.0, 6: 0.0}
+    assert depth[3] == depth[4] == depth[6] == 0 < depth[1], "not active is a place of its own"
+    assert loss[3] == 1.0 and loss[4] == 0.0 and speed[3] == 1.0 and speed[6] == 0.0
+    assert "not active" in [one["text"] for one in figure["layout"]["annotations"]]
+    assert len({trace["line"]["color"] for trace in figure["data"] if trace["mode"] == "lines"}) > 1
 
 
 def test_a_parameter_is_shown_only_where_it_is_active_and_on_its_own_scale() -> None:

@@ -6,11 +6,12 @@ from functools import partial
 from typing import Any
 
 from trialflow.results.pictures.checkpoints import checkpoint_metrics, curves
+from trialflow.results.pictures.coordinates import parallel_coordinates
 from trialflow.results.pictures.figure import Picture
 from trialflow.results.pictures.front import front
+from trialflow.results.pictures.parameters import against, importances
 from trialflow.results.pictures.points import Point, optimized_metrics, shown_metrics
 from trialflow.results.pictures.progress import best_so_far, history
-from trialflow.results.pictures.space import against, importances, parallel_coordinates
 
 Json = Mapping[str, Any]
 BY = ("training runs", "time")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from trialflow.results.pictures.figure import MOST_DRAWN, Picture, figure, scatter, threshold_line
+from trialflow.results.pictures.figure import Picture, figure, scatter, threshold_line
 from trialflow.results.pictures.labels import label, slug
 from trialflow.results.pictures.points import Point, running_best
 from trialflow.results.pictures.themes import COLOURS, CURVES, DASHES, NAMES
@@ -12,9 +12,8 @@ from trialflow.results.text import text_of
 
 Json = Mapping[str, Any]
 By = Literal["training runs", "time"]
-ROWS = {"failed": 1, "active": 2}
-STRIP = 0.14
-"""The share of the height below the history that shows training runs without a value."""
+ROW = 0.085
+"""The share of the height that a row of training runs without a value takes, below the history."""
 
 
 def moment(seconds: float) -> str:
@@ -63,8 +62,9 @@ def history(metric: Json, points: Sequence[Point]) -> Picture:
     """All training runs in their order. Those without a value are in a strip below; a diamond is around each that was lost on the way."""
     name = metric["name"]
     valued, bare = [one for one in points if one.value(name) is not None], [one for one in points if one.value(name) is None]
+    rows = [state for state in NAMES if any(one.state == state for one in bare)]
     data = []
-    for some, axis, height in ((valued, "y", lambda one: one.values[name]), (bare, "y2", lambda one: ROWS.get(one.state, 0))):
+    for some, axis, height in ((valued, "y", lambda one: one.values[name]), (bare, "y2", lambda one: rows.index(one.state))):
         for state in NAMES:
             in_state = [one for one in some if one.state == state]
             data.append(scatter(in_state, _number, height, state=state, name=NAMES[state], total=len(points), yaxis=axis))
@@ -77,15 +77,16 @@ def history(metric: Json, points: Sequence[Point]) -> Picture:
         seen.add(trace["name"])
     counts = {state: sum(one.state == state for one in points) for state in NAMES}
     times = sum(one.lost for one in points)
-    strip = {"domain": [0, STRIP], "tickvals": [0, 1, 2], "ticktext": ["no value", "failed", "running"], "range": [-0.6, 2.6], "fixedrange": True}
+    texts = [NAMES[state] if state in ("failed", "active") else f"{NAMES[state]}, no value" for state in rows]
+    below = {"domain": [0, ROW * len(rows)], "tickvals": list(range(len(rows))), "ticktext": texts, "range": [-0.7, len(rows) - 0.3]}
     shown = figure(
         data,
         x="training run",
         y=label(name),
-        xaxis={"anchor": "y2" if bare else "y"},
-        yaxis={"domain": [STRIP + 0.06 if bare else 0, 1]},
+        xaxis={"anchor": "y2" if rows else "y"},
+        yaxis={"domain": [ROW * len(rows) + 0.03 if rows else 0, 1]},
         **_shapes(metric),
-        **({"yaxis2": {**strip, "showgrid": False, "zeroline": False, "automargin": True}} if bare else {}),
+        **({"yaxis2": {**below, "fixedrange": True, "showgrid": False, "zeroline": False, "automargin": True}} if rows else {}),
     )
     said = ", ".join(f"{count} {NAMES[state]}" for state, count in counts.items() if count)
     return Picture(
@@ -115,7 +116,7 @@ def compared(experiments: Sequence[tuple[Json, Sequence[Point]]], name: str, by:
         x = [((one.completed or one.created) - begin) / 60 if by == "time" else one.number for one in line]
         data.append(
             {
-                "type": "scattergl" if len(line) > MOST_DRAWN else "scatter",
+                "type": "scatter",
                 "mode": "lines+markers",
                 "name": f"{experiment['id']}: {label(experiment['name'], 40)}",
                 "x": x,

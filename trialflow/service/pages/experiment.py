@@ -11,11 +11,13 @@ from starlette.responses import Response
 from trialflow.metadata_keys import FLOW_RUNS, OWNER
 from trialflow.results.facts import belief_lines, lost_of
 from trialflow.results.pictures import THEMES, Picture, catalogue, choices_of, pictures_of
+from trialflow.results.pictures.figure import MOST_DRAWN
 from trialflow.results.pictures.front import front_of
 from trialflow.results.pictures.points import optimized_metrics
 from trialflow.results.text import text_of
 from trialflow.service import json_text
 from trialflow.service.optimizer_process import BACKGROUND
+from trialflow.service.pages.gate import policy
 from trialflow.service.pages.memory import Memory, Shown
 from trialflow.service.pages.overview import experiment_facts
 from trialflow.service.pages.rendering import part, render, root_of
@@ -45,7 +47,13 @@ class ExperimentPage:
         best = best_of(shown)
         fields = suggestion_fields(shown.experiment, shown.runs[best[0]]["assignments"] if best else {})
         actions = {"fields": fields, "conditionals": shown.experiment.get("conditionals") or [], "is_ai": is_ai(shown)}
-        return render(request, "experiment.html", {**facts, **actions, "title": facts["name"], "parts": parts, "themes": THEMES})
+        is_large = len(shown.runs) > MOST_DRAWN
+        response = render(
+            request, "experiment.html", {**facts, **actions, "title": facts["name"], "parts": parts, "themes": THEMES, "is_large": is_large}
+        )
+        if is_large:  # plotly's WebGL compiles its drawing commands
+            response.headers["Content-Security-Policy"] = policy(script_src="'self' 'unsafe-eval'")
+        return response
 
     async def live(self, request: Request) -> Response:
         """GET /experiments/{id}/live: the parts of the page and its pictures, or 304 if nothing has changed."""
@@ -174,7 +182,9 @@ def shown_table(table: Table, query: Query, every: list[Any], best: list[int]) -
         order = ("descending" if query.is_descending else "ascending") if is_sorted else None
         heads.append({"column": one, "order": order, "address": query.address(sort=one.key, is_descending=descending)})
     page = min(max(1, query.page), table.pages)
-    pages = {name: query.address(page=number) for name, number in (("newer", page - 1), ("older", page + 1)) if 1 <= number <= table.pages}
+    pages = {
+        name: query.address(page=number) if 1 <= number <= table.pages else None for name, number in (("previous", page - 1), ("next", page + 1))
+    }
     chosen = {one.key for one in table.columns}
     columns = [{"column": one, "is_chosen": one.key in chosen} for one in every]
     return {"table": table, "heads": heads, "query": query, "page": page, "pages": pages, "columns": columns, "best": set(best)}

@@ -169,10 +169,9 @@ def grouped_reasons(runs: Sequence[Json]) -> list[dict[str, Any]]:
     """Why training runs failed, or were lost and launched again, most frequent first. Numbers in a reason do not make it another one."""
     groups: dict[tuple[str, str], dict[str, Any]] = {}
     for run in runs:
-        reason, kept = reason_of(run), run.get("dev_metadata") or {}
-        kinds = (["failed"] if run["state"] == "failed" else []) + (["lost"] if kept.get(LOST) and run["state"] != "failed" else [])
-        for kind in kinds:
-            text = reason or "no reason is known"
+        kind = "failed" if run["state"] == "failed" else "lost" if lost_of([run]) else None
+        if kind is not None:
+            text = str((run.get("dev_metadata") or {}).get(REASON) or "no reason is known")
             group = groups.setdefault((kind, re.sub(r"\d+", "#", text)), {"kind": kind, "reason": text, "runs": []})
             group["runs"].append(int(run["id"]))
     return sorted(groups.values(), key=lambda one: (-len(one["runs"]), one["reason"]))

@@ -1,5 +1,7 @@
 // Draws pictures with plotly: on a page of the service, and in a report. It fetches nothing, and plotly is there before it.
 
+import { bars, brushed, listen } from "./brush.js";
+
 const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -11,12 +13,6 @@ function hasWebGL() {
   }
 }
 
-const webgl = hasWebGL();
-
-function drawable(data) {
-  return webgl ? data : data.filter((trace) => trace.type !== "parcoords").map((trace) => (trace.type === "scattergl" ? { ...trace, type: "scatter" } : trace));
-}
-
 function element(name, more = {}, ...inside) {
   const made = Object.assign(document.createElement(name), more);
   made.append(...inside);
@@ -25,11 +21,13 @@ function element(name, more = {}, ...inside) {
 
 /** The pictures in `place`: one figure for each group. `choose(group, choice)` is called when another one of a group is asked for. */
 export class Gallery {
-  constructor(place, themes, { choose, address } = {}) {
+  constructor(place, themes, { choose, address, webgl = true } = {}) {
     this.place = place;
     this.themes = themes;
     this.choose = choose;
     this.address = address;
+    this.webgl = webgl && hasWebGL();
+    this.queue = new Set();
     this.figures = new Map();
     this.seen = new IntersectionObserver((entries) => entries.forEach((one) => one.isIntersecting && this.draw(one.target)), { rootMargin: "400px" });
     dark.addEventListener("change", () => this.figures.forEach((figure) => figure.plot.drawn && this.draw(figure.plot, true)));
@@ -80,14 +78,37 @@ export class Gallery {
     return box.top < innerHeight + 400 && box.bottom > -400;
   }
 
+  /** Draw a picture in a moment: one after the other, so that the page answers in between. */
   draw(plot, isForced = false) {
     if (!plot.picture || !(plot.isStale || isForced)) return;
+    plot.isStale = true;
+    this.queue.add(plot);
+    this.pending ||= requestAnimationFrame(() => this.next());
+  }
+
+  next() {
+    const [plot] = this.queue;
+    this.queue.delete(plot);
+    this.pending = this.queue.size ? setTimeout(() => this.next(), 0) : 0;
+    if (plot?.isStale) this.drawNow(plot);
+  }
+
+  drawNow(plot) {
     const { data, layout } = JSON.parse(plot.text);
-    const shown = drawable(data);
+    let shown = this.webgl ? data : data.map((trace) => (trace.type === "scattergl" ? { ...trace, type: "scatter" } : trace));
+    if (layout.meta?.axes) {
+      plot.ranges ??= {};
+      const { data: some, selected } = brushed(shown, plot.ranges);
+      shown = some;
+      layout.shapes = [...layout.shapes, ...bars(plot.ranges)];
+      const caption = plot.nextElementSibling;
+      const more = selected === null ? "Drag along an axis to select." : `${selected} are selected; click on an axis to take its selection back.`;
+      caption.textContent = `${plot.picture.caption} ${more}`;
+    }
     if (!shown.length) {
       if (plot.drawn) Plotly.purge(plot);
       plot.drawn = plot.isStale = false;
-      plot.replaceChildren(element("p", { className: "nothing", textContent: data.length ? "This picture needs WebGL, which this browser does not offer." : "Nothing to draw yet." }));
+      plot.replaceChildren(element("p", { className: "nothing", textContent: "Nothing to draw yet." }));
       return;
     }
     if (!plot.drawn) plot.replaceChildren();
@@ -98,6 +119,7 @@ export class Gallery {
         if (to) location.assign(to);
       });
     }
+    if (!plot.drawn && layout.meta?.axes) listen(plot, () => JSON.parse(plot.text).layout.meta?.axes ?? 0, plot.ranges, () => this.draw(plot, true));
     plot.drawn = true;
     plot.isStale = false;
   }

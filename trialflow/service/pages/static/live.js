@@ -159,7 +159,7 @@ if (main?.dataset.live) {
     const { Gallery } = await import("./draw.js");
     const themes = JSON.parse(document.getElementById("themes").textContent);
     const toRun = (id) => (main.dataset.linked && Number.isInteger(id) ? main.dataset.runs + id : null);
-    gallery = new Gallery(place, themes, { choose, address: toRun });
+    gallery = new Gallery(place, themes, { choose, address: toRun, webgl: Boolean(main.dataset.webgl) });
   }
   refresh();
 }
