@@ -23,6 +23,7 @@ COMMANDS: Table = {
     "start-worker": ("trialflow.cli.start_worker:start_worker", "Join the work on an experiment, from this machine or another."),
     "cluster": ("trialflow.cli.cluster:cluster", "Connect Kubernetes clusters, and run and optimize models on them."),
     "experiment": ("trialflow.cli.experiment:experiment", "List, show, stop, copy or export experiments, and get the best result."),
+    "open": ("trialflow.cli.open:open_", "Look at experiments in the browser."),
     "logs": ("trialflow.cli.logs:logs", "Print the output of a training run."),
     "create": ("trialflow.cli.create:create", "Create an experiment or a project."),
     "archive": ("trialflow.cli.archive:archive", "Archive experiments or training runs."),

@@ -9,6 +9,7 @@ from trialflow.results.pictures.checkpoints import checkpoint_metrics, curves
 from trialflow.results.pictures.coordinates import parallel_coordinates
 from trialflow.results.pictures.figure import Picture
 from trialflow.results.pictures.front import front
+from trialflow.results.pictures.labels import plain
 from trialflow.results.pictures.parameters import against, importances
 from trialflow.results.pictures.points import Point, optimized_metrics, shown_metrics
 from trialflow.results.pictures.progress import best_so_far, history
@@ -43,20 +44,24 @@ def catalogue(
     two = len(optimized_metrics(experiment)) == 2
     return [
         *(
-            Entry("best", f"{one['name']}, over {by}", partial(best_so_far, experiment, one, points, by))
+            Entry("best", f"{plain(one['name'])}, over {by}", partial(best_so_far, experiment, one, points, by))
             for one in optimized_metrics(experiment) or metrics
             for by in BY
         ),
         *([Entry("front", "", partial(front, experiment, points))] if two else []),
-        *(Entry("history", one["name"], partial(history, one, points)) for one in metrics),
+        *(Entry("history", plain(one["name"]), partial(history, one, points)) for one in metrics),
         Entry("coordinates", "", partial(parallel_coordinates, experiment, points)),
         *(
-            Entry("against", f"{key['name']} against {one['name']}", partial(against, experiment, key, one, points))
+            Entry("against", f"{plain(key['name'])} against {plain(one['name'])}", partial(against, experiment, key, one, points))
             for one in metrics
             for key in experiment["parameters"]
         ),
-        *(Entry("importances", one["metric"], partial(importances, one["metric"], one["importances"])) for one in beliefs if one.get("importances")),
-        *(Entry("checkpoints", name, partial(curves, name, points, known, total=with_checkpoints)) for name in checkpoint_metrics(known)),
+        *(
+            Entry("importances", plain(one["metric"]), partial(importances, one["metric"], one["importances"]))
+            for one in beliefs
+            if one.get("importances")
+        ),
+        *(Entry("checkpoints", plain(name), partial(curves, name, points, known, total=with_checkpoints)) for name in checkpoint_metrics(known)),
     ]
 
 

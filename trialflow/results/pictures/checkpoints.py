@@ -5,7 +5,7 @@ from typing import Any
 
 from trialflow.metrics import value_at
 from trialflow.results.pictures.figure import Picture, figure
-from trialflow.results.pictures.labels import label, slug
+from trialflow.results.pictures.labels import label, plain, slug
 from trialflow.results.pictures.points import Point
 from trialflow.results.pictures.themes import COLOURS, NAMES, SYMBOLS
 
@@ -53,7 +53,7 @@ def curves(metric: str, points: Sequence[Point], checkpoints: Mapping[int, Seque
         name=slug("checkpoints", metric),
         group="checkpoints",
         title="Checkpoints",
-        choice=metric,
-        caption=f"{metric} over the checkpoints of {count} training runs{of_all}; {stopped} of them were stopped early.",
-        figure=figure(data, x="checkpoint", y=label(metric)),
+        choice=plain(metric),
+        caption=f"{plain(metric)} over the checkpoints of {count} training runs{of_all}; {stopped} of them were stopped early.",
+        figure=figure(data, x="checkpoint", y=label(metric, 36)),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trialflow.results.pictures.figure import Picture, figure
-from trialflow.results.pictures.labels import label
+from trialflow.results.pictures.labels import label, plain
 from trialflow.results.pictures.parameters import categories_of, is_logarithmic, place_of
 from trialflow.results.pictures.points import Point, optimized_metrics, shown_metrics
 from trialflow.results.pictures.themes import SCALE, colour_at
@@ -54,7 +54,7 @@ def parallel_coordinates(experiment: Json, points: Sequence[Point]) -> Picture:
         group="coordinates",
         title="Parallel coordinates",
         choice="",
-        caption=f"Parameters and metrics of {len(known)} training runs with a result, coloured by {first}.{more}",
+        caption=f"Parameters and metrics of {len(known)} training runs with a result, coloured by {plain(first or '')}.{more}",
         figure=shown,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from trialflow.results.pictures.figure import Picture, figure, scatter, threshold_line
-from trialflow.results.pictures.labels import label
+from trialflow.results.pictures.labels import label, plain
 from trialflow.results.pictures.points import Point, optimized_metrics
 from trialflow.results.pictures.themes import COLOURS
 from trialflow.results.ranking import best_of, is_within
@@ -35,20 +35,21 @@ def front(experiment: Json, points: Sequence[Point]) -> Picture:
         if some
     ]
     if on_front:
-        line = {"color": COLOURS["best"], "width": 2, "shape": "hv" if both[0].get("objective") == "minimize" else "vh"}
+        line = {"color": COLOURS["best"], "width": 2, "shape": "hv"}
         marker = {"size": 10}
         data.append(scatter(on_front, *places, state="best", name="Pareto front", total=0, marker=marker, mode="lines+markers", line=line))
     shapes = [threshold_line(one["threshold"], axis) for one, axis in zip(both, AXES, strict=True) if one.get("threshold") is not None]
+    said = f"{plain(second)} against {plain(first)} of {len(known)} training runs; {len(on_front)} on the Pareto front, {len(beyond)} beyond a threshold."
     return Picture(
         name="pareto-front",
         group="front",
         title="Pareto front",
         choice="",
-        caption=f"{second} against {first} of {len(known)} training runs; {len(on_front)} on the Pareto front, {len(beyond)} beyond a threshold.",
+        caption=said,
         figure=figure(data, x=_title(both[0]), y=_title(both[1]), shapes=shapes),
     )
 
 
 def _title(metric: Json) -> str:
     better = "lower is better" if metric.get("objective") == "minimize" else "higher is better"
-    return f"{label(metric['name'])} ({better})"
+    return f"{label(metric['name'], 30)} ({better})"

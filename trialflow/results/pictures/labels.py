@@ -23,6 +23,11 @@ def _drawn(text: str, longest: int) -> str:
     return html.escape(text, quote=False)
 
 
+def plain(value: str) -> str:
+    """A name of somebody else as a page or a terminal shows it in a sentence: on one line, and without what reorders or hides text."""
+    return clean(" ".join(value.split()))
+
+
 def slug(*parts: str) -> str:
     """A part of a file's name: lower-case letters, digits and dashes of some words."""
     return re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower()).strip("-")[:80] or "picture"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trialflow.results.pictures.figure import Picture, figure, scatter, threshold_line
-from trialflow.results.pictures.labels import label, slug
+from trialflow.results.pictures.labels import label, plain, slug
 from trialflow.results.pictures.points import Point
 from trialflow.results.pictures.themes import COLOURS, NAMES
 
@@ -51,9 +51,9 @@ def against(experiment: Json, parameter: Json, metric: Json, points: Sequence[Po
         name=slug(key, "against", name),
         group="against",
         title="Parameter against metric",
-        choice=f"{key} against {name}",
-        caption=f"{name} against {key} of {len(known)} training runs.",
-        figure=figure(data, x=label(key), y=label(name), xaxis=axis, **shapes),
+        choice=f"{plain(key)} against {plain(name)}",
+        caption=f"{plain(name)} against {plain(key)} of {len(known)} training runs.",
+        figure=figure(data, x=label(key), y=label(name, 36), xaxis=axis, **shapes),
     )
 
 
@@ -71,12 +71,12 @@ def importances(metric: str, shares: Mapping[str, float]) -> Picture:
         "marker": {"color": COLOURS["completed"]},
     }
     axis = {"tickvals": list(range(len(ordered))), "ticktext": [label(name, 28) for name, _ in ordered]}
-    said = ", ".join(f"{name} {share:.0%}" for name, share in reversed(ordered[-3:]))
+    said = ", ".join(f"{plain(name)} {share:.0%}" for name, share in reversed(ordered[-3:]))
     return Picture(
         name=slug("importances", metric),
         group="importances",
         title="Importances",
-        choice=metric,
-        caption=f"What moves {metric}, as the optimizer's model sees it: {said}.",
+        choice=plain(metric),
+        caption=f"What moves {plain(metric)}, as the optimizer's model sees it: {said}.",
         figure=figure([bar], x="share", y="", xaxis={"tickformat": ".0%", "range": [0, 1]}, yaxis=axis, margin={"l": 56, "r": 16, "t": 12, "b": 48}),
     )

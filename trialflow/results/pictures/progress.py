@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from trialflow.results.pictures.figure import Picture, figure, scatter, threshold_line
-from trialflow.results.pictures.labels import label, slug
+from trialflow.results.pictures.labels import label, plain, slug
 from trialflow.results.pictures.points import Point, running_best
 from trialflow.results.pictures.themes import COLOURS, CURVES, DASHES, NAMES
 from trialflow.results.text import text_of
@@ -35,7 +35,7 @@ def best_so_far(experiment: Json, metric: Json, points: Sequence[Point], by: By)
     line = [*steps, *([ended[-1]] if steps and ended[-1] is not steps[-1] else [])]
     reached = [one.values[name] for one in steps]
     data = [
-        scatter(ended, place, lambda one: one.values[name], state="completed", name="training runs", total=len(ended), opacity=0.35),
+        scatter(ended, place, lambda one: one.values[name], state="completed", name="training runs", total=len(ended), opacity=0.5),
         {
             "type": "scatter",
             "mode": "lines",
@@ -52,9 +52,9 @@ def best_so_far(experiment: Json, metric: Json, points: Sequence[Point], by: By)
         name=slug("best", by, name),
         group="best",
         title="Best so far",
-        choice=f"{name}, over {by}",
-        caption=f"{name} of {len(ended)} training runs with a result, over {by}; {best}.",
-        figure=figure(data, x="time (UTC)" if by == "time" else "training run", y=label(name), **_shapes(metric), **_dates(by)),
+        choice=f"{plain(name)}, over {by}",
+        caption=f"{plain(name)} of {len(ended)} training runs with a result, over {by}; {best}.",
+        figure=figure(data, x="time (UTC)" if by == "time" else "training run", y=label(name, 36), **_shapes(metric), **_dates(by)),
     )
 
 
@@ -82,7 +82,7 @@ def history(metric: Json, points: Sequence[Point]) -> Picture:
     shown = figure(
         data,
         x="training run",
-        y=label(name),
+        y=label(name, 36),
         xaxis={"anchor": "y2" if rows else "y"},
         yaxis={"domain": [ROW * len(rows) + 0.03 if rows else 0, 1]},
         **_shapes(metric),
@@ -93,8 +93,8 @@ def history(metric: Json, points: Sequence[Point]) -> Picture:
         name=slug("history", name),
         group="history",
         title="History",
-        choice=name,
-        caption=f"{name} of each training run in its order: {said or 'none yet'}; {times} lost and launched again.",
+        choice=plain(name),
+        caption=f"{plain(name)} of each training run in its order: {said or 'none yet'}; {times} lost and launched again.",
         figure=shown,
     )
 
@@ -132,9 +132,9 @@ def compared(experiments: Sequence[tuple[Json, Sequence[Point]]], name: str, by:
         name=slug("compared", by, name),
         group="compared",
         title="Best so far",
-        choice=f"{name}, over {by}",
-        caption=f"The best {name} so far of {len(data)} experiments, over {by}.",
-        figure=figure(data, x="minutes since the first training run began" if by == "time" else "training run", y=label(name)),
+        choice=f"{plain(name)}, over {by}",
+        caption=f"The best {plain(name)} so far of {len(data)} experiments, over {by}.",
+        figure=figure(data, x="minutes since the first training run began" if by == "time" else "training run", y=label(name, 36)),
     )
 
 

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from trialflow.results.facts import changed_fields
 from trialflow.results.pictures import THEMES, compared
+from trialflow.results.pictures.labels import plain
 from trialflow.results.pictures.themes import CURVES
 from trialflow.service.errors import BadRequest
 from trialflow.service.pages.experiment import changes, summary
@@ -39,9 +40,9 @@ class ComparisonPage:
 
         def answer() -> str:
             names = list(dict.fromkeys(metric["name"] for one in found for metric in one.experiment["metrics"] if metric["name"]))
-            choices = [f"{name}, over {by}" for name in names for by in BY]
+            choices = [f"{plain(name)}, over {by}" for name in names for by in BY]
             wanted = request.query_params.get("compared", "")
-            name, by = next(((name, by) for name in names for by in BY if f"{name}, over {by}" == wanted), (names[0], BY[0]))
+            name, by = next(((name, by) for name in names for by in BY if f"{plain(name)}, over {by}" == wanted), (names[0], BY[0]))
             picture = compared([(one.experiment, one.points) for one in found], name, by)
             return changes({"comparison": _facts(found)}, [picture], {"compared": choices})
 

@@ -76,7 +76,7 @@ export async function refresh(isForced = false) {
     if (changes) takeIn(changes, isForced);
     wait = Math.max(LEAST, 8 * (performance.now() - began));
     say("");
-    if (changes && main.dataset.slow) await refreshSlow(changes.parts.summary, isForced);
+    if (changes && main.dataset.slow) refreshSlow(changes.parts.summary, isForced).catch(() => (slowFor = null));
   } catch (error) {
     if (number !== asked) return;
     wait = Math.min(MOST, wait * 2);
