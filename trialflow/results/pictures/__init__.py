@@ -7,11 +7,25 @@ from pathlib import Path
 
 from trialflow.results.pictures.all import Entry, catalogue, choices_of, pictures_of
 from trialflow.results.pictures.figure import Picture
+from trialflow.results.pictures.plotly_js import plotly_script
 from trialflow.results.pictures.points import Point, points_of
 from trialflow.results.pictures.progress import compared
 from trialflow.results.pictures.themes import THEMES, themed
 
 STATIC = Path(__file__).parent / "static"
-"""The script that draws pictures in a browser, on a page and in a report."""
+"""The scripts that draw pictures in a browser, and the style of what is around them: of pages and reports alike."""
 
-__all__ = ["STATIC", "THEMES", "Entry", "Picture", "Point", "catalogue", "choices_of", "compared", "pictures_of", "points_of", "themed"]
+__all__ = [
+    "STATIC",
+    "THEMES",
+    "Entry",
+    "Picture",
+    "Point",
+    "catalogue",
+    "choices_of",
+    "compared",
+    "pictures_of",
+    "plotly_script",
+    "points_of",
+    "themed",
+]

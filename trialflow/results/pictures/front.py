@@ -39,7 +39,8 @@ def front(experiment: Json, points: Sequence[Point]) -> Picture:
         marker = {"size": 10}
         data.append(scatter(on_front, *places, state="best", name="Pareto front", total=0, marker=marker, mode="lines+markers", line=line))
     shapes = [threshold_line(one["threshold"], axis) for one, axis in zip(both, AXES, strict=True) if one.get("threshold") is not None]
-    said = f"{plain(second)} against {plain(first)} of {len(known)} training runs; {len(on_front)} on the Pareto front, {len(beyond)} beyond a threshold."
+    counts = f"{len(on_front)} on the Pareto front, {len(beyond)} beyond a threshold"
+    said = f"{plain(second)} against {plain(first)} of {len(known)} training runs; {counts}."
     return Picture(
         name="pareto-front",
         group="front",

@@ -2,13 +2,12 @@
 
 import hashlib
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from trialflow.results.pictures import STATIC
+from trialflow.results.pictures import STATIC, plotly_script
 from trialflow.service.errors import NotFound
 
 TYPES = {".js": "text/javascript", ".css": "text/css"}
@@ -16,12 +15,9 @@ TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 @lru_cache(1)
 def files() -> dict[str, Path]:
-    """The files by their names. plotly is looked for, not imported."""
-    plotly = find_spec("plotly")
-    assert plotly is not None and plotly.origin is not None
-    script = Path(plotly.origin).parent / "package_data" / "plotly.min.js"
+    """The files by their names."""
     ours = [*(Path(__file__).parent / "static").iterdir(), *STATIC.iterdir()]
-    return {path.name: path for path in (*ours, script) if path.suffix in TYPES}
+    return {path.name: path for path in (*ours, plotly_script()) if path.suffix in TYPES}
 
 
 @lru_cache(1)
