@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert, select
 
 from trialflow.metadata_keys import ATTEMPT, LOST, OWNER, REASON, STOPPED_EARLY
 from trialflow.service.store import Database
@@ -136,13 +136,19 @@ class Seed:
     def large(self, count: int) -> dict[str, Any]:
         """Very many training runs."""
         one = self.experiment(f"{count} training runs", budget=count, metrics=[ACCURACY, {**LATENCY, "strategy": "store", "threshold": None}])
-        for number in range(count):
-            point = self.point()
-            if number % 50 == 7:
-                self.run(one, point, ago=count * 10 - number * 10, state="failed", dev_metadata={REASON: f"exit code 1 after {number} s"})
-            else:
-                values = {"accuracy": {"value": self.quality(point)}, "latency_ms": {"value": self.random.random()}}
-                self.run(one, point, ago=count * 10 - number * 10, state="completed", values=values)
+        self.run(one, self.point(), ago=count * 10, state="completed", values={"accuracy": {"value": 0.5}, "latency_ms": {"value": 0.5}})
+        (row,) = self.connection.execute(select(training_runs).where(training_runs.c.experiment == one["id"])).mappings()
+        rows = []
+        for number in range(1, count):
+            point, began = self.point(), row["created"] + number * 10
+            failed = number % 50 == 7
+            values = {} if failed else {"accuracy": {"value": self.quality(point)}, "latency_ms": {"value": self.random.random()}}
+            dev = {REASON: f"exit code 1 after {number} s"} if failed else {}
+            data = {**row["data"], "assignments": point, "values": values, "dev_metadata": dev}
+            state = "failed" if failed else "completed"
+            times = {"created": began, "updated": began + 8, "completed": began + 8}
+            rows.append({**row, **times, "id": row["id"] + number, "data": data, "state": state, "suggestion": None, "observation": None})
+        self.connection.execute(insert(training_runs), rows)
         return one
 
 

@@ -15,11 +15,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trialflow.results.facts import belief_lines, flat_rows, lost_of, run_fact, status_of
 from trialflow.results.pictures import STATIC, THEMES, catalogue, choices_of, pictures_of, plotly_script, points_of
+from trialflow.results.pictures.progress import moment
 from trialflow.results.text import clean, progress, text_of
 
 Json = Mapping[str, Any]
 MOST_LISTED = 200
 """Training runs that are listed as text; all are in the data, and the file saves them as CSV."""
+TIMES = ("created", "completed")
 SCRIPTS = ("brush.js", "draw.js")
 
 
@@ -47,7 +49,7 @@ def report_html(
         "best": facts,
         "beliefs": belief_lines(experiment, beliefs),
         "headings": headings,
-        "rows": list(reversed(rows))[:MOST_LISTED],
+        "rows": [_with_times(headings, row) for row in list(reversed(rows))[:MOST_LISTED]],
         "total": len(rows),
         "made": made,
         "style": (STATIC / "style.css").read_text(),
@@ -56,6 +58,11 @@ def report_html(
         "plotly": _packed(plotly_script().read_bytes()),
     }
     return _templates().get_template("report.html").render(shown)
+
+
+def _with_times(headings: Sequence[str], row: Sequence[Any]) -> list[Any]:
+    """A row with its times as text."""
+    return [moment(cell) if name in TIMES and cell else cell for name, cell in zip(headings, row, strict=True)]
 
 
 def _script() -> str:

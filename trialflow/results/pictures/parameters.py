@@ -39,7 +39,7 @@ def against(experiment: Json, parameter: Json, metric: Json, points: Sequence[Po
     for state in ("completed", "stopped"):
         if some := [one for one in known if one.state == state]:
             at = {"x": lambda one: places[one.id], "y": lambda one: one.values[name]}
-            data.append(scatter(some, **at, state=state, name=NAMES[state], total=len(points), opacity=0.75))
+            data.append(scatter(some, **at, state=state, name=NAMES[state], total=len(points), opacity=0.85))
     axis: dict[str, Any] = {}
     if names := categories_of(parameter):
         axis = {"tickvals": list(range(len(names))), "ticktext": [label(one, 24) for one in names], "range": [-0.5, len(names) - 0.5]}
