@@ -10,8 +10,9 @@ let tag = null;
 let timer = 0;
 let asked = 0;
 let wait = LEAST;
-let slowAt = 0;
+let slowAt = -SLOW;
 let slowFor = null;
+let summary = null;
 
 function address(path) {
   return path + location.search;
@@ -76,7 +77,8 @@ export async function refresh(isForced = false) {
     if (changes) takeIn(changes, isForced);
     wait = Math.max(LEAST, 8 * (performance.now() - began));
     say("");
-    if (changes && main.dataset.slow) refreshSlow(changes.parts.summary, isForced).catch(() => (slowFor = null));
+    summary = changes?.parts.summary ?? summary;
+    if (main.dataset.slow) refreshSlow(isForced).catch(() => (slowFor = null));
   } catch (error) {
     if (number !== asked) return;
     wait = Math.min(MOST, wait * 2);
@@ -87,9 +89,9 @@ export async function refresh(isForced = false) {
   }
 }
 
-async function refreshSlow(summary, isForced) {
+async function refreshSlow(isForced) {
   if (!isForced && (slowFor === summary || performance.now() - slowAt < SLOW)) return;
-  slowAt = performance.now() || 1;
+  slowAt = performance.now();
   slowFor = summary;
   const changes = await fetchChanges(main.dataset.slow);
   if (changes) takeIn(changes, isForced);
