@@ -34,7 +34,7 @@ def test_an_experiment_in_progress_shows_every_state_and_why(watched: Watched) -
     page = of(watched, "mixed")
     for group in ("best", "history", "coordinates", "against", "checkpoints", "importances"):
         watched.drawn(group)
-    legend = watched.drawn("history").locator(".legendtext").all_inner_texts()
+    legend = watched.drawn("history").locator(".legendtext").all_text_contents()
     assert set(legend) == {"completed", "stopped early", "failed", "running", "lost and launched again"}
     reasons = page.locator("[data-part=reasons]").inner_text()
     assert "CUDA out of memory" in reasons and "evicted" in reasons
@@ -45,10 +45,10 @@ def test_an_experiment_in_progress_shows_every_state_and_why(watched: Watched) -
 
 def test_two_metrics_have_a_front_and_conditionals_a_place_for_what_is_not_active(watched: Watched) -> None:
     of(watched, "front")
-    assert "Pareto front" in watched.drawn("front").locator(".legendtext").all_inner_texts()
+    assert "Pareto front" in watched.drawn("front").locator(".legendtext").all_text_contents()
     assert watched.drawn("front").locator(".shapelayer path").count() == 1, "the threshold"
     of(watched, "conditional")
-    assert "not active" in " ".join(watched.drawn("coordinates").locator(".annotation-text").all_inner_texts())
+    assert "not active" in " ".join(watched.drawn("coordinates").locator(".annotation-text").all_text_contents())
 
 
 def test_an_empty_experiment_says_so(watched: Watched) -> None:
@@ -138,7 +138,7 @@ def test_what_changes_in_the_service_appears_without_reloading(watched: Watched)
     page.locator(".badge", has_text="running").first.wait_for()
     service.end(run, 0.75)
     page.get_by_text("m 0.75").wait_for()
-    assert watched.drawn("history").locator(".legendtext").all_inner_texts() == ["completed"]
+    assert watched.drawn("history").locator(".legendtext").all_text_contents() == ["completed"]
 
 
 def test_changes_are_asked_for_first_and_refusals_are_shown(watched: Watched) -> None:
@@ -179,7 +179,7 @@ def test_experiments_are_found_and_compared(watched: Watched) -> None:
     for name in ("mixed", "other"):
         page.get_by_label(f"Compare experiment {watched.site.ids[name]}", exact=True).check()
     page.get_by_role("button", name="Compare those ticked").click()
-    legend = watched.drawn("compared").locator(".legendtext").all_inner_texts()
+    legend = watched.drawn("compared").locator(".legendtext").all_text_contents()
     assert len(legend) == 2 and "wider" in legend[1]
     watched.go("?search=wider").get_by_text("1 experiments").wait_for()
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_CURVES = 100
 """Training runs whose checkpoints are in the report, the newest."""
-IMAGE = {"width": 1000, "height": 560, "scale": 2}
+WIDTH, HEIGHT = 1000, 560
 
 
 @click.command()
@@ -103,9 +103,9 @@ def _write_images(folder: Path, experiment: Any, runs: Any, believed: Any, check
         figure = go.Figure(themed(one.figure, theme))
         figure.update_layout(title={"text": one.title, "x": 0.02}, margin={"t": 90})
         figures.append(figure)
-    files = [folder / f"{name}.{kind}" for name in pictures]
+    files: list[str | Path] = [folder / f"{name}.{kind}" for name in pictures]
     try:
-        plotly.io.write_images(figures, files, format=kind, **IMAGE)
+        plotly.io.write_images(figures, files, format=kind, width=WIDTH, height=HEIGHT, scale=2)
     except Exception as error:  # noqa: BLE001 - kaleido raises errors of the browser that it drives, of many kinds
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise TrialflowError(f"the images could not be made: {reason}", hint="kaleido needs Chrome or Chromium; BROWSER_PATH names one") from error

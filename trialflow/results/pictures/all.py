@@ -12,10 +12,10 @@ from trialflow.results.pictures.front import front
 from trialflow.results.pictures.labels import plain
 from trialflow.results.pictures.parameters import against, importances
 from trialflow.results.pictures.points import Point, optimized_metrics, shown_metrics
-from trialflow.results.pictures.progress import best_so_far, history
+from trialflow.results.pictures.progress import By, best_so_far, history
 
 Json = Mapping[str, Any]
-BY = ("training runs", "time")
+BY: tuple[By, ...] = ("training runs", "time")
 
 
 @dataclass(frozen=True)

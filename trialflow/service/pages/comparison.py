@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from trialflow.results.facts import changed_fields
 from trialflow.results.pictures import THEMES, compared
+from trialflow.results.pictures.all import BY
 from trialflow.results.pictures.labels import plain
 from trialflow.results.pictures.themes import CURVES
 from trialflow.service.errors import BadRequest
@@ -16,7 +17,6 @@ from trialflow.service.pages.memory import Memory, Shown
 from trialflow.service.pages.rendering import part, render
 
 MOST = len(CURVES)
-BY = ("training runs", "time")
 
 
 class ComparisonPage:

@@ -154,6 +154,7 @@ def summary(shown: Shown) -> dict[str, Any]:
         "kind": experiment.get("type") or "offline",
         "is_ai": is_ai(shown),
         "seconds": max(ended) - min(one.created for one in points) if ended else None,
+        "workers": [worker_text(one) for one in experiment["workers"]],
         "owner": owner_text(metadata.get(OWNER)),
         "flow_runs": str(metadata.get(FLOW_RUNS) or "").split()[:3],
         "metadata": {key: value for key, value in metadata.items() if not key.startswith("trialflow_")},
@@ -161,7 +162,7 @@ def summary(shown: Shown) -> dict[str, Any]:
 
 
 def owner_text(kept: Any) -> str | None:
-    """Who worked on an experiment last, as its metadata says; None if it does not. Whether they still do is known on their machine only."""
+    """Who worked on an experiment last, as its metadata says; None if it does not."""
     if not isinstance(kept, str):
         return None
     try:
@@ -170,6 +171,12 @@ def owner_text(kept: Any) -> str | None:
         return None
     if not isinstance(fields, Mapping):
         return text_of(kept)
+    return worker_text(fields)
+
+
+def worker_text(holder: Any) -> str:
+    """Who holds a lease, or held the experiment."""
+    fields = holder if isinstance(holder, Mapping) else {}
     return f"process {text_of(fields.get('pid'))} on {text_of(fields.get('host'))}"
 
 

@@ -12,8 +12,9 @@ from trialflow.results.pictures import Point, points_of
 from trialflow.service import serializers
 from trialflow.service.store import StoreThread
 from trialflow.service.store import experiments as experiment_store
+from trialflow.service.store import workers as worker_store
 from trialflow.service.store.progress import progress
-from trialflow.service.store.rows import Row
+from trialflow.service.store.rows import Row, now
 from trialflow.service.store.schema import checkpoints, observations, training_runs
 
 MOST_KEPT = 12
@@ -26,7 +27,10 @@ MOST_CURVES = 60
 
 @dataclass
 class Shown:
-    """One experiment as the API shows it, and its training runs as far as pages need them. `version` changes whenever any of it does."""
+    """One experiment as the API shows it, and the holders of its living leases as `workers`; its training runs as far as pages need them.
+
+    `version` changes whenever any of it does.
+    """
 
     experiment: dict[str, Any]
     runs: dict[int, dict[str, Any]]
@@ -86,8 +90,8 @@ class Memory:
     async def _read_runs(self, experiment: int, kept: _Kept) -> bool:
         """Read what has changed in the second of the last change or later, then what is new. Whether there was anything."""
         table, has_changed = training_runs.c, False
-        of_it = (table.experiment == experiment) & table.deleted.is_(False)
-        if kept.runs:
+        of_it = table.experiment == experiment
+        if kept.last:
             changed = of_it & (table.id <= kept.last) & ((table.updated >= kept.since) | table.completed.is_(None))
             has_changed = self._take(kept, await self._store.do(lambda connection: _rows(connection, changed)))
         while rows := await self._store.do(lambda connection: _rows(connection, of_it & (table.id > kept.last), AT_ONCE)):
@@ -101,7 +105,9 @@ class Memory:
         has_changed = False
         for row in rows:
             kept.since = max(kept.since, row["updated"])
-            if kept.runs.get(row["id"]) != (shown := _shown(row)):
+            if row["deleted"]:
+                has_changed = kept.runs.pop(row["id"], None) is not None or has_changed
+            elif kept.runs.get(row["id"]) != (shown := _shown(row)):
                 kept.runs[row["id"]] = shown
                 has_changed = True
         return has_changed
@@ -130,7 +136,8 @@ class Memory:
 
 def _facts(connection: Connection, identifier: str) -> tuple[Row, dict[str, Any]]:
     row = experiment_store.get(connection, identifier)
-    return row, dict(serializers.experiment(row, progress(connection, row)))
+    living = [one["holder"] for one in worker_store.of_experiment(connection, row["id"]) if one["expires"] > now()]
+    return row, {**serializers.experiment(row, progress(connection, row)), "workers": living}
 
 
 def _rows(connection: Connection, wanted: Any, most: int | None = None) -> list[Row]:

@@ -68,7 +68,7 @@ def experiment_facts(shown: dict[str, Any]) -> dict[str, Any]:
     done = counts.get("finished_run_count", counts.get("observation_count", 0))
     active = counts.get("active_run_count", 0)
     budget = shown.get("budget", shown.get("observation_budget"))
-    if shown["state"] == "deleted" or not active:
+    if shown["state"] == "deleted" or not (active or shown.get("workers")):
         status = status_of({**shown, "budget": budget, "progress": {"finished_run_count": done, "total_run_count": done + active}}, None)
     else:
         status = "in progress"
