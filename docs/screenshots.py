@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def main() -> None:
                 ("front", "front", "dark", ("front",)),
             ):
                 code = service.raw("POST", "sign_in_codes", json={}).json()["code"]
-                page = browser.new_context(viewport={"width": 1200, "height": 1000}, color_scheme=scheme).new_page()
+                page = browser.new_context(viewport={"width": 1200, "height": 1000 if scheme == "light" else 760}, color_scheme=scheme).new_page()
                 page.set_default_timeout(SECONDS)
                 page.goto(f"{service.url}/sign-in?code={code}&to=experiments/{ids[one]}")
                 page.wait_for_url("**/experiments/*")
@@ -46,8 +45,6 @@ def save(page: Page, name: str, groups: tuple[str, ...]) -> None:
     page.wait_for_timeout(1500)
     FOLDER.mkdir(exist_ok=True)
     page.screenshot(path=FOLDER / f"{name}.png")
-    if shutil.which("convert"):  # fewer colours, a third of the size
-        subprocess.run(["convert", FOLDER / f"{name}.png", "-colors", "64", f"PNG8:{FOLDER / name}.png"], check=True)
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def test_experiments_are_found_and_compared(watched: Watched) -> None:
         page.get_by_label(f"Compare experiment {watched.site.ids[name]}", exact=True).check()
     page.get_by_role("button", name="Compare those ticked").click()
     legend = watched.drawn("compared").locator(".legendtext").all_text_contents()
-    assert len(legend) == 2 and "wider" in legend[1]
+    assert len(legend) == 2 and any("wider" in one for one in legend)
     watched.go("?search=wider").get_by_text("1 experiments").wait_for()
 
 
@@ -244,9 +244,10 @@ def test_work_is_stopped_from_a_page(browser: Any, tmp_path: Path) -> None:
     variables = {**os.environ, "TRIALFLOW_HOME": str(tmp_path / "home")}
     work = subprocess.Popen([*TRIALFLOW, "optimize"], env=variables, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        endpoint, deadline = tmp_path / "home" / "servers" / "service" / "endpoint.json", time.monotonic() + SECONDS / 1000
-        while not endpoint.exists() and time.monotonic() < deadline:
-            time.sleep(0.2)
+        # On a busy machine it takes a while until the first training run is launched.
+        deadline = time.monotonic() + 3 * SECONDS / 1000
+        while not list((tmp_path / "home").glob("training-runs/*/*")) and time.monotonic() < deadline and work.poll() is None:
+            time.sleep(0.5)
         opened = subprocess.run([*TRIALFLOW, "open", "--no-browser"], env=variables, cwd=tmp_path, capture_output=True, text=True, check=True)
         page = browser.new_context().new_page()
         page.set_default_timeout(SECONDS)

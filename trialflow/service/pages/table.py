@@ -75,10 +75,12 @@ def all_columns(experiment: Json, runs: Sequence[Json]) -> list[Column]:
     metadata = sorted({key for run in runs for key in run["metadata"]})[:100]
     more = sorted({name for run in runs for name in run["values"]} - {one["name"] for one in experiment["metrics"]})[:100]
     keys = [
-        *(f"fact:{name}" for name in FACTS),
+        "fact:id",
+        "fact:state",
         *(f"metric:{one['name']}" for one in experiment["metrics"] if one["name"]),
         *(f"metric:{name}" for name in more),
         *(f"parameter:{one['name']}" for one in experiment["parameters"]),
+        *(f"fact:{name}" for name in FACTS if name not in ("id", "state")),
         *(f"metadata:{name}" for name in metadata),
     ]
     return [Column(key) for key in keys]
