@@ -18,7 +18,8 @@ from typing import Any
 from trialflow.errors import TrialflowError
 from trialflow.events import Event, watcher
 from trialflow.metrics import values_of
-from trialflow.results.best import is_better, optimized
+from trialflow.results.best import is_better
+from trialflow.results.ranking import optimized
 
 NAMES = {
     "experiment": "trialflow.experiment.started",

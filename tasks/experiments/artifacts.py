@@ -15,8 +15,9 @@ from tasks.experiments.ledger import Ledger
 from tasks.experiments.tally import Tally
 from trialflow.metadata_keys import REASON
 from trialflow.metrics import values_of
-from trialflow.results.best import is_better, optimized
+from trialflow.results.best import is_better
 from trialflow.results.facts import lost_of, state_of, stopped_early
+from trialflow.results.ranking import optimized
 from trialflow.results.report import escaped, report
 from trialflow.results.spending import spent_on
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tasks.experiments.client import ServiceClient
 from trialflow.metadata_keys import KNOWN
-from trialflow.results.best import optimized
+from trialflow.results.ranking import optimized
 from trialflow.service.assignments import SLACK
 
 Json = Mapping[str, Any]

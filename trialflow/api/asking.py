@@ -8,9 +8,9 @@ from trialflow import optimizer
 from trialflow.api.process import plain
 from trialflow.errors import InvalidInput, TrialflowError
 from trialflow.optimizer_inputs import metrics_of, next_point, observation_of, space_of
+from trialflow.results.ranking import best_of
 from trialflow.service import assignments as points
 from trialflow.service import validation
-from trialflow.service.best import best_of
 from trialflow.service.errors import BadRequest
 from trialflow.specs import experiment_from
 

@@ -1,4 +1,4 @@
-"""`trialflow experiment`: list, show, best, stop, copy. Export and import are in `exchange.py`."""
+"""`trialflow experiment`: list, show, best, stop, copy. Export, import and report have files of their own."""
 
 import asyncio
 import shlex
@@ -12,6 +12,7 @@ from trialflow.cli.exchange import export, identifier_argument, import_
 from trialflow.cli.files import write_file
 from trialflow.cli.init import FILES
 from trialflow.cli.options import file_option, project_here, project_option, read_run
+from trialflow.cli.report import beliefs_of, report
 from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import next_commands, say
 from trialflow.cli.terminal.output import output_option, show
@@ -23,6 +24,9 @@ from trialflow.results.text import text_of
 @click.group()
 def experiment() -> None:
     """List, show, stop, copy or export experiments, and get the best training run. ID defaults to the newest experiment of the project."""
+
+
+experiment.add_command(report)
 
 
 @experiment.command("list")
@@ -74,7 +78,7 @@ async def _show(identifier: str | None, project: str | None, output: str) -> Non
         runs = await client.runs(one["project"], experiment_id=one["id"])
         best = await client.best_runs(one["id"])
         workers = [str(worker) for worker in await workers_of(home, client, one)]
-        believed = await _beliefs(client, one["id"])
+        believed = await beliefs_of(client, one["id"])
         data = {**one, "best": [facts.run_fact(run) for run in best], "beliefs": believed, "training_runs": [facts.run_fact(run) for run in runs]}
         if output != "table":
             show(data, output=output, names=[one["id"]])
@@ -89,16 +93,6 @@ async def _show(identifier: str | None, project: str | None, output: str) -> Non
         if runs:
             click.echo()
             _show_runs(runs, {run["id"] for run in best})
-
-
-async def _beliefs(client: Any, experiment_id: str) -> list[dict[str, Any]]:
-    """What the optimizer expects; nothing from a service without that path, such as SigOpt's own."""
-    from tasks.experiments.client import ServiceNotFound, ServiceRefused
-
-    try:
-        return (await client.request("GET", "aiexperiments", experiment_id, "beliefs"))["data"]
-    except (ServiceNotFound, ServiceRefused):
-        return []
 
 
 def _show_runs(runs: list[dict[str, Any]], best: set[str]) -> None:

@@ -28,6 +28,7 @@ COMMANDS: Table = {
     "follow": ("trialflow.cli.follow:follow", "Follow an experiment that `up` works on."),
     "schedule": ("trialflow.cli.schedule:schedule", "Run an experiment again and again, at times of your choice."),
     "deploy": ("trialflow.cli.deploy:deploy", "Register the deployments at a Prefect server of your own."),
+    "open": ("trialflow.cli.open:open_", "Look at experiments in the browser."),
     "logs": ("trialflow.cli.logs:logs", "Print the output of a training run."),
     "create": ("trialflow.cli.create:create", "Create an experiment or a project."),
     "archive": ("trialflow.cli.archive:archive", "Archive experiments or training runs."),

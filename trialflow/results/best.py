@@ -3,14 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trialflow.results.ranking import gain, is_within, optimized
 from trialflow.results.text import text_of
 
 Json = Mapping[str, Any]
-
-
-def optimized(metrics: Sequence[Json]) -> list[Json]:
-    """The metrics that an experiment optimizes; constraints and stored ones are left out."""
-    return [metric for metric in metrics if metric.get("strategy") in (None, "optimize")]
 
 
 def best_text(metrics: Sequence[Json], values: Mapping[str, float] | None, *, is_short: bool = False) -> str | None:
@@ -26,17 +22,8 @@ def best_text(metrics: Sequence[Json], values: Mapping[str, float] | None, *, is
 def is_better(metrics: Sequence[Json], values: Mapping[str, float], than: Mapping[str, float] | None) -> bool:
     """Whether `values` keep every threshold and beat those of the best so far in the one metric that is optimized."""
     (metric,) = optimized(metrics)
-    value = values.get(metric["name"])
-    if value is None or not all(_is_within(one, values) for one in metrics):
+    if values.get(metric["name"]) is None or not is_within(metrics, values):
         return False
     if than is None:
         return True
-    sign = -1 if metric.get("objective") == "minimize" else 1
-    return sign * value > sign * than[metric["name"]]
-
-
-def _is_within(metric: Json, values: Mapping[str, float]) -> bool:
-    threshold, value = metric.get("threshold"), values.get(metric["name"])
-    if threshold is None or value is None:
-        return threshold is None
-    return value <= threshold if metric.get("objective") == "minimize" else value >= threshold
+    return gain(metric, values) > gain(metric, than)

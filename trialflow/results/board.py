@@ -6,7 +6,8 @@ from typing import Any
 
 from trialflow.events import Event
 from trialflow.metrics import values_of
-from trialflow.results.best import is_better, optimized
+from trialflow.results.best import is_better
+from trialflow.results.ranking import optimized
 from trialflow.results.spending import NodeUse, spent, uses_of
 from trialflow.results.text import progress, text_of
 from trialflow.specs import early_stopping_of

@@ -5,7 +5,8 @@ from typing import Any
 
 from trialflow.metadata_keys import ATTEMPT, KNOWN, KNOWN_NAME, LOST, REASON, STOPPED_EARLY
 from trialflow.metrics import values_of
-from trialflow.results.best import best_text, optimized
+from trialflow.results.best import best_text
+from trialflow.results.ranking import optimized
 from trialflow.results.text import progress, text_of
 
 Json = Mapping[str, Any]

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trialflow.metrics import values_of
-from trialflow.results.best import is_better, optimized
+from trialflow.results.best import is_better
 from trialflow.results.facts import state_of
+from trialflow.results.ranking import optimized
 
 Json = Mapping[str, Any]
 

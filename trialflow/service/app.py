@@ -10,6 +10,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trialflow.service.origins import Origins
+from trialflow.service.pages import page_routes
 from trialflow.service.requests import refusal
 from trialflow.service.routes import ROUTES
 from trialflow.service.routes.files import upload_handlers
@@ -27,6 +28,7 @@ def create_app(service: Service, origins: Origins) -> ASGIApp:
     for prefix in PREFIXES:
         routes += [_route(prefix + path, method, handler(service, endpoint)) for method, path, endpoint in ROUTES]
         routes += [_route(f"{prefix}/uploads/{{id}}", method, handle) for method, handle in uploads.items()]
+    routes += page_routes(service)
     routes += [_route(path, "GET", health) for path in ("/health", "/api/health")]
     app = Starlette(routes=routes, exception_handlers={HTTPException: refuse, Exception: refuse})
     return OriginCheck(app, origins)

@@ -65,7 +65,7 @@ async def read_call(request: Request, service: Service) -> Call:
         _check_guest(request, path, guest)
     largest = LARGEST_BATCH_BODY if request.url.path.endswith("/batch") else LARGEST_BODY
     text = await read_body(request, largest, BODY_SECONDS)
-    body = await asyncio.to_thread(_object, text) if len(text) > LARGE_BODY else _object(text)
+    body = await asyncio.to_thread(json_object, text) if len(text) > LARGE_BODY else json_object(text)
     return Call(request, service, body, read_query(request), path, guest, _worker_of(request))
 
 
@@ -93,7 +93,8 @@ def _worker_of(request: Request) -> tuple[str, str] | None:
     return identifier, token
 
 
-def _object(text: bytes) -> dict[str, Any]:
+def json_object(text: bytes) -> dict[str, Any]:
+    """The JSON object that a body is; an empty one for none. Raises `BadRequest`."""
     if not text.strip():
         return {}
     data = json_text.parse(text)

@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import socket
+from collections.abc import Callable
 
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
@@ -41,7 +42,7 @@ def open_service(home: Home, database_url: str | None = None) -> Service:
     store = StoreThread(Database(database_url or sqlite_url(home.service / "trialflow.db")))
     store.submit(ensure_default_project).result()
     token = home.token()
-    return Service(store=store, files=FileStore(home.service / "files", token), token=token)
+    return Service(store=store, files=FileStore(home.service / "files", token), token=token, home=home)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -59,13 +60,14 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(service: Service, listener: socket.socket, url: str, *others: socket.socket) -> None:
-    """Answer requests on `listener` and `others` until SIGINT or SIGTERM."""
+def run(service: Service, listener: socket.socket, url: str, *others: socket.socket, on_ready: Callable[[], None] | None = None) -> None:
+    """Answer requests on `listener` and `others` until SIGINT or SIGTERM. `on_ready` is called, in a thread, once it does."""
     import uvicorn
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # What a stranger can cause by sending anything at all is not worth a line each.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    service.url = url
     origins = Origins.of(str(listener.getsockname()[0]), os.environ.get(HOSTS_VARIABLE))
     settings = uvicorn.Config(
         create_app(service, origins),
@@ -83,6 +85,8 @@ def run(service: Service, listener: socket.socket, url: str, *others: socket.soc
         asyncio.get_running_loop().set_exception_handler(BoundedLog())
         await started(sockets)
         announce(url)
+        if on_ready is not None:
+            asyncio.get_running_loop().run_in_executor(None, on_ready)
         service.suggester.start()
 
     server.startup = startup

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from trialflow.service.errors import ApiError, Busy, NoUntriedPoint
-from trialflow.service.optimizer_process import BACKGROUND, OptimizerProcess, OptimizerProcessEnded
+from trialflow.service.optimizer_process import BACKGROUND, INTERACTIVE, OptimizerProcess, OptimizerProcessEnded
 from trialflow.service.precompute import Snapshot, should_precompute, stale_reason
 from trialflow.service.store import experiments as experiment_store
 from trialflow.service.store.rows import Row
@@ -92,9 +92,9 @@ class Suggester:
             task = asyncio.get_running_loop().create_task(self._prepare(experiment))
             self._preparing[experiment] = task
 
-    async def ask(self, function: str, *arguments: Any) -> Any:
+    async def ask(self, function: str, *arguments: Any, urgency: int = INTERACTIVE) -> Any:
         """What a function of `adapter` returns. Raises what it raises, and `Busy` if the optimizer's process died over it."""
-        return await self._answer(self._process.submit(ADAPTER + function, *arguments))
+        return await self._answer(self._process.submit(ADAPTER + function, *arguments, urgency=urgency))
 
     def close(self) -> None:
         """End at once: suggestions under way are given up."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterError
-from tasks.kubernetes.client.objects import ask
+from tasks.kubernetes.client.requests import ask
 from tasks.kubernetes.jobs.ending import node_of
 from trialflow.results.spending import NodeUse, price_of
 

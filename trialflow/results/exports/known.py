@@ -15,9 +15,9 @@ from typing import Any
 from trialflow.errors import InvalidInput, TrialflowError
 from trialflow.metadata_keys import KNOWN_NAME
 from trialflow.metrics import values_of
-from trialflow.results.best import optimized
 from trialflow.results.exports.neighbours import neighbour
 from trialflow.results.exports.optuna_study import storage_of
+from trialflow.results.ranking import optimized
 
 Json = Mapping[str, Any]
 STATES = ("completed", "stopped", "complete", "finished", "")

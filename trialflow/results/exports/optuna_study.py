@@ -8,9 +8,9 @@ from typing import Any
 
 from trialflow.errors import InvalidInput
 from trialflow.metrics import values_of
-from trialflow.results.best import optimized
 from trialflow.results.exports.neighbours import neighbour
 from trialflow.results.facts import run_fact, state_of
+from trialflow.results.ranking import optimized
 
 Json = Mapping[str, Any]
 RUN_KEY = "trialflow_training_run"

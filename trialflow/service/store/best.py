@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from trialflow.metrics import values_of
-from trialflow.service.best import best_of, top_of
+from trialflow.results.ranking import best_of, top_of
 from trialflow.service.multitask import is_full_cost
 from trialflow.service.store import experiments as experiment_store
 from trialflow.service.store.rows import Row

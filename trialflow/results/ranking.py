@@ -18,17 +18,17 @@ def best_of(metrics: Sequence[Row], candidates: Sequence[tuple[T, Values]]) -> l
 
     One optimized metric: the best within all thresholds, or none. Two: the Pareto front within them, by the first metric. None: all within them.
     """
-    optimized = _optimized(metrics)
+    by = optimized(metrics)
     ranked = _ranked(metrics, candidates)
-    if len(optimized) == 1:
+    if len(by) == 1:
         return [item for item, _ in ranked[:1]]
-    if len(optimized) == 0:
+    if len(by) == 0:
         return [item for item, _ in ranked]
     front: list[T] = []
     reached = float("-inf")
     for item, values in ranked:  # best first metric first: on the front is what is better in the second than all before
-        if _gain(optimized[1], values) > reached:
-            reached = _gain(optimized[1], values)
+        if gain(by[1], values) > reached:
+            reached = gain(by[1], values)
             front.append(item)
     return front
 
@@ -45,26 +45,29 @@ def top_of(metrics: Sequence[Row], candidates: Sequence[tuple[T, Values]], *, po
 
 
 def _ranked(metrics: Sequence[Row], candidates: Sequence[tuple[T, Values]]) -> list[tuple[T, Values]]:
-    optimized = _optimized(metrics)
-    within = [
-        (item, values)
-        for item, values in candidates
-        if all(_is_within(metric, values) for metric in metrics) and all(metric["name"] in values for metric in optimized)
-    ]
-    return sorted(within, key=lambda one: [-_gain(metric, one[1]) for metric in optimized])
+    by = optimized(metrics)
+    within = [(item, values) for item, values in candidates if is_within(metrics, values) and all(metric["name"] in values for metric in by)]
+    return sorted(within, key=lambda one: [-gain(metric, one[1]) for metric in by])
 
 
-def _optimized(metrics: Sequence[Row]) -> list[Row]:
+def optimized(metrics: Sequence[Row]) -> list[Row]:
+    """The metrics that an experiment optimizes; constraints and stored ones are left out."""
     return [metric for metric in metrics if metric.get("strategy") in (None, "optimize")]
 
 
-def _gain(metric: Row, values: Values) -> float:
+def gain(metric: Row, values: Values) -> float:
+    """The value of a metric, more being better."""
     value = values[metric["name"]]
     return -value if metric.get("objective") == "minimize" else value
 
 
-def _is_within(metric: Row, values: Values) -> bool:
-    threshold = metric.get("threshold")
-    if threshold is None or metric["name"] not in values:
-        return threshold is None
-    return values[metric["name"]] <= threshold if metric.get("objective") == "minimize" else values[metric["name"]] >= threshold
+def is_within(metrics: Sequence[Row], values: Values) -> bool:
+    """Whether values keep the thresholds of all metrics that have one; a value that is missing keeps none."""
+    return all(_keeps(metric, values) for metric in metrics if metric.get("threshold") is not None)
+
+
+def _keeps(metric: Row, values: Values) -> bool:
+    threshold, value = metric["threshold"], values.get(metric["name"])
+    if value is None:
+        return False
+    return value <= threshold if metric.get("objective") == "minimize" else value >= threshold
