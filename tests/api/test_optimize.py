@@ -140,7 +140,8 @@ def test_what_cannot_be_is_said_before_anything_is_started() -> None:
 
 
 SCRIPT = """
-import sys, time, trialflow
+import signal, sys, time, trialflow
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever starts the tests in the background has it ignored
 def train(params):
     open("began", "a").write(".")
     if len(open("began").read()) > 1:

@@ -5,7 +5,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partialmethod
 from importlib import import_module
 from pathlib import Path
@@ -95,9 +95,7 @@ def quiet_prefect(home: Home, *, is_shown: bool = False) -> Path:
     return log
 
 
-def run_flow(
-    flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: Callable[[], None], on_second_interrupt: Callable[[], None]
-) -> tuple[Any, bool]:
+def run_flow(flow: Callable[[], Awaitable[Any]], *, on_interrupt: Callable[[], None], on_second_interrupt: Callable[[], None]) -> tuple[Any, bool]:
     """Run the flow to its end. Returns what it returned, and whether it was interrupted.
 
     The first SIGINT or SIGTERM, or a cancellation in Prefect, cancels it: it stops in order. Both callbacks are called in its event loop.

@@ -101,4 +101,5 @@ def main(descriptor: int) -> None:
     """Serve the process that started this one."""
     prefer_own_packages()
     bypass_proxies_on_loopback(os.environ)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what was started in the background of a shell has it ignored
     Worker(descriptor).serve()

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ def quiet_prefect(home: Home) -> Path:
     return running.quiet_prefect(home, is_shown=is_debugging())
 
 
-def run_flow(flow: Callable[[], Coroutine[Any, Any, Any]], *, on_interrupt: str, before_leaving: str | None = None) -> tuple[Any, bool]:
+def run_flow(flow: Callable[[], Awaitable[Any]], *, on_interrupt: str, before_leaving: str | None = None) -> tuple[Any, bool]:
     """Run the flow to its end. Returns what it returned, and whether it was interrupted.
 
     The first SIGINT or SIGTERM, or a cancellation in Prefect, cancels it (it stops in order, `on_interrupt` is said); a second SIGINT ends this
