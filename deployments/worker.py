@@ -107,12 +107,17 @@ def direct_worker() -> "type[ProcessWorker]":
     """Prefect's process worker, which starts a flow run in one process instead of two: there is nothing to fetch or to install for ours."""
     from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 
+    home = Home.from_environment()
+    log = home.make(home.logs) / "flow-runs.log"
+    engine = shlex.join([sys.executable, "-m", "prefect.engine"])
+
     class Configuration(ProcessJobConfiguration):
-        """A command that is given makes the difference."""
+        """A command that is given makes the difference. What it prints goes to a file: a pipe would break with this process, and the flow with it."""
 
         def prepare_for_flow_run(self, *arguments: Any, **options: Any) -> None:
             """See Prefect's own."""
-            self.command = self.command or shlex.join([sys.executable, "-m", "prefect.engine"])
+            self.command = self.command or shlex.join(["sh", "-c", f"exec {engine} >>{shlex.quote(str(log))} 2>&1"])
+            self.stream_output = False
             super().prepare_for_flow_run(*arguments, **options)
 
     with warnings.catch_warnings():  # it takes the place of Prefect's among the workers of its type, in this process
