@@ -46,7 +46,7 @@ def start_worker(identifier: str, run_file: str, source_file: str | None, parall
     run = read_run(run_file, command, directory=directory)
     source = read_source(source_file, directory)
     experiment = asyncio.run(_find(identifier))
-    return _work(experiment, run, source, {"parallel": parallel, "stop_after_failures": stop_after_failures})
+    return _work(experiment, run, source, parallel=parallel, stop_after_failures=stop_after_failures)
 
 
 async def _find(identifier: str) -> dict[str, Any]:
@@ -57,7 +57,7 @@ async def _find(identifier: str) -> dict[str, Any]:
         return await find_experiment(client, identifier, "")
 
 
-def _work(experiment: dict[str, Any], run: "RunSpec", source: dict[str, str] | None, effort: dict[str, Any]) -> int:
+def _work(experiment: dict[str, Any], run: "RunSpec", source: dict[str, str] | None, *, parallel: int, stop_after_failures: int) -> int:
     from trialflow.cli.session import flow_session
 
     with flow_session() as session:
@@ -83,9 +83,16 @@ def _work(experiment: dict[str, Any], run: "RunSpec", source: dict[str, str] | N
                 view(event)
 
             watcher.set(watch)
-            where = {"project": experiment["project"], "directory": str(Path.cwd())}
             run_flow(
-                lambda: worker(experiment_id=str(experiment["id"]), run=run, source=source, **where, **effort),
+                lambda: worker(
+                    experiment_id=str(experiment["id"]),
+                    run=run,
+                    project=experiment["project"],
+                    directory=str(Path.cwd()),
+                    source=source,
+                    parallel=parallel,
+                    stop_after_failures=stop_after_failures,
+                ),
                 on_interrupt="stopping the training runs in flight; they are launched again later (Ctrl-C again to exit at once)",
             )
             board.end(is_finished=bool(ended))
