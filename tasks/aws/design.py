@@ -180,7 +180,7 @@ def _problems(spec: ClusterSpec, facts: Facts) -> Iterator[str]:
         yield f"aws.additional_policies: {len(set(wanted))} policies, and a role has room for {MOST_POLICIES} more"
 
 
-def _alternative_problems(pool: Pool, machine: Machine, group: NodeGroup, facts: Facts) -> Iterator[str]:
+def _alternative_problems(pool: str, machine: Machine, group: NodeGroup, facts: Facts) -> Iterator[str]:
     for name in group.alternative_types:
         other = facts.machines.get(name)
         if other is None:
