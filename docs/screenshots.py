@@ -28,7 +28,7 @@ def main() -> None:
                 ("front", "front", "dark", ("front",)),
             ):
                 code = service.raw("POST", "sign_in_codes", json={}).json()["code"]
-                page = browser.new_context(viewport={"width": 1200, "height": 1000 if scheme == "light" else 760}, color_scheme=scheme).new_page()
+                page = browser.new_context(viewport={"width": 1200, "height": 1000 if scheme == "light" else 700}, color_scheme=scheme).new_page()
                 page.set_default_timeout(SECONDS)
                 page.goto(f"{service.url}/sign-in?code={code}&to=experiments/{ids[one]}")
                 page.wait_for_url("**/experiments/*")

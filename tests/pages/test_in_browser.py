@@ -261,5 +261,8 @@ def test_work_is_stopped_from_a_page(browser: Any, tmp_path: Path) -> None:
         assert work.wait(SECONDS / 1000) == 130
     finally:
         if work.poll() is None:
-            work.send_signal(signal.SIGKILL)
-        work.communicate()
+            work.send_signal(signal.SIGINT)  # in order: it ends its model too
+        try:
+            work.communicate(timeout=SECONDS / 1000)
+        except subprocess.TimeoutExpired:
+            work.kill()

@@ -10,6 +10,7 @@ from trialflow.results.facts import changed_fields
 from trialflow.results.pictures import THEMES, compared
 from trialflow.results.pictures.all import BY
 from trialflow.results.pictures.labels import plain
+from trialflow.results.pictures.progress import By
 from trialflow.results.pictures.themes import CURVES
 from trialflow.service.errors import BadRequest
 from trialflow.service.pages.experiment import changes, summary
@@ -40,11 +41,10 @@ class ComparisonPage:
 
         def answer() -> str:
             names = list(dict.fromkeys(metric["name"] for one in found for metric in one.experiment["metrics"] if metric["name"]))
-            choices = [f"{plain(name)}, over {by}" for name in names for by in BY]
-            wanted = request.query_params.get("compared", "")
-            name, by = next(((name, by) for name in names for by in BY if f"{plain(name)}, over {by}" == wanted), (names[0], BY[0]))
+            choices: dict[str, tuple[str, By]] = {f"{plain(name)}, over {by}": (name, by) for name in names for by in BY}
+            name, by = choices.get(request.query_params.get("compared", "")) or next(iter(choices.values()))
             picture = compared([(one.experiment, one.points) for one in found], name, by)
-            return changes({"comparison": _facts(found)}, [picture], {"compared": choices})
+            return changes({"comparison": _facts(found)}, [picture], {"compared": list(choices)})
 
         return Response(await asyncio.to_thread(answer), media_type="application/json", headers={"ETag": tag})
 

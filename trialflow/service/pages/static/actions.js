@@ -46,3 +46,5 @@ document.addEventListener("click", (event) => {
   if (name) document.getElementById(`dialog-${name}`).showModal();
   if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
 });
+// They are there from the beginning, and work from now on.
+for (const button of document.querySelectorAll("[data-dialog]")) button.disabled = false;
