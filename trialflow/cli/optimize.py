@@ -68,7 +68,7 @@ OPTIONS: tuple[Decorator, ...] = (
         show_default=True,
         help="Stop after this many failures in a row; 0 for never.",
     ),
-    click.option("-d", "--detach", is_flag=True, help="Leave the experiment to `trialflow up`, and return at once."),
+    click.option("--detach", is_flag=True, help="Leave the experiment to `trialflow up`, and return at once."),
     output_option,
 )
 

@@ -17,6 +17,7 @@ from trialflow.service.origins import is_loopback
 CODE_SECONDS = 60
 MOST_CODES = 64
 COOKIE_SECONDS = 7 * 86_400
+ESTABLISHED = "01"
 STRANGER = -1
 """Instead of a user's id: a process on this machine of which nobody knows whose it is."""
 
@@ -69,10 +70,10 @@ class SignIn:
         return hmac.new(self._key, body.encode(errors="replace"), hashlib.sha256).hexdigest()
 
 
-def user_of(host: str, port: int, tables: tuple[Path, ...] = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))) -> int | None:
-    """The id of the user whose process connects from this address, as the kernel knows it.
+def user_of(host: str, port: int, server_port: int, tables: tuple[Path, ...] = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))) -> int | None:
+    """The id of the user whose process is connected from this address to `server_port` of this machine, as the kernel knows it.
 
-    None where the kernel does not say (no Linux), and for other machines; `STRANGER` for a connection of this machine that it does not know.
+    A connection that is ending is nobody's: the kernel says 0 of it, which is root's. None where the kernel does not say (no Linux), and for other machines; `STRANGER` for a connection of this machine that it does not know.
     """
     is_known = False
     for table in tables:
@@ -83,8 +84,9 @@ def user_of(host: str, port: int, tables: tuple[Path, ...] = (Path("/proc/net/tc
         is_known = True
         for line in lines:
             fields = line.split()
-            address, _, number = fields[1].partition(":")
-            if int(number, 16) == port and _same_host(address, host):
+            (address, _, number), (_, _, to) = fields[1].partition(":"), fields[2].partition(":")
+            is_it = int(number, 16) == port and int(to, 16) == server_port and fields[3] == ESTABLISHED
+            if is_it and _same_host(address, host):
                 return int(fields[7])
     return STRANGER if is_known and is_loopback(host) else None
 

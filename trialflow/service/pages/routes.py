@@ -79,7 +79,8 @@ async def _sign_in(service: Service, request: Request) -> Response:
     The page follows by itself instead of a redirect: a browser that was sent here by another program would not show the new cookie on a redirect.
     """
     peer = request.client
-    user = await asyncio.to_thread(user_of, peer.host, peer.port) if peer else None
+    server = request.scope.get("server")
+    user = await asyncio.to_thread(user_of, peer.host, peer.port, server[1]) if peer and server and server[1] else None
     cookie = service.sign_in.redeem(request.query_params.get("code", ""), user)
     if cookie is None:
         raise ApiError(403, "This code is not valid: each one works once, within a minute, and for the user who asked for it")
