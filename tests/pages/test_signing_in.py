@@ -65,12 +65,30 @@ def test_codes_that_nobody_redeems_do_not_pile_up() -> None:
     assert signing.redeem(codes[0], None) is None and signing.redeem(codes[-1], None) is not None
 
 
-def test_the_kernel_says_whose_a_connection_is(tmp_path: Path) -> None:
+ENDING = "   1: 0100007F:9C40 0100007F:1F90 06 00000000:00000000 03:0000176F 00000000     0        0 0 3 0000000000000000"
+ELSEWHERE = "   2: 0100007F:9C40 0100007F:1F91 01 00000000:00000000 00:00000000 00000000     0        0 71 1 0000000000000000"
+SERVER = "   3: 0100007F:1F90 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 72 1 0000000000000000"
+CLIENT = "   4: 0100007F:9C40 0100007F:1F90 01 00000000:00000000 00:00000000 00000000 65534        0 73 1 0000000000000000"
+
+
+@pytest.mark.parametrize(
+    ("lines", "user"),
+    [
+        ([ENDING, ELSEWHERE, SERVER, CLIENT], 65534),
+        ([ENDING, ELSEWHERE, SERVER], STRANGER),
+        ([], STRANGER),
+    ],
+)
+def test_only_the_living_connection_to_the_service_tells_the_user(lines: list[str], user: int, tmp_path: Path) -> None:
     table = tmp_path / "tcp"
-    table.write_text("  sl  local_address rem_address st\n   0: 0100007F:1F90 0100007F:C001 01 00000000:00000000 00:00000000 00000000  1000  0 1\n")
-    assert user_of("127.0.0.1", 0x1F90, (table,)) == 1000
-    assert user_of("127.0.0.1", 0x1F91, (table,)) == STRANGER and user_of("10.1.2.3", 0x1F90, (table,)) is None
-    assert user_of("127.0.0.1", 0x1F90, (tmp_path / "none",)) is None
+    table.write_text("\n".join(["heading", *lines]))
+    assert user_of("127.0.0.1", 40000, 8080, (table,)) == user
+
+
+def test_where_the_kernel_does_not_say_nobody_knows(tmp_path: Path) -> None:
+    assert user_of("127.0.0.1", 40000, 8080, (tmp_path / "none",)) is None
+    (tmp_path / "tcp").write_text("heading")
+    assert user_of("10.1.2.3", 40000, 8080, (tmp_path / "tcp",)) is None
 
 
 def test_no_page_is_shown_without_the_cookie(site: Site) -> None:

@@ -73,7 +73,8 @@ class SignIn:
 def user_of(host: str, port: int, server_port: int, tables: tuple[Path, ...] = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))) -> int | None:
     """The id of the user whose process is connected from this address to `server_port` of this machine, as the kernel knows it.
 
-    A connection that is ending is nobody's: the kernel says 0 of it, which is root's. None where the kernel does not say (no Linux), and for other machines; `STRANGER` for a connection of this machine that it does not know.
+    A connection that is ending is nobody's: the kernel says 0 of it, which is root's.
+    None where the kernel does not say (no Linux), and for other machines; `STRANGER` for a connection of this machine that it does not know.
     """
     is_known = False
     for table in tables:
