@@ -31,6 +31,7 @@ def folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("TRIALFLOW_HOME", str(home))
+    monkeypatch.delenv("SIGOPT_PROJECT", raising=False)  # other tests of this process set it: the client reads it when it is imported
     yield folder
     process.ask._end()
 

@@ -150,7 +150,7 @@ def test_a_schedule_is_added_listed_paused_and_resumed(scheduler: Upped) -> None
     upped = scheduler
     upped.experiment("nightly", 'echo "y=$TRIALFLOW_PARAM_X"\n', budget=2)
     assert upped.type("schedule", "add", "--cron", "99 * * * *")[0] == 2
-    soon = datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(minutes=2)
+    soon = datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(minutes=3)
     code, _, said = upped.type("schedule", "add", "--cron", f"{soon.minute} {soon.hour} * * *", "--timezone", "Europe/Berlin")
     assert code == 0 and "schedule nightly was added" in said
     assert upped.type("schedule", "pause", "nightly")[0] == 0
