@@ -263,7 +263,7 @@ def test_down_ends_everything_in_order(upped: Upped) -> None:
     code, _, said = upped.type_slowly("down")
     assert code == 0 and "everything is down" in said
     assert standing(Home(upped.home)) is None and not is_rising(Home(upped.home))
-    assert not [process for process in psutil.process_iter() if upped.is_ours(process)]
+    upped.until(lambda: not [process for process in psutil.process_iter() if upped.is_ours(process)], "something is left running")
     assert upped.type("down")[0] == 0
     (upped.folder / "go").touch()
     code, _, said = upped.type_slowly("optimize")  # in its own process again

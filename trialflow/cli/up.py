@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from trialflow.embedded import Standing
 
 WAIT_SECONDS = 400.0
+SERVERS_SECONDS = 30.0
+"""How long `down` waits for servers that somebody else may be using."""
 
 
 @click.command()
@@ -142,8 +144,21 @@ async def _hold(home: Home, port: int | None) -> int:
         await asyncio.gather(starting, return_exceptions=True)
         say("stopping")
         await holding.stop()
-    say("everything is down")
+    await _end_of_servers(home)
     return 0
+
+
+async def _end_of_servers(home: Home) -> None:
+    """Wait for the servers, which end by themselves once nobody uses them, and say what is left."""
+    from trialflow.embedded.lease import is_hosted
+
+    deadline = time.monotonic() + SERVERS_SECONDS
+    while any(is_hosted(home.servers / name) for name in ("prefect", "service")):
+        if time.monotonic() > deadline:
+            say("down, except for servers that another command still uses; they end with it")
+            return
+        await asyncio.sleep(0.1)
+    say("everything is down")
 
 
 def queue_of(home: Home) -> str:
