@@ -26,7 +26,7 @@ def test_a_killed_flow_is_taken_up_where_it_was(tenant: Tenant, down: int) -> No
 
 
 def test_deleted_and_evicted_pods_are_lost_and_launched_again(tenant: Tenant) -> None:
-    tenant.write(budget=6, seconds=4)
+    tenant.write(budget=6, seconds=10)
     process = tenant.user.start("cluster", "optimize", "--no-canary", "-o", "json")
     first, second, *_ = tenant.wait_for_pods(process, 4)
     tenant.kubectl("delete", "pod", first["metadata"]["name"], "--wait=false")
