@@ -3,7 +3,7 @@
 from typing import Any
 
 from trialflow.events import Event
-from trialflow.results.board import Board
+from trialflow.results.board import Board, begin_line
 
 METRIC = {"name": "m", "objective": "minimize", "strategy": "optimize", "threshold": None}
 
@@ -50,3 +50,9 @@ def test_a_resumed_experiment_keeps_the_counts_of_earlier_processes() -> None:
     again = {"id": 1, "name": "e", "budget": 4, "progress": {"finished_run_count": 3}, "metrics": [METRIC]}
     one.take(Event("experiment", facts={"experiment": again, "tally": {"done": 3, "failed": 2, "stopped": 1, "lost": 3}}), 0)
     assert (one.done, one.failed, one.stopped, one.lost) == (3, 2, 1, 3)
+
+
+def test_the_beginning_is_told_as_what_it_is() -> None:
+    experiment = {"id": "3", "name": "e", "budget": 4, "progress": {"finished_run_count": 1}}
+    lines = [begin_line(Event("experiment", facts={"experiment": experiment, "resumed": how})) for how in ("create", "resume", "join")]
+    assert lines == ['experiment 3 "e" is new', 'experiment 3 "e" resumes at 1/4', 'joining experiment 3 "e" at 1/4']

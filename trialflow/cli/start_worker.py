@@ -67,16 +67,15 @@ def _work(experiment: dict[str, Any], run: "RunSpec", source: dict[str, str] | N
         from flows.worker import worker
         from trialflow.cli.terminal.live import shown
         from trialflow.events import Event, watcher
-        from trialflow.results.board import Board
+        from trialflow.results.board import Board, begin_line
 
         board = Board()
         ended: dict[str, Any] = {}
         with shown(board) as view:
 
             def watch(event: Event) -> None:
-                if event.kind == "experiment":
-                    done = int(event.facts["experiment"]["progress"].get("finished_run_count") or 0)
-                    say(f'joining experiment {experiment["id"]} "{experiment["name"]}" at {progress(done, experiment.get("budget"))}')
+                if line := begin_line(event):
+                    say(line)
                     say(f"watch: {session.ui_url}/runs/flow-run/{event.facts['flow_run']}")
                 if event.kind == "ended":
                     ended.update(event.facts)

@@ -125,5 +125,7 @@ def begin_line(event: Event) -> str | None:
         return None
     experiment = event.facts["experiment"]
     done = int(experiment["progress"].get("finished_run_count") or 0)
-    how = f"resumes at {progress(done, experiment.get('budget'))}" if event.facts["resumed"] == "resume" else "is new"
-    return f'experiment {experiment["id"]} "{experiment["name"]}" {how}'
+    named, at = f'experiment {experiment["id"]} "{experiment["name"]}"', f"at {progress(done, experiment.get('budget'))}"
+    if event.facts["resumed"] == "join":
+        return f"joining {named} {at}"
+    return f"{named} resumes {at}" if event.facts["resumed"] == "resume" else f"{named} is new"
