@@ -108,7 +108,7 @@ def ask_to_stop(connection: Connection, experiment: int, identifier: str) -> Row
 def adopt(connection: Connection, row: Row, runs: Collection[int], *, replaces: Collection[int] = (), moment: float) -> list[int]:
     """Give the worker those of these active training runs that no living worker executes; `replaces` are known to be dead.
 
-    Returns which of them it executes now.
+    Returns which of them it executes now, oldest first.
     """
     found = of_experiment(connection, row["experiment"])
     gone = [one["id"] for one in found if one["id"] != row["id"] and (one["expires"] <= moment or one["id"] in replaces)]
@@ -116,7 +116,8 @@ def adopt(connection: Connection, row: Row, runs: Collection[int], *, replaces: 
     living = {one["id"] for one in found} - set(gone)
     columns = training_runs.c
     is_active = (columns.experiment == row["experiment"]) & columns.completed.is_(None) & columns.deleted.is_(False)
-    active = connection.execute(select(columns.id, columns.worker).where(is_active & columns.id.in_(list(runs)))).all()
+    query = select(columns.id, columns.worker).where(is_active & columns.id.in_(list(runs))).order_by(columns.id)
+    active = connection.execute(query).all()
     mine = [identifier for identifier, worker in active if worker == row["id"] or worker not in living]
     connection.execute(update(training_runs).where(columns.id.in_(mine)).values(worker=row["id"]))
     return mine
