@@ -8,7 +8,7 @@ import pytest
 
 STOP = """
 import sys
-import trialflow.cli.session
+import trialflow.api.session
 from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.cluster.saved import Clusters
 from trialflow.cli.main import call
@@ -17,7 +17,7 @@ from trialflow.home import Home
 def stop():
     sys.exit(40 + len({"prefect", "numpy", "fastapi"} & set(sys.modules)))
 
-trialflow.cli.session.flow_session = stop
+trialflow.api.session.flow_session = stop
 Clusters(Home.from_environment()).save(Cluster("mine", kubeconfig={"clusters": [], "contexts": [], "users": []}))
 sys.exit(call(sys.argv[1:]))
 """

@@ -48,7 +48,7 @@ class Place:
         return asyncio.run(self._experiment())
 
     async def _experiment(self) -> dict[str, Any]:
-        from trialflow.cli.session import service_session
+        from trialflow.api.session import service_session
 
         async with service_session() as (_, client):
             await client.ensure_project("tests")
@@ -61,7 +61,7 @@ class Place:
         from tasks.kubernetes.client.connection import open_cluster
         from tasks.kubernetes.jobs.compute import KubernetesCompute
         from tasks.kubernetes.jobs.pod_template import PodTemplate
-        from trialflow.cli.session import service_session
+        from trialflow.api.session import service_session
 
         name = f"run-{secrets.token_hex(4)}"
         async with service_session() as (_, client), open_cluster(self.cluster) as connection:
@@ -75,7 +75,7 @@ class Place:
 
     def run(self, identifier: str) -> dict[str, Any]:
         async def read() -> dict[str, Any]:
-            from trialflow.cli.session import service_session
+            from trialflow.api.session import service_session
 
             async with service_session() as (_, client):
                 return await client.run(identifier)
@@ -84,7 +84,7 @@ class Place:
 
     def complete(self, run: dict[str, Any]) -> None:
         async def merge() -> None:
-            from trialflow.cli.session import service_session
+            from trialflow.api.session import service_session
 
             async with service_session() as (_, client):
                 await client.merge_run(run["id"], {"state": "completed", "values": {"y": {"value": 1.0}}})

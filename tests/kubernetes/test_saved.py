@@ -87,7 +87,7 @@ def test_what_cannot_be_is_refused(facts: dict) -> None:
 
 IN_PREFECT = """
 import asyncio, json, os, urllib.request
-from trialflow.cli.session import flow_session
+from trialflow.api.session import flow_session
 
 async def keep():
     from prefect.client.orchestration import get_client

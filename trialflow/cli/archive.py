@@ -5,8 +5,8 @@ import asyncio
 import click
 
 from tasks.experiments.identifiers import experiment_id, find_experiment, find_run
+from trialflow.api.session import service_session
 from trialflow.cli.options import project_here, project_option
-from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import say
 from trialflow.errors import InvalidInput
 

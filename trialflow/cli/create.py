@@ -4,8 +4,8 @@ import asyncio
 
 import click
 
+from trialflow.api.session import service_session
 from trialflow.cli.options import experiment_file_option, project_here, project_option, same_options
-from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import next_commands
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError

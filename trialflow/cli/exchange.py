@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from tasks.experiments.identifiers import find_experiment
+from trialflow.api.session import service_session
 from trialflow.cli.files import write_file
 from trialflow.cli.options import project_here, project_option
-from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import say
 from trialflow.errors import InvalidInput
 from trialflow.results.text import clean

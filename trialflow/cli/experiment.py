@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from tasks.experiments.identifiers import find_experiment
+from trialflow.api.session import service_session
 from trialflow.cli.exchange import export, identifier_argument, import_
 from trialflow.cli.files import write_file
 from trialflow.cli.init import FILES
 from trialflow.cli.options import file_option, project_here, project_option, read_run
 from trialflow.cli.report import beliefs_of, report
-from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import next_commands, say
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import InvalidInput, TrialflowError

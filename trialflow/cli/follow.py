@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
     from flows.cluster import OnCluster
+    from trialflow.api.session import Session
     from trialflow.cli.following import End
-    from trialflow.cli.session import Session
     from trialflow.cli.triggering import Order
     from trialflow.embedded import Standing
     from trialflow.results.board import Board
@@ -44,7 +44,7 @@ def follow(identifier: str | None, project: str | None, output: str) -> int:
     ID is an experiment (12, experiment/12) or a flow run; by default the newest experiment of the project. Ctrl-C asks whether to let go or to stop
     it. The exit code is that of the end.
     """
-    from trialflow.cli.session import flow_session
+    from trialflow.api.session import flow_session
 
     with flow_session() as session:
         return asyncio.run(_follow(session, identifier, project, output))
@@ -63,7 +63,7 @@ def trigger_and_follow(
 
     `on_cluster` is called once Prefect answers.
     """
-    from trialflow.cli.session import flow_session
+    from trialflow.api.session import flow_session
 
     with flow_session() as session:
         order = replace(order, cluster=on_cluster() if on_cluster else None)
@@ -98,7 +98,7 @@ async def _flow_run_of(client: "PrefectClient", identifier: str | None, project:
 
     from tasks.experiments.identifiers import find_experiment
     from tasks.experiments.resume import flow_runs_of
-    from trialflow.cli.session import service_session
+    from trialflow.api.session import service_session
 
     if identifier and UUID_FORM.fullmatch(identifier):
         wanted = [identifier]
@@ -177,7 +177,7 @@ async def _facts_of(experiment_id: str) -> dict[str, Any] | None:
     if not experiment_id:
         return None
     from tasks.experiments.summary import summary_of
-    from trialflow.cli.session import service_session
+    from trialflow.api.session import service_session
 
     async with service_session() as (_, service):
         one = await service.experiment(experiment_id)
@@ -199,7 +199,7 @@ async def _past(client: "PrefectClient", flow_run_id: UUID) -> Past | None:
     identifier = next((tag.removeprefix("experiment:") for tag in tags if tag.startswith("experiment:")), None)
     if identifier is None:
         return None
-    from trialflow.cli.session import service_session
+    from trialflow.api.session import service_session
 
     try:
         async with service_session() as (_, service):

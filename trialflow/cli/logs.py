@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from tasks.experiments.identifiers import find_run
+from trialflow.api.session import service_session
 from trialflow.cli.options import project_here, project_option
-from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import say
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from flows.cluster import OnCluster
     from trialflow.cli.triggering import Order
     from trialflow.embedded import Standing
+    from trialflow.events import Event
     from trialflow.results.board import Board
     from trialflow.specs import RunSpec
 
@@ -105,45 +106,32 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], on_cluster: 
 
     if found := triggers(detach=asked.detach):
         return _trigger(found, Order(spec, run, asked.project, directory, source), asked, command, on_cluster)
-    from trialflow.cli.session import flow_session
+    from trialflow.api.session import flow_session
 
     with flow_session() as session:
         say(f"Prefect UI: {session.ui_url}" + ("  (sign in: `trialflow token --prefect`)" if session.asks_token else ""))
-        from trialflow.cli.running import quiet_prefect, run_flow
+        from trialflow.cli.running import quiet_prefect, run_on_board
 
         quiet_prefect(session.home)
         from flows.optimize import Options
         from flows.optimize import optimize as flow
-        from trialflow.cli.terminal.live import shown
-        from trialflow.events import Event, watcher
-        from trialflow.results.board import Board
 
-        board = Board()
-        ended: dict[str, Any] = {}
         beside: list[asyncio.Future[None]] = []
+
+        def on_event(event: "Event") -> None:
+            if event.kind == "experiment" and event.facts["resumed"] == "create" and not asked.new:
+                beside.append(asyncio.ensure_future(_say_namesake(event.facts["experiment"])))
+
         options = Options(**asked.how, when_finished="report")
         cluster = on_cluster() if on_cluster else None
-        with shown(board) as view:
-
-            def watch(event: Event) -> None:
-                if event.kind == "experiment":
-                    _say_begin(event, session.ui_url)
-                    if event.facts["resumed"] == "create" and not asked.new:
-                        beside.append(asyncio.ensure_future(_say_namesake(event.facts["experiment"])))
-                if event.kind == "ended":
-                    ended.update(event.facts)
-                view(event)
-
-            watcher.set(watch)
-            run_flow(
-                lambda: flow(
-                    experiment=spec, run=run, project=asked.project, directory=str(directory), source=source, cluster=cluster, options=options
-                ),
-                on_interrupt="stopping the training runs in flight; they are launched again later "
-                + ("(Ctrl-C again to leave them running)" if on_cluster else "(Ctrl-C again to exit at once)"),
-                before_leaving="exit now and leave the training runs on the cluster?" if on_cluster else None,
-            )
-            board.end(is_finished=bool(ended))
+        board, ended = run_on_board(
+            lambda: flow(experiment=spec, run=run, project=asked.project, directory=str(directory), source=source, cluster=cluster, options=options),
+            ui_url=session.ui_url,
+            on_interrupt="stopping the training runs in flight; they are launched again later "
+            + ("(Ctrl-C again to leave them running)" if on_cluster else "(Ctrl-C again to exit at once)"),
+            before_leaving="exit now and leave the training runs on the cluster?" if on_cluster else None,
+            on_event=on_event,
+        )
     if not ended:  # interrupted here, or cancelled in Prefect
         say_stopped(board, same_options(click.get_current_context().command_path, without=["new"]))
         return 130
@@ -162,17 +150,9 @@ def _trigger(found: "Standing", order: "Order", asked: Asked, command: tuple[str
     return trigger_and_follow(found, replace(order, options=options), on_cluster, always_new=asked.new, detach=asked.detach, show_end=ended)
 
 
-def _say_begin(event: Any, ui_url: str) -> None:
-    from trialflow.results.board import begin_line
-
-    say(begin_line(event) or "")
-    if flow_run := event.facts.get("flow_run"):
-        say(f"watch: {ui_url}/runs/flow-run/{flow_run}")
-
-
 async def _say_namesake(experiment: dict[str, Any]) -> None:
     """Name the experiment of the same name that a new one does not continue: the file has changed."""
-    from trialflow.cli.session import service_session
+    from trialflow.api.session import service_session
     from trialflow.results.facts import changed_fields, namesake
 
     try:
@@ -224,7 +204,7 @@ def _show_end(ended: dict[str, Any], asked: Asked, command: tuple[str, ...]) -> 
 
 async def _no_best(identifier: str) -> TrialflowError:
     from trialflow.api.calls import no_best
-    from trialflow.cli.session import service_session
+    from trialflow.api.session import service_session
 
     async with service_session() as (_, client):
         return await no_best(client, await client.experiment(identifier))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def with_client(work: "Callable[[PrefectClient], Awaitable[int]]") -> int:
     """Do something with Prefect's server. Returns the exit code; raises `TrialflowError` if the server does not answer or refuses it."""
-    from trialflow.cli.session import flow_session
+    from trialflow.api.session import flow_session
 
     async def main() -> int:
         async with open_client() as client:

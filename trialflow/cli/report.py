@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trialflow.api.session import service_session
 from trialflow.cli.files import write_file
 from trialflow.cli.options import project_here, project_option
-from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import say, warn
 from trialflow.errors import InvalidInput, TrialflowError
 

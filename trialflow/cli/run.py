@@ -36,7 +36,7 @@ def execute(
 ) -> int:
     """Execute one training run, here or `on_cluster` (called once Prefect answers), and show its result. Returns the exit code."""
     directory = Path.cwd()
-    from trialflow.cli.session import flow_session
+    from trialflow.api.session import flow_session
 
     with flow_session() as session:
         say(f"Prefect UI: {session.ui_url}" + ("  (sign in: `trialflow token --prefect`)" if session.asks_token else ""))

@@ -5,13 +5,17 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trialflow.api import running
 from trialflow.cli.main import is_debugging
 from trialflow.cli.terminal.messages import say
 from trialflow.cli.terminal.screen import screen
 from trialflow.home import Home
+
+if TYPE_CHECKING:
+    from trialflow.events import Event
+    from trialflow.results.board import Board
 
 
 def quiet_prefect(home: Home) -> Path:
@@ -37,6 +41,42 @@ def run_flow(flow: Callable[[], Awaitable[Any]], *, on_interrupt: str, before_le
         question.ask(leave)
 
     return running.run_flow(flow, on_interrupt=lambda: say(on_interrupt), on_second_interrupt=interrupt_again)
+
+
+def run_on_board(
+    flow: Callable[[], Awaitable[Any]],
+    *,
+    ui_url: str,
+    on_interrupt: str,
+    before_leaving: str | None = None,
+    on_event: "Callable[[Event], None]" = lambda _: None,
+) -> "tuple[Board, dict[str, Any]]":
+    """Run a flow that works on an experiment, and show the experiment's board meanwhile; see `run_flow`.
+
+    What work begins with is said, and where to watch it. Returns the board, and the facts of the flow's end: none if it was interrupted.
+    """
+    from trialflow.cli.terminal.live import shown
+    from trialflow.events import watcher
+    from trialflow.results.board import Board, begin_line
+
+    board = Board()
+    ended: dict[str, Any] = {}
+    with shown(board) as view:
+
+        def watch(event: "Event") -> None:
+            if line := begin_line(event):
+                say(line)
+                if flow_run := event.facts.get("flow_run"):
+                    say(f"watch: {ui_url}/runs/flow-run/{flow_run}")
+            on_event(event)
+            if event.kind == "ended":
+                ended.update(event.facts)
+            view(event)
+
+        watcher.set(watch)
+        run_flow(flow, on_interrupt=on_interrupt, before_leaving=before_leaving)
+        board.end(is_finished=bool(ended))
+    return board, ended
 
 
 def leave() -> None:

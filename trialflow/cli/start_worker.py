@@ -51,50 +51,34 @@ def start_worker(identifier: str, run_file: str, source_file: str | None, parall
 
 async def _find(identifier: str) -> dict[str, Any]:
     from tasks.experiments.identifiers import find_experiment
-    from trialflow.cli.session import service_session
+    from trialflow.api.session import service_session
 
     async with service_session() as (_, client):
         return await find_experiment(client, identifier, "")
 
 
 def _work(experiment: dict[str, Any], run: "RunSpec", source: dict[str, str] | None, *, parallel: int, stop_after_failures: int) -> int:
-    from trialflow.cli.session import flow_session
+    from trialflow.api.session import flow_session
 
     with flow_session() as session:
-        from trialflow.cli.running import quiet_prefect, run_flow
+        from trialflow.cli.running import quiet_prefect, run_on_board
 
         quiet_prefect(session.home)
         from flows.worker import worker
-        from trialflow.cli.terminal.live import shown
-        from trialflow.events import Event, watcher
-        from trialflow.results.board import Board, begin_line
 
-        board = Board()
-        ended: dict[str, Any] = {}
-        with shown(board) as view:
-
-            def watch(event: Event) -> None:
-                if line := begin_line(event):
-                    say(line)
-                    say(f"watch: {session.ui_url}/runs/flow-run/{event.facts['flow_run']}")
-                if event.kind == "ended":
-                    ended.update(event.facts)
-                view(event)
-
-            watcher.set(watch)
-            run_flow(
-                lambda: worker(
-                    experiment_id=str(experiment["id"]),
-                    run=run,
-                    project=experiment["project"],
-                    directory=str(Path.cwd()),
-                    source=source,
-                    parallel=parallel,
-                    stop_after_failures=stop_after_failures,
-                ),
-                on_interrupt="stopping the training runs in flight; they are launched again later (Ctrl-C again to exit at once)",
-            )
-            board.end(is_finished=bool(ended))
+        board, ended = run_on_board(
+            lambda: worker(
+                experiment_id=str(experiment["id"]),
+                run=run,
+                project=experiment["project"],
+                directory=str(Path.cwd()),
+                source=source,
+                parallel=parallel,
+                stop_after_failures=stop_after_failures,
+            ),
+            ui_url=session.ui_url,
+            on_interrupt="stopping the training runs in flight; they are launched again later (Ctrl-C again to exit at once)",
+        )
     if not ended:
         path = click.get_current_context().command_path
         say_stopped(board, same_options(f"{path} {experiment['id']}", without=["identifier"]))

@@ -37,7 +37,7 @@ def connect(filename: str | None, no_install: bool, **options: str | None) -> No
     allowed to make is shown.
     """
     from tasks.operations.connecting import ConnectRequest, describe_cluster, keep_cluster
-    from trialflow.cli.session import flow_session
+    from trialflow.api.session import flow_session
 
     home = Home.from_environment()
     cluster = asyncio.run(describe_cluster(ConnectRequest(**_wanted(filename, options)), environ=os.environ))
@@ -110,7 +110,7 @@ def list_(output: str) -> None:
 def disconnect(name: str | None, cluster_name: str | None) -> None:
     """Forget a cluster: by default the current one. Nothing on the cluster is touched, training runs go on."""
     from tasks.operations.connecting import apply_disconnect, plan_disconnect
-    from trialflow.cli.session import flow_session
+    from trialflow.api.session import flow_session
 
     if name and cluster_name and name != cluster_name:
         raise InvalidInput(f"two clusters are named, {name} and {cluster_name}", hint="name one")

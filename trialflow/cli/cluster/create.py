@@ -63,7 +63,7 @@ def apply(operation: Literal["create", "update"], filename: str, is_plan: bool, 
         require_terminal(f"{again} --yes")
         if not click.confirm(_question(plan), default=False, err=True):
             return 1
-    from trialflow.cli.session import flow_session
+    from trialflow.api.session import flow_session
 
     with flow_session() as session:
         say(f"Prefect UI: {session.ui_url}" + ("  (to sign in, use the output of `trialflow token --prefect`)" if session.asks_token else ""))

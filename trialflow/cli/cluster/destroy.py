@@ -41,7 +41,7 @@ def destroy(cluster_name: str, region: str | None, credentials: str | None, is_p
         if click.prompt(f"this deletes {len(plan.changes)} resources in {aws.region}; type the cluster's name", default="", err=True) != cluster_name:
             say("nothing was deleted")
             return 1
-    from trialflow.cli.session import flow_session
+    from trialflow.api.session import flow_session
 
     with flow_session() as session:
         say(f"Prefect UI: {session.ui_url}" + ("  (to sign in, use the output of `trialflow token --prefect`)" if session.asks_token else ""))

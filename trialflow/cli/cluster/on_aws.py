@@ -27,7 +27,7 @@ def given_keys(credentials: str | None, name: str | None = None) -> "Keys | None
     from tasks.aws.session import Keys
 
     if credentials:
-        from trialflow.cli.session import flow_session
+        from trialflow.api.session import flow_session
 
         with flow_session():
             from flows.aws_steps import keys_of_block

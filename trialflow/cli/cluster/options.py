@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trialflow.cli.session import service_session
+from trialflow.api.session import service_session
 from trialflow.cli.terminal.messages import error, hint, warn
 from trialflow.errors import InvalidInput
 from trialflow.home import Home

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trialflow.api.session import service_session
 from trialflow.cli.cluster import tables
 from trialflow.cli.cluster.options import cluster_option, cluster_session, tell_failure, the_cluster, width
 from trialflow.cli.options import project_here, project_option
-from trialflow.cli.session import service_session
 from trialflow.cli.terminal.messages import warn
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
