@@ -1,14 +1,15 @@
 """The way of one training run: launch, collect, observe, and again if it was lost."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
 from tasks.compute import Attempt, label_of
 from tasks.context import RunContext
 from tasks.experiments.launch_history import LaunchHistory
 from tasks.steps import TaskChain
 from tasks.training_runs import Observed, collect, last_lines, launch, observe
+from trialflow.api_types import TrainingRun
 from trialflow.events import Event, tell
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ class Execution:
         self.in_flight: dict[str, Attempt] = {}
         self.is_stopping = False
 
-    async def execute(self, run: Mapping[str, Any], chain: Chain | None = None) -> Observed | None:
+    async def execute(self, run: TrainingRun, chain: Chain | None = None) -> Observed | None:
         """Take a training run to its end, launching it again for as long as it is lost. None if it was stopped: then it stays active."""
         take = chain or self.new_chain()
         history, context, label = LaunchHistory.of(run), self.context, label_of(run)

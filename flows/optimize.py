@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from prefect import flow
@@ -24,6 +23,7 @@ from tasks.experiments.summary import summary_of
 from tasks.experiments.tally import Tally, result_line
 from tasks.experiments.worker_lease import hold_lease
 from tasks.steps import run_logger
+from trialflow.api_types import Experiment
 from trialflow.errors import ExperimentFailed, InvalidInput, LimitReached, TrialflowError
 from trialflow.events import Event, tell
 from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, MAX_COST, OWNER, SAME, UID, uid_of
@@ -97,7 +97,7 @@ async def optimize(
                 return Completed(name="Skipped", message=f"left out: {busy.message}")
 
 
-async def _hold_and_work(context: FlowContext, spec: ExperimentSpec, found: dict[str, Any], options: Options, resumed: str) -> State:
+async def _hold_and_work(context: FlowContext, spec: ExperimentSpec, found: Experiment, options: Options, resumed: str) -> State:
     """Work on an experiment as its only worker. Raises `AlreadyWorkedOn`."""
     client, identifier = context.client, found["id"]
     owner = Owner.of_this_process(context.flow_run_id)
@@ -115,7 +115,7 @@ async def _hold_and_work(context: FlowContext, spec: ExperimentSpec, found: dict
             return await show_end(work, resumed)
 
 
-async def find_experiment(context: FlowContext, spec: ExperimentSpec, options: Options) -> tuple[dict[str, Any], str]:
+async def find_experiment(context: FlowContext, spec: ExperimentSpec, options: Options) -> tuple[Experiment, str]:
     """The experiment to work on, found or created, and what is done with it: `create`, `resume` or `report`."""
     body, client = spec.to_api(), context.client
     existing = await client.experiments(context.project)
@@ -136,7 +136,7 @@ async def find_experiment(context: FlowContext, spec: ExperimentSpec, options: O
     return await client.experiment(decided.experiment_id), decided.action
 
 
-def _metadata(spec: ExperimentSpec, found: dict[str, Any], owner: Owner, context: FlowContext) -> dict[str, Any]:
+def _metadata(spec: ExperimentSpec, found: Experiment, owner: Owner, context: FlowContext) -> dict[str, Any]:
     """The metadata of an experiment that is worked on: early stopping and `max_cost` are as the file has them now, not as it was made with."""
     here = {FOLDER: context.folder} if context.folder else {}
     kept = {
@@ -184,7 +184,7 @@ async def show_end(work: Work, resumed: str) -> State:
 
 
 async def _finish(
-    context: FlowContext, experiment: Mapping[str, Any], resumed: str, *, reporter: ArtifactReporter | None = None, is_exhausted: bool = False
+    context: FlowContext, experiment: Experiment, resumed: str, *, reporter: ArtifactReporter | None = None, is_exhausted: bool = False
 ) -> State:
     """Show the result, which is read from the service: it knows the training runs of every flow that worked on the experiment."""
     identifier, client = experiment["id"], context.client

@@ -19,6 +19,7 @@ from tasks.compute import Scope, label_of
 from tasks.context import FlowContext, RunContext
 from tasks.experiments.resume import flow_runs_of, with_flow_run
 from tasks.steps import run_logger
+from trialflow.api_types import TrainingRun
 from trialflow.errors import ExperimentFailed
 from trialflow.events import Event, tell
 from trialflow.metadata_keys import REASON, STOPPED_BY_USER
@@ -63,7 +64,7 @@ async def training_run(
             return await _execute(RunContext(context, compute), made)
 
 
-async def _find_or_create(context: FlowContext, name: str, assignments: dict[str, float | int | str]) -> dict[str, Any]:
+async def _find_or_create(context: FlowContext, name: str, assignments: dict[str, float | int | str]) -> TrainingRun:
     """The training run of this flow run: one that is retried goes on with its own, or reports it. One that failed is made anew."""
     if (flow_run.run_count or 1) > 1:
         for one in await context.client.runs(context.project):
@@ -74,7 +75,7 @@ async def _find_or_create(context: FlowContext, name: str, assignments: dict[str
     return await context.client.create_run(context.project, body)
 
 
-async def _execute(context: RunContext, made: dict[str, Any]) -> State:
+async def _execute(context: RunContext, made: TrainingRun) -> State:
     execution = Execution(context)
     working = asyncio.create_task(execution.execute(made))
     try:
@@ -97,7 +98,7 @@ async def _execute(context: RunContext, made: dict[str, Any]) -> State:
     return _completed(observed.training_run)
 
 
-def _completed(run: dict[str, Any]) -> State:
+def _completed(run: TrainingRun) -> State:
     values = values_of(run)
     text = ", ".join(f"{name} {value:.5g}" for name, value in values.items()) or "no metrics"
     summary = {"training_run": str(run["id"]), "state": "completed", "values": values}

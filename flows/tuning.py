@@ -2,8 +2,7 @@
 
 import secrets
 import string
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 from prefect.exceptions import Pause
 
@@ -15,6 +14,7 @@ from tasks.experiments.client import LeaseLost, ServiceRefused
 from tasks.experiments.ledger import Ledger
 from tasks.steps import UNAVAILABLE, TaskChain, run_logger
 from tasks.training_runs import is_ours, suggest
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.errors import TrialflowError
 from trialflow.results.spending import uses_of
 
@@ -35,8 +35,8 @@ class Tuning:
     def __init__(
         self,
         context: RunContext,
-        experiment: Mapping[str, Any],
-        runs: Sequence[dict[str, Any]],
+        experiment: Experiment,
+        runs: Sequence[TrainingRun],
         *,
         canary: bool = True,
         stop_after_failures: int = 5,
@@ -87,7 +87,7 @@ class Tuning:
     async def _one_more(self, name: str) -> None:
         chain, tries = self.execution.new_chain(), 0
 
-        async def ask() -> dict[str, Any]:
+        async def ask() -> TrainingRun:
             nonlocal tries
             tries += 1
             return await suggest(self.execution.context, self._experiment_id, name, is_retry=tries > 1)
@@ -106,7 +106,7 @@ class Tuning:
             return
         await self._take(run, chain)
 
-    async def _take(self, run: Mapping[str, Any], chain: Chain | None = None) -> None:
+    async def _take(self, run: TrainingRun, chain: Chain | None = None) -> None:
         observed = await self.execution.execute(run, chain)
         if observed is None:
             return

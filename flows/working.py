@@ -2,9 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flows.cancelling import is_suspended
 from flows.execution import Chain
@@ -20,6 +20,7 @@ from tasks.local import LocalComputes
 from tasks.outcome import required_metrics
 from tasks.steps import UNAVAILABLE, TaskChain, run_logger
 from tasks.training_runs import is_ours
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.events import Event, tell
 from trialflow.metadata_keys import EARLY_STOPPING
 
@@ -46,14 +47,14 @@ class Work:
         self,
         context: FlowContext,
         compute: Compute,
-        experiment: Mapping[str, Any],
+        experiment: Experiment,
         lease: WorkerLease,
         effort: Effort,
         new_chain: Callable[[], Chain] = TaskChain,
     ) -> None:
         self._new_chain = new_chain
         self.context = context
-        self.experiment = experiment if effort.parallel is None else {**experiment, "parallel_bandwidth": effort.parallel}
+        self.experiment: Experiment = experiment if effort.parallel is None else {**experiment, "parallel_bandwidth": effort.parallel}
         self.lease = lease
         self._compute = compute
         self._effort = effort
@@ -104,7 +105,8 @@ class Work:
         """Whether there is more to do, perhaps after waiting for other workers: a training run whose worker is gone, or more budget than before."""
         identifier = self.lease.experiment_id
         while True:
-            self.experiment = {**self.experiment, **_progress(await self.context.client.experiment(identifier))}
+            now = await self.context.client.experiment(identifier)
+            self.experiment = {**self.experiment, "progress": now["progress"], "budget": now.get("budget")}
             runs = await self.context.client.runs(self.context.project, experiment_id=identifier)
             await self._tune(runs)
             self.reporter.ledger = self.tuning.ledger
@@ -114,7 +116,7 @@ class Work:
                 return False
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _tune(self, runs: Sequence[dict[str, Any]]) -> None:
+    async def _tune(self, runs: Sequence[TrainingRun]) -> None:
         """A new `Tuning` of the experiment as it is; of the active training runs it knows those that are this worker's."""
         mine = await self.lease.adopt([str(one["id"]) for one in runs if one["state"] == "active" and is_ours(one)])
         names, needed = required_metrics(self.experiment["metrics"])
@@ -155,13 +157,9 @@ async def _successor(client: ServiceClient, experiment_id: str) -> Owner | None:
     return owner_from(leases[-1]["holder"]) if leases else None
 
 
-async def _early_stopper(client: ServiceClient, experiment: Mapping[str, Any], runs: list[dict[str, Any]]) -> "EarlyStopper | None":
+async def _early_stopper(client: ServiceClient, experiment: Experiment, runs: list[TrainingRun]) -> "EarlyStopper | None":
     if not (experiment.get("metadata") or {}).get(EARLY_STOPPING):
         return None
     from tasks.experiments.early_stopper import EarlyStopper  # the rule comes with numpy and scipy, which nothing else here needs
 
     return await EarlyStopper.of(experiment, runs, client)
-
-
-def _progress(experiment: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: experiment.get(name) for name in ("progress", "budget")}

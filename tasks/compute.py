@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from trialflow.api_types import TrainingRun
 from trialflow.errors import TrialflowError
 from trialflow.results.spending import NodeUse
 
@@ -21,7 +22,7 @@ class Attempt:
     `patterns` maps a metric's name to a regular expression with one group that is searched in every line printed. `timeout` is in seconds.
     """
 
-    training_run: Mapping[str, Any]
+    training_run: TrainingRun
     number: int
     command: Sequence[str]
     project: str
@@ -53,7 +54,7 @@ class Attempt:
         }
 
 
-def label_of(training_run: Mapping[str, Any]) -> str:
+def label_of(training_run: TrainingRun) -> str:
     """A training run as people know it: `6 (run-ab12cd34)`."""
     return f"{training_run['id']} ({training_run['name']})" if training_run.get("name") else str(training_run["id"])
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tasks.compute import Attempt, Compute, Computes
 from tasks.experiments.client import ServiceClient
+from trialflow.api_types import TrainingRun
 from trialflow.home import Home
 from trialflow.specs import RunSpec
 
@@ -48,7 +49,7 @@ class RunContext:
     required_if_stopped: tuple[str, ...] = ()
     early_stopper: "EarlyStopper | None" = None
 
-    def attempt(self, training_run: Mapping[str, Any], number: int) -> Attempt:
+    def attempt(self, training_run: TrainingRun, number: int) -> Attempt:
         """One attempt of a training run, as the compute takes it."""
         run = self.flow.run
         return Attempt(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tasks.compute import Exit
+from trialflow.api_types import Metric
 
 EXCERPT = 512
 """Characters kept from each end of a log, as the `sigopt` client does."""
@@ -62,7 +63,7 @@ def judge(
     return Outcome("completed")
 
 
-def required_metrics(metrics: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def required_metrics(metrics: Sequence[Metric]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names of the metrics that a training run has to log: all of an experiment's, and those that it needs even if it is stopped early.
 
     A metric that is only stored may be logged at the very end, which one that is stopped early never reaches.

@@ -1,7 +1,7 @@
 """The steps of one training run: suggest, launch, collect, observe. Each finds what an earlier try of it has done. They need no Prefect server."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from tasks.experiments.launch_history import LONGEST_REASON, LaunchHistory, earl
 from tasks.experiments.report_sink import ReportSink
 from tasks.outcome import Outcome, is_cut_short, judge, log_excerpt
 from tasks.steps import run_logger
+from trialflow.api_types import TrainingRun
 from trialflow.events import Event, log_sink, tell
 from trialflow.merging import combined
 from trialflow.metadata_keys import EXIT_CODE, NODE_USE, REASON
@@ -28,7 +29,7 @@ class Observed:
     """The verdict on an attempt, and its training run's JSON as it is now."""
 
     outcome: Outcome
-    training_run: dict[str, Any]
+    training_run: TrainingRun
 
     @property
     def failure(self) -> str | None:
@@ -36,7 +37,7 @@ class Observed:
         return self.outcome.reason or "failed" if self.outcome.kind == "failed" else None
 
 
-async def suggest(context: RunContext, experiment_id: str, name: str, *, is_retry: bool) -> dict[str, Any]:
+async def suggest(context: RunContext, experiment_id: str, name: str, *, is_retry: bool) -> TrainingRun:
     """Have the service suggest assignments: a new training run called `name`. A retry finds the one that an earlier try made."""
     flow = context.flow
     if is_retry:
@@ -78,15 +79,15 @@ async def observe(context: RunContext, attempt: Attempt, ended: Exit, history: L
     """
     logger, client = run_logger(), context.flow.client
     try:
-        run = await client.run(attempt.training_run_id)
+        run: TrainingRun = await client.run(attempt.training_run_id)
     except ServiceNotFound:
-        return Observed(Outcome("failed", "it was deleted from the service while it was executed"), dict(attempt.training_run))
+        return Observed(Outcome("failed", "it was deleted from the service while it was executed"), attempt.training_run)
     early = LaunchHistory.of(run).stopped_early
     last = await _last_values(context, run) if early and is_cut_short(ended) else {}
-    run = {**run, "values": {**(run.get("values") or {}), **last}}
     required = context.required_if_stopped if early and is_cut_short(ended) else context.required
     used = {"dev_metadata": {f"{NODE_USE}{attempt.number}": str(ended.use)}} if ended.use else {}
-    run = combined(run, used)
+    kept = {**(run.get("dev_metadata") or {}), **used.get("dev_metadata", {})}
+    run = {**run, "values": {**(run.get("values") or {}), **last}, "dev_metadata": kept}
     outcome = judge(ended, state=run["state"], values=run["values"], required=required, reason=history.reason_since(run), early=early)
     if outcome.kind == "lost":
         reason = outcome.reason or "lost"
@@ -130,7 +131,7 @@ def _ending(context: RunContext, attempt: Attempt, outcome: Outcome, ended: Exit
     return body
 
 
-async def _last_values(context: RunContext, run: Mapping[str, Any]) -> dict[str, Any]:
+async def _last_values(context: RunContext, run: TrainingRun) -> dict[str, Any]:
     """What the last checkpoints of the current attempt say of the metrics that the model has not logged by the time it was stopped."""
     if not (missing := [name for name in context.required if name not in (run.get("values") or {})]):
         return {}
@@ -144,6 +145,6 @@ def last_lines(context: RunContext, attempt: Attempt) -> str:
     return "\n".join("  | " + line[:300] for line in lines[-LAST_LINES:]) or "  (it printed nothing)"
 
 
-def is_ours(run: Mapping[str, Any]) -> bool:
+def is_ours(run: TrainingRun) -> bool:
     """Whether a flow made this training run, so that a flow may launch it."""
     return bool(OUR_NAME.match(run.get("name") or ""))

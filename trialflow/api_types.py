@@ -46,19 +46,19 @@ class TrainingRun(TypedDict, total=False):
 
     object: str
     id: Required[str]
-    name: str
-    state: TrainingRunState
-    project: str
+    name: Required[str]
+    state: Required[TrainingRunState]
+    project: Required[str]
     client: str
     user: str | None
-    experiment: str | None
+    experiment: Required[str | None]
     suggestion: str | None
     observation: str | None
     assignments: Required[dict[str, Any]]
     assignments_meta: dict[str, dict[str, Any]]
     assignments_sources: dict[str, dict[str, Any]]
-    values: dict[str, MetricEvaluation]
-    metadata: dict[str, Any]
+    values: Required[dict[str, MetricEvaluation]]
+    metadata: Required[dict[str, Any]]
     sys_metadata: dict[str, Any]
     dev_metadata: dict[str, Any]
     datasets: dict[str, Any]
@@ -68,11 +68,11 @@ class TrainingRun(TypedDict, total=False):
     files: list[str]
     tags: list[str]
     favorite: bool
-    checkpoint_count: int
+    checkpoint_count: Required[int]
     optimized_suggestion: bool
-    created: int
+    created: Required[int]
     updated: int
-    completed: int | None
+    completed: Required[int | None]
     finished: bool
     deleted: bool
 
@@ -173,9 +173,9 @@ class Parameter(TypedDict, total=False):
     object: str
     name: Required[str]
     type: Required[Literal["double", "int", "categorical"]]
-    bounds: Bounds | None
-    grid: list[float] | None
-    categorical_values: list[CategoricalValue] | None
+    bounds: Required[Bounds | None]
+    grid: Required[list[float] | None]
+    categorical_values: Required[list[CategoricalValue] | None]
     transformation: str | None
     prior: dict[str, Any] | None
     default_value: float | str | None
@@ -189,7 +189,7 @@ class Metric(TypedDict, total=False):
     name: Required[str]
     objective: Literal["maximize", "minimize"]
     strategy: Literal["optimize", "constraint", "store"]
-    threshold: float | None
+    threshold: Required[float | None]
 
 
 class Progress(TypedDict, total=False):
@@ -211,15 +211,15 @@ class Progress(TypedDict, total=False):
 class Experiment(TypedDict, total=False):
     """An AI experiment, or a core one (`observation_budget`, `metric`, `development` and `tasks` in the place of `budget`)."""
 
-    object: str
+    object: Required[str]
     id: Required[str]
     name: Required[str]
     client: str
-    project: str | None
+    project: Required[str]
     user: str | None
     created: int
     updated: int
-    state: Literal["active", "deleted"]
+    state: Required[Literal["active", "deleted"]]
     type: Literal["offline", "random", "grid"]
     parallel_bandwidth: int | None
     num_solutions: int | None
@@ -228,7 +228,7 @@ class Experiment(TypedDict, total=False):
     metrics: Required[list[Metric]]
     conditionals: list[dict[str, Any]]
     linear_constraints: list[dict[str, Any]]
-    progress: Progress
+    progress: Required[Progress]
     runs_only: bool
     budget: int | None
     observation_budget: float | None

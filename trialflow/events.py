@@ -5,6 +5,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trialflow.api_types import TrainingRun
+
 
 @dataclass(frozen=True)
 class Event:
@@ -16,7 +18,7 @@ class Event:
     """
 
     kind: Literal["experiment", "launched", "lost", "completed", "failed", "pending", "waiting", "ended"]
-    run: Mapping[str, Any] | None = None
+    run: TrainingRun | None = None
     text: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 

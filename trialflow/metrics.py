@@ -5,7 +5,7 @@ from typing import Any
 
 
 def values_of(run: Mapping[str, Any]) -> dict[str, float]:
-    """Metric -> value, in the order in which they were logged. `run` has them under `values`, each with its standard deviation if there is one."""
+    """Metric -> value, in the order in which they were logged. `run` is anything that has `values` as a training run has them."""
     return {name: value["value"] for name, value in (run.get("values") or {}).items()}
 
 

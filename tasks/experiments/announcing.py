@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from trialflow.api_types import TrainingRun
 from trialflow.errors import TrialflowError
 from trialflow.events import Event, watcher
 from trialflow.metrics import values_of
@@ -142,5 +143,5 @@ def _emitter(flow_run_id: str) -> Emit:
     return emit
 
 
-def _measured(run: Mapping[str, Any]) -> dict[str, Any]:
+def _measured(run: TrainingRun) -> dict[str, Any]:
     return {name: run[name] for name in (*RUN_FIELDS, "values") if run.get(name) is not None}

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifa
 
 from tasks.experiments.ledger import Ledger
 from tasks.experiments.tally import Tally
+from trialflow.api_types import Experiment, Metric, TrainingRun
 from trialflow.metadata_keys import REASON
 from trialflow.metrics import values_of
 from trialflow.results.best import is_better
@@ -34,7 +35,7 @@ class ArtifactReporter:
     No training run waits for Prefect's server here, and none is lost because it is away: then the artifacts are old, and a warning says so.
     """
 
-    def __init__(self, experiment: Mapping[str, Any], ledger: Ledger, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, experiment: Experiment, ledger: Ledger, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.experiment = experiment
         self.ledger = ledger
         self._clock = clock
@@ -52,13 +53,13 @@ class ArtifactReporter:
         if self._clock() - self._updated >= EVERY_SECONDS and (self._showing is None or self._showing.done()):
             self._showing = asyncio.create_task(_kept_going(self._show_progress()))
 
-    async def finish(self, runs: Sequence[Mapping[str, Any]], best: Sequence[Mapping[str, Any]]) -> None:
+    async def finish(self, runs: Sequence[TrainingRun], best: Sequence[TrainingRun]) -> None:
         """Write the table and the report of all `runs` of the experiment, as the service has them, whichever flow executed them."""
         if self._showing is not None:
             await self._showing
         await _kept_going(self._show_all(runs, best))
 
-    async def _show_all(self, runs: Sequence[Mapping[str, Any]], best: Sequence[Mapping[str, Any]]) -> None:
+    async def _show_all(self, runs: Sequence[TrainingRun], best: Sequence[TrainingRun]) -> None:
         await self._show_progress()
         if rows := table_rows(runs):
             await acreate_table_artifact(table=rows, key=f"{self.key}-training-runs", description=f"Experiment {self.experiment['id']}")
@@ -85,7 +86,7 @@ async def _kept_going(showing: Awaitable[None]) -> None:
         logger.warning("Prefect's server did not take what it shows of the experiment: %s", error or type(error).__name__)
 
 
-def best_rows(metrics: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]], best: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def best_rows(metrics: Sequence[Metric], runs: Sequence[TrainingRun], best: Sequence[TrainingRun]) -> list[dict[str, Any]]:
     """A row for each of the best training runs, the best one first: at most ten, or all of the Pareto front if several metrics are optimized."""
     named = optimized(metrics)
     if len(named) != 1:
@@ -96,7 +97,7 @@ def best_rows(metrics: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, 
     return [row for run in found for row in table_rows([run])]
 
 
-def trouble_lines(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+def trouble_lines(runs: Sequence[TrainingRun]) -> list[str]:
     """What failed and what was lost, as markdown: grouped by the reason, the most frequent one first. Nothing if all went well."""
     groups: dict[tuple[str, str], list[str]] = {}
     for run in sorted(runs, key=lambda run: int(run["id"])):
@@ -112,7 +113,7 @@ def trouble_lines(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["", "## What went wrong", "", "| count | | reason | training runs |", "|---|---|---|---|", *rows]
 
 
-def table_rows(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def table_rows(runs: Sequence[TrainingRun]) -> list[dict[str, Any]]:
     """A row for each training run that has ended, in the order of their ids."""
     ended = sorted((run for run in runs if run["state"] != "active"), key=lambda run: int(run["id"]))
     return [

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from requests.exceptions import InvalidJSONError
 
 from tasks.causes import cause_of
+from trialflow.api_types import Checkpoint, Experiment, File, TrainingRun
 from trialflow.embedded.transport import reach_directly
 from trialflow.errors import TrialflowError
 
@@ -91,8 +92,8 @@ class ServiceClient:
         self._threads.shutdown(wait=False)
         self._driver.session.close()
 
-    async def request(self, method: str, *path: str, body: Mapping[str, Any] | None = None) -> Json:
-        """One request to `/v1/` + `path`; GET and DELETE send `body` as the query."""
+    async def request(self, method: str, *path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """One request to `/v1/` + `path`; GET and DELETE send `body` as the query. Returns the answer, read from JSON."""
         headers = {"X-Response-Content": "skip"} if method == "MERGE" else None
         return await self._in_thread(lambda: self._send(method, path, dict(body or {}), headers))
 
@@ -114,19 +115,19 @@ class ServiceClient:
                 if refused.status != 409:
                     raise
 
-    async def create_experiment(self, project: str, body: Mapping[str, Any]) -> Json:
+    async def create_experiment(self, project: str, body: Mapping[str, Any]) -> Experiment:
         """POST an AI experiment."""
         return await self.request("POST", "clients", await self.client_id(), "projects", project, "aiexperiments", body=body)
 
-    async def experiment(self, experiment_id: str) -> Json:
+    async def experiment(self, experiment_id: str) -> Experiment:
         """One AI experiment, with its progress."""
         return await self.request("GET", "aiexperiments", experiment_id)
 
-    async def update_experiment(self, experiment_id: str, body: Mapping[str, Any]) -> Json:
+    async def update_experiment(self, experiment_id: str, body: Mapping[str, Any]) -> Experiment:
         """PUT fields of an AI experiment."""
         return await self.request("PUT", "aiexperiments", experiment_id, body=body)
 
-    async def experiments(self, project: str | None = None, *, state: str = "active") -> list[Json]:
+    async def experiments(self, project: str | None = None, *, state: str = "active") -> list[Experiment]:
         """All AI experiments, newest first: of one project (none if it does not exist) or of every project."""
         client = await self.client_id()
         path = ("clients", client, "projects", project, "aiexperiments") if project else ("clients", client, "aiexperiments")
@@ -136,11 +137,11 @@ class ServiceClient:
             return []
         return sorted(found, key=lambda item: -int(item["id"]))
 
-    async def create_run(self, project: str, body: Mapping[str, Any]) -> Json:
+    async def create_run(self, project: str, body: Mapping[str, Any]) -> TrainingRun:
         """POST a training run that belongs to no experiment."""
         return await self.request("POST", "clients", await self.client_id(), "projects", project, "training_runs", body=body)
 
-    async def suggest_run(self, experiment_id: str, name: str) -> Json:
+    async def suggest_run(self, experiment_id: str, name: str) -> TrainingRun:
         """POST a training run of the experiment; the service suggests its assignments. Raises `ServiceRefused` once every point has been tried.
 
         Clients in general are then given points again. A SigOpt server does not know the header, and gives them to us as well.
@@ -148,7 +149,7 @@ class ServiceClient:
         path = ("aiexperiments", experiment_id, "training_runs")
         return await self._in_thread(lambda: self._send("POST", path, {"name": name}, {"X-Trialflow-Untried-Only": "true"}))
 
-    async def run(self, run_id: str) -> Json:
+    async def run(self, run_id: str) -> TrainingRun:
         """One training run."""
         return await self.request("GET", "training_runs", run_id)
 
@@ -165,16 +166,16 @@ class ServiceClient:
         made = await self.request("POST", "training_runs", run_id, "files", body=about)
         await self._in_thread(lambda: self._transfer(made["upload"], content))
 
-    async def stored_files(self, run_id: str) -> list[Json]:
+    async def stored_files(self, run_id: str) -> list[File]:
         """The files of a training run that have been uploaded."""
         known = [await self.request("GET", "files", str(name)) for name in (await self.run(run_id)).get("files") or []]
         return [one for one in known if await self._in_thread(lambda one=one: self._transfer(one["download"]))]
 
-    async def checkpoints(self, run_id: str) -> list[Json]:
+    async def checkpoints(self, run_id: str) -> list[Checkpoint]:
         """All checkpoints of a training run, newest first."""
         return [item async for item in self.pages("training_runs", run_id, "checkpoints")]
 
-    async def runs(self, project: str, *, experiment_id: str | None = None, filters: list[Json] | None = None) -> list[Json]:
+    async def runs(self, project: str, *, experiment_id: str | None = None, filters: list[Json] | None = None) -> list[TrainingRun]:
         """The training runs of a project, newest first, deleted ones left out; of one experiment if given."""
         wanted = list(filters or [])
         if experiment_id is not None:
@@ -183,11 +184,11 @@ class ServiceClient:
         path = ("clients", await self.client_id(), "projects", project, "training_runs")
         return [item async for item in self.pages(*path, query=query) if not item.get("deleted")]
 
-    async def best_runs(self, experiment_id: str) -> list[Json]:
+    async def best_runs(self, experiment_id: str) -> list[TrainingRun]:
         """The best completed training runs of an experiment: one, a Pareto front, or none yet."""
         return [item async for item in self.pages("aiexperiments", experiment_id, "best_training_runs")]
 
-    async def pages(self, *path: str, query: Mapping[str, Any] | None = None) -> AsyncIterator[Json]:
+    async def pages(self, *path: str, query: Mapping[str, Any] | None = None) -> AsyncIterator[Any]:
         """Every object of a paginated list, page after page."""
         before: str | None = None
         while True:
@@ -201,7 +202,7 @@ class ServiceClient:
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
-    def _send(self, method: str, path: tuple[str, ...], body: Json, headers: dict[str, str] | None) -> Json:
+    def _send(self, method: str, path: tuple[str, ...], body: Json, headers: dict[str, str] | None) -> Any:
         # The client makes whoever was refused five times wait, the longer the more often. What is refused here is not asked again.
         failed_status_rate_limit.clear()
         if self.worker is not None and method != "GET":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.experiments.client import ServiceClient
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.metadata_keys import KNOWN
 from trialflow.results.ranking import optimized
 from trialflow.service.assignments import SLACK
@@ -24,7 +25,7 @@ class CopyPlan:
     skipped: Mapping[str, str]
 
 
-def plan_copy(target: Json, runs: Sequence[Json], existing: Sequence[Json]) -> CopyPlan:
+def plan_copy(target: Experiment, runs: Sequence[TrainingRun], existing: Sequence[Json]) -> CopyPlan:
     """Decide which completed `runs` fit the experiment `target`, oldest first; `existing` are the training runs that it has."""
     taken = {run["name"] for run in existing}
     new, skipped = [], {}
@@ -43,7 +44,7 @@ def plan_copy(target: Json, runs: Sequence[Json], existing: Sequence[Json]) -> C
     return CopyPlan(tuple(new), skipped)
 
 
-def plan_import(target: Json, found: Sequence[Json], existing: Sequence[Json], source: str) -> CopyPlan:
+def plan_import(target: Experiment, found: Sequence[Json], existing: Sequence[Json], source: str) -> CopyPlan:
     """Decide which training runs that are known from `source` fit the experiment `target`. They cost no budget, see `KNOWN`.
 
     `found` are `{"name", "assignments", "values"}`, each with a name that is derived from where it comes from.
@@ -60,7 +61,7 @@ def plan_import(target: Json, found: Sequence[Json], existing: Sequence[Json], s
     return CopyPlan(tuple(new), skipped)
 
 
-def misfit(target: Json, run: Json) -> str | None:
+def misfit(target: Experiment, run: Json) -> str | None:
     """Why a training run teaches the experiment nothing; None if it does."""
     given = run["assignments"]
     for one in target.get("conditionals") or ():
@@ -74,7 +75,7 @@ def misfit(target: Json, run: Json) -> str | None:
             continue
         value = given[one["name"]]
         if one["type"] == "categorical":
-            values = [choice if isinstance(choice, str) else choice["name"] for choice in one["categorical_values"]]
+            values = [choice if isinstance(choice, str) else choice["name"] for choice in one["categorical_values"] or ()]
             if value not in values:
                 return f"{one['name']}={value} is not a value of this experiment"
         elif isinstance(value, str) or (one["type"] == "int" and value != int(value)) or (one.get("grid") and value not in one["grid"]):
@@ -88,7 +89,7 @@ def misfit(target: Json, run: Json) -> str | None:
     return f"it has no value of {missing[0]}" if missing else None
 
 
-async def copy_results(client: ServiceClient, plan: CopyPlan, target: Json) -> int:
+async def copy_results(client: ServiceClient, plan: CopyPlan, target: Experiment) -> int:
     """Create the training runs of the plan in the experiment, one after the other. Returns how many."""
     for run in plan.new:
         await client.request("POST", "aiexperiments", str(target["id"]), "training_runs", body=run)

@@ -11,6 +11,7 @@ from typing import Any
 
 from tasks.experiments.client import ServiceClient
 from tasks.experiments.launch_history import LaunchHistory
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.metrics import value_at
 from trialflow.optimizer.stopping import Curve, Rule, should_stop
 from trialflow.specs import early_stopping_of
@@ -41,7 +42,7 @@ class EarlyStopper:
         self._tracks: dict[str, _Track] = {}
 
     @classmethod
-    async def of(cls, experiment: Json, runs: Sequence[Json], client: ServiceClient) -> "EarlyStopper | None":
+    async def of(cls, experiment: Experiment, runs: Sequence[TrainingRun], client: ServiceClient) -> "EarlyStopper | None":
         """Those of an experiment and its training runs, as the service tells them; None if the experiment asks for no early stopping."""
         if (rule := rule_of(experiment)) is None:
             return None
@@ -53,7 +54,7 @@ class EarlyStopper:
                 prospects.know(run, list(reversed(found)))
         return prospects
 
-    def know(self, run: Json, checkpoints: Sequence[Json]) -> None:
+    def know(self, run: TrainingRun, checkpoints: Sequence[Json]) -> None:
         """Take in a training run and its checkpoints, oldest first, from the time before this flow.
 
         Nobody knows whether the rule was asked at the last of them: it is asked there once more, when that checkpoint is heard of.
@@ -78,7 +79,7 @@ class EarlyStopper:
         return track.verdict
 
 
-def rule_of(experiment: Json) -> Rule | None:
+def rule_of(experiment: Experiment) -> Rule | None:
     """The rule that an experiment asks for (its JSON, as the API answers it); None if it asks for none."""
     asked = early_stopping_of(experiment.get("metadata"))
     if asked is None:

@@ -2,8 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.errors import InvalidInput, TrialflowError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def experiment_id(text: str) -> str:
     return match[1]
 
 
-async def find_experiment(client: "ServiceClient", text: str | None, project: str) -> dict[str, Any]:
+async def find_experiment(client: "ServiceClient", text: str | None, project: str) -> Experiment:
     """The experiment that `text` names, else the newest of the project."""
     from tasks.experiments.client import ServiceNotFound
 
@@ -56,7 +57,7 @@ async def find_experiment(client: "ServiceClient", text: str | None, project: st
         raise TrialflowError(f"there is no experiment {experiment_id(text)}", hint="`trialflow experiment list --all-projects` shows all") from error
 
 
-async def find_run(client: "ServiceClient", text: str, project: str) -> dict[str, Any]:
+async def find_run(client: "ServiceClient", text: str, project: str) -> TrainingRun:
     """The training run that `text` names: by its id, or by its name or its suggestion in the project."""
     from tasks.experiments.client import ServiceNotFound
 

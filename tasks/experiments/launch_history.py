@@ -3,10 +3,10 @@
 It is kept in the training run's `dev_metadata`, so that a flow that starts anew finds it in the service.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trialflow.api_types import TrainingRun
 from trialflow.metadata_keys import ATTEMPT, EARLIER_CHECKPOINTS, LOST, REASON, STOPPED_BY_USER, STOPPED_EARLY
 
 LONGEST_REASON = 500
@@ -26,7 +26,7 @@ class LaunchHistory:
     stopped_early: str | None = None
 
     @classmethod
-    def of(cls, run: Mapping[str, Any]) -> "LaunchHistory":
+    def of(cls, run: TrainingRun) -> "LaunchHistory":
         """Read from a training run's JSON."""
         kept = run.get("dev_metadata") or {}
         return cls(
@@ -41,7 +41,7 @@ class LaunchHistory:
         """The history once the current attempt was lost for `reason`; `checkpoints` is how many the service has by now."""
         return LaunchHistory(self.attempt + 1, self.lost + (1 if counts else 0), reason[:LONGEST_REASON], checkpoints)
 
-    def reason_since(self, run: Mapping[str, Any]) -> str | None:
+    def reason_since(self, run: TrainingRun) -> str | None:
         """What `run` has been given as the reason for its state since this history was read; None if nothing has.
 
         Only what trialflow writes as an end counts: a model that reports its failure gives no reason.

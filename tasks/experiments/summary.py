@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.experiments.tally import Tally
+from trialflow.api_types import TrainingRun
 from trialflow.metrics import values_of
 from trialflow.results.spending import spent_on
 
 
 def summary_of(
-    experiment: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], best: Sequence[Mapping[str, Any]], *, is_exhausted: bool = False
+    experiment: Mapping[str, Any], runs: Sequence[TrainingRun], best: Sequence[TrainingRun], *, is_exhausted: bool = False
 ) -> dict[str, Any]:
     """The summary, from what the service has: the experiment as it is now, all its training runs, and its best."""
     tally = Tally.of(runs)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.results.facts import is_known, lost_of, stopped_early
 
 Json = Mapping[str, Any]
@@ -19,7 +20,7 @@ class Tally:
     lost: int = 0
 
     @classmethod
-    def of(cls, runs: Sequence[Json]) -> "Tally":
+    def of(cls, runs: Sequence[TrainingRun]) -> "Tally":
         """Count training runs as the service has them, whichever flow executed them. Imported ones are not counted."""
         runs = [run for run in runs if not is_known(run)]
         return cls(
@@ -30,7 +31,7 @@ class Tally:
         )
 
 
-def result_line(experiment: Json, tally: Tally, best: Sequence[Json]) -> str:
+def result_line(experiment: Experiment, tally: Tally, best: Sequence[TrainingRun]) -> str:
     """The result of an experiment in a line: `6 of 6, best score 0.885 (training run 6)`."""
     budget = experiment.get("budget")
     parts = [f"{tally.done} of {budget}" if budget is not None else f"{tally.done} training runs"]

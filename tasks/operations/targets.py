@@ -6,12 +6,13 @@ Ids are of one service: unique names tell whether it is this one.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from tasks.experiments.client import ServiceClient, ServiceNotFound
 from tasks.experiments.identifiers import find_run, identifier
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.jobs.workload import AttemptStatus
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 from trialflow.metadata_keys import uid_of
@@ -30,12 +31,12 @@ class ClusterSession:
 class Target:
     """An experiment or a training run as the service has it, and what of it is on the cluster."""
 
-    experiment: dict[str, Any] | None = None
-    run: dict[str, Any] | None = None
+    experiment: Experiment | None = None
+    run: TrainingRun | None = None
     attempts: list[AttemptStatus] = field(default_factory=list)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Experiment | TrainingRun:
         """The experiment or the training run as the API gives it."""
         found = self.experiment or self.run
         assert found is not None
@@ -71,8 +72,8 @@ class Labelled(Protocol):
 class KnownWork:
     """What the service knows of that which is on a cluster: experiments by the label of their work, training runs by name, as the API gives them."""
 
-    experiments: dict[str, dict[str, Any]] = field(default_factory=dict)
-    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    experiments: dict[str, Experiment] = field(default_factory=dict)
+    runs: dict[str, TrainingRun] = field(default_factory=dict)
 
     @property
     def labels(self) -> frozenset[str]:
@@ -166,7 +167,7 @@ async def _run_by_name(client: ServiceClient, run_id: str, name: str, attempts: 
     return _run_target(run, attempts)
 
 
-def _run_target(run: dict[str, Any], attempts: Sequence[AttemptStatus]) -> Target:
+def _run_target(run: TrainingRun, attempts: Sequence[AttemptStatus]) -> Target:
     # The name is what no other service has given to one of its own.
     mine = [one for one in attempts if one.training_run_name == run["name"] and one.training_run == str(run["id"])]
     return Target(run=run, attempts=mine)

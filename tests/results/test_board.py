@@ -27,7 +27,7 @@ def test_the_table_counts_what_happened() -> None:
         complete(one, number, m=value)
     one.take(Event("lost", {"id": 4}), 11)
     one.take(Event("failed", {"id": 4}, "exit code 1"), 12)
-    assert (one.done, one.lost, one.failed, one.best and one.best["id"], one.eta, one.progress) == (4, 1, 1, 2, 0, "4/4")
+    assert (one.done, one.lost, one.failed, one.best and one.best.id, one.eta, one.progress) == (4, 1, 1, 2, 0, "4/4")
 
 
 def test_what_breaks_a_threshold_is_never_the_best() -> None:
@@ -36,7 +36,7 @@ def test_what_breaks_a_threshold_is_never_the_best() -> None:
     complete(one, 1, m=1.0, seconds=3.0)
     complete(one, 2, m=2.0, seconds=1.0)
     complete(one, 3, m=0.5)
-    assert one.best is not None and one.best["id"] == 2
+    assert one.best is not None and one.best.id == 2
 
 
 def test_of_two_optimized_metrics_none_is_the_best() -> None:

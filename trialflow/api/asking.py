@@ -6,6 +6,7 @@ from typing import Any
 
 from trialflow import optimizer
 from trialflow.api.process import plain
+from trialflow.api_types import Metric
 from trialflow.errors import InvalidInput, TrialflowError
 from trialflow.optimizer_inputs import metrics_of, next_point, observation_of, space_of
 from trialflow.results.ranking import best_of
@@ -36,7 +37,7 @@ class Optimizer:
     def __init__(
         self,
         parameters: Sequence[Mapping[str, Any]],
-        metrics: Sequence[Mapping[str, Any]],
+        metrics: Sequence[Metric],
         *,
         conditionals: Sequence[Mapping[str, Any]] | None = None,
         linear_constraints: Sequence[Mapping[str, Any]] | None = None,

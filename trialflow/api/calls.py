@@ -8,6 +8,7 @@ from tasks.experiments.identifiers import find_experiment
 from tasks.experiments.resume import experiment_key
 from tasks.projects import project_id
 from trialflow.api.inputs import experiment_spec
+from trialflow.api_types import Checkpoint, Experiment, TrainingRun
 from trialflow.errors import ExperimentFailed, TrialflowError
 from trialflow.home import Home
 from trialflow.metadata_keys import SAME
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-async def experiments(home: Home, client: "ServiceClient", project: str | None, all_projects: bool) -> list[Json]:
+async def experiments(home: Home, client: "ServiceClient", project: str | None, all_projects: bool) -> list[Experiment]:
     """The experiments of a project, or of all, newest first."""
     return await client.experiments(None if all_projects else project_id(project, Path.cwd()))
 
 
-async def experiment(home: Home, client: "ServiceClient", identifier: str | None, project: str | None) -> Json:
+async def experiment(home: Home, client: "ServiceClient", identifier: str | None, project: str | None) -> Experiment:
     """The experiment that is named, else the newest of the project."""
     return await find_experiment(client, identifier, project_id(project, Path.cwd()))
 
@@ -39,12 +40,12 @@ async def results(home: Home, client: "ServiceClient", identifier: str) -> Json:
     return {"experiment": found, "runs": runs[::-1], "best": [one["id"] for one in best], "owner": str(worker) if worker else None}
 
 
-async def checkpoints(home: Home, client: "ServiceClient", training_run: str) -> list[Json]:
+async def checkpoints(home: Home, client: "ServiceClient", training_run: str) -> list[Checkpoint]:
     """The checkpoints of a training run, oldest first."""
     return (await client.checkpoints(training_run))[::-1]
 
 
-async def all_checkpoints(home: Home, client: "ServiceClient", identifier: str) -> dict[str, list[Json]]:
+async def all_checkpoints(home: Home, client: "ServiceClient", identifier: str) -> dict[str, list[Checkpoint]]:
     """The checkpoints of an experiment's training runs by their ids, oldest first; those without any are left out."""
     found = await find_experiment(client, identifier, "")
     runs = [run for run in await client.runs(found["project"], experiment_id=found["id"]) if run.get("checkpoint_count")]
@@ -67,7 +68,7 @@ async def ensure_project(home: Home, client: "ServiceClient", project: str | Non
     return named
 
 
-async def create(home: Home, client: "ServiceClient", experiment: Any, project: str | None) -> Json:
+async def create(home: Home, client: "ServiceClient", experiment: Any, project: str | None) -> Experiment:
     """A new experiment that nobody works on yet; the same one asked for by `optimize` is this one."""
     body = experiment_spec(experiment).to_api()
     named = await ensure_project(home, client, project)
@@ -79,7 +80,7 @@ async def why_no_best(home: Home, client: "ServiceClient", identifier: str) -> N
     raise await no_best(client, await client.experiment(identifier))
 
 
-async def no_best(client: "ServiceClient", experiment: Json, runs: Sequence[Json] | None = None) -> TrialflowError:
+async def no_best(client: "ServiceClient", experiment: Experiment, runs: Sequence[TrainingRun] | None = None) -> TrialflowError:
     """The error that says why an experiment has no best training run: `ExperimentFailed` if none has completed."""
     if runs is None:
         runs = await client.runs(experiment["project"], experiment_id=experiment["id"])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trialflow import api_types
 from trialflow.api.given import as_experiment
 from trialflow.api.process import ask
 from trialflow.api.progress import table_html
@@ -163,7 +164,7 @@ class Experiment:
         return table_html(shown) + table_html(table)
 
 
-def training_run(run: Json) -> TrainingRun:
+def training_run(run: api_types.TrainingRun) -> TrainingRun:
     """A training run from the API's JSON."""
     fact = facts.run_fact(run)
     kept = {name: value for name, value in (run.get("metadata") or {}).items() if not name.startswith("trialflow_")}

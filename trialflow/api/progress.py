@@ -95,7 +95,7 @@ class Cell(Silent):
     def html(self) -> str:
         """The table and what stays below it."""
         board = self.board
-        best = best_text(board.metrics, board.best and board.best["values"])
+        best = best_text(board.metrics, board.best and board.best.values)
         cells = {
             "experiment": f"{board.experiment_id} {board.name}".strip() or "-",
             "done/budget": progress(board.done, board.budget) if board.experiment_id else "-",

@@ -9,6 +9,7 @@ import click
 
 from tasks.experiments.identifiers import find_experiment
 from trialflow.api.session import service_session
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.cli.files import write_file
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.terminal.messages import say
@@ -63,7 +64,7 @@ async def _export(identifier: str | None, project: str | None, output: str, to: 
         say(f"wrote {len(runs)} training runs to {to}")
 
 
-def _export_to(one: dict[str, Any], runs: list[dict[str, Any]], checkpoints: dict[str, Any], optuna: str | None, mlflow: str | None) -> None:
+def _export_to(one: Experiment, runs: list[TrainingRun], checkpoints: dict[str, Any], optuna: str | None, mlflow: str | None) -> None:
     if optuna:
         from trialflow.results.exports.optuna_study import to_optuna
 

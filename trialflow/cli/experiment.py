@@ -9,6 +9,7 @@ import click
 
 from tasks.experiments.identifiers import find_experiment
 from trialflow.api.session import service_session
+from trialflow.api_types import TrainingRun
 from trialflow.cli.exchange import export, identifier_argument, import_
 from trialflow.cli.files import write_file
 from trialflow.cli.init import FILES
@@ -95,7 +96,7 @@ async def _show(identifier: str | None, project: str | None, output: str) -> Non
             _show_runs(runs, {run["id"] for run in best})
 
 
-def _show_runs(runs: list[dict[str, Any]], best: set[str]) -> None:
+def _show_runs(runs: list[TrainingRun], best: set[str]) -> None:
     listed = [facts.run_fact(run) for run in runs]
     rows = [
         [
@@ -207,7 +208,7 @@ async def _copy(source: str, target: str) -> None:
         for identifier, reason in plan.skipped.items():
             say(f"training run {identifier} is not copied: {reason}")
         count = await copy_results(client, plan, new)
-        budget = f"; they count toward its budget of {new['budget']}, so raise it to run as many new ones" if count and new.get("budget") else ""
+        budget = f"; they count toward its budget of {new.get('budget')}, so raise it to run as many new ones" if count and new.get("budget") else ""
         say(f"copied {count} training runs to experiment {new['id']}{budget}")
 
 

@@ -8,6 +8,7 @@ import click
 
 from tasks.experiments.identifiers import find_run
 from trialflow.api.session import service_session
+from trialflow.api_types import TrainingRun
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.terminal.messages import say
 
@@ -45,7 +46,7 @@ async def _logs(identifier: str, project: str | None, follow: bool, tail: int | 
         await compute.follow(attempt, on_reports=pass_over, on_log=lambda chunk: _print(chunk, None))
 
 
-def _kept(run: dict[str, Any]) -> bytes:
+def _kept(run: TrainingRun) -> bytes:
     """The excerpt that the service stores."""
     texts = [log.get("content") or "" for log in (run.get("logs") or {}).values()]
     if not any(texts):

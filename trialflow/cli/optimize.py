@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trialflow.api_types import Experiment
 from trialflow.cli.best import show_summary
 from trialflow.cli.options import (
     MODEL_COMMAND,
@@ -150,7 +151,7 @@ def _trigger(found: "Standing", order: "Order", asked: Asked, command: tuple[str
     return trigger_and_follow(found, replace(order, options=options), on_cluster, always_new=asked.new, detach=asked.detach, show_end=ended)
 
 
-async def _say_namesake(experiment: dict[str, Any]) -> None:
+async def _say_namesake(experiment: Experiment) -> None:
     """Name the experiment of the same name that a new one does not continue: the file has changed."""
     from trialflow.api.session import service_session
     from trialflow.results.facts import changed_fields, namesake

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trialflow.api.session import service_session
+from trialflow.api_types import TrainingRun
 from trialflow.cli.files import write_file
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.terminal.messages import say, warn
@@ -75,7 +76,7 @@ async def beliefs_of(client: "ServiceClient", experiment_id: str) -> list[dict[s
         return []
 
 
-async def _checkpoints(client: "ServiceClient", runs: Sequence[Mapping[str, Any]]) -> dict[int, list[Any]]:
+async def _checkpoints(client: "ServiceClient", runs: Sequence[TrainingRun]) -> dict[int, list[Any]]:
     """The checkpoints of the newest training runs that have any, oldest first."""
     some = [run for run in runs if run.get("checkpoint_count")]
     if len(some) > MOST_CURVES:

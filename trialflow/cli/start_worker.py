@@ -2,10 +2,11 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from trialflow.api_types import Experiment
 from trialflow.cli.optimize import say_stopped
 from trialflow.cli.options import MODEL_COMMAND, command_argument, read_run, read_source, run_file_option, same_options, source_file_option
 from trialflow.cli.terminal.messages import next_commands, say
@@ -49,7 +50,7 @@ def start_worker(identifier: str, run_file: str, source_file: str | None, parall
     return _work(experiment, run, source, parallel=parallel, stop_after_failures=stop_after_failures)
 
 
-async def _find(identifier: str) -> dict[str, Any]:
+async def _find(identifier: str) -> Experiment:
     from tasks.experiments.identifiers import find_experiment
     from trialflow.api.session import service_session
 
@@ -57,7 +58,7 @@ async def _find(identifier: str) -> dict[str, Any]:
         return await find_experiment(client, identifier, "")
 
 
-def _work(experiment: dict[str, Any], run: "RunSpec", source: dict[str, str] | None, *, parallel: int, stop_after_failures: int) -> int:
+def _work(experiment: Experiment, run: "RunSpec", source: dict[str, str] | None, *, parallel: int, stop_after_failures: int) -> int:
     from trialflow.api.session import flow_session
 
     with flow_session() as session:

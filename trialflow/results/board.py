@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from trialflow.api_types import Experiment, Metric, TrainingRun
 from trialflow.events import Event
 from trialflow.metrics import values_of
 from trialflow.results.best import is_better
@@ -11,6 +12,15 @@ from trialflow.results.ranking import optimized
 from trialflow.results.spending import NodeUse, spent, uses_of
 from trialflow.results.text import progress, text_of
 from trialflow.specs import early_stopping_of
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best training run so far, with its metrics as plain numbers."""
+
+    id: str
+    values: Mapping[str, float]
+    assignments: Mapping[str, Any]
 
 
 @dataclass
@@ -27,9 +37,9 @@ class Board:
     stopped: int = 0
     stops: bool = False
     status: str = "starting"
-    metrics: tuple[Mapping[str, Any], ...] = ()
-    best: Mapping[str, Any] | None = None
-    running: dict[str, tuple[Mapping[str, Any], float]] = field(default_factory=dict)
+    metrics: tuple[Metric, ...] = ()
+    best: Best | None = None
+    running: dict[str, tuple[TrainingRun, float]] = field(default_factory=dict)
     durations: list[float] = field(default_factory=list)
     uses: list[NodeUse] = field(default_factory=list)
 
@@ -72,7 +82,7 @@ class Board:
         """Training runs done of the budget, as `7/20`."""
         return progress(self.done, self.budget)
 
-    def _begin(self, experiment: Mapping[str, Any], best: Sequence[Mapping[str, Any]], tally: Mapping[str, int]) -> None:
+    def _begin(self, experiment: Experiment, best: Sequence[TrainingRun], tally: Mapping[str, int]) -> None:
         self.name = experiment["name"]
         self.experiment_id = str(experiment["id"])
         self.budget = experiment.get("budget")
@@ -97,9 +107,9 @@ class Board:
             self.durations.append(now - since)
         self._compare(event.run, values_of(event.facts))
 
-    def _compare(self, run: Mapping[str, Any], values: Mapping[str, float]) -> None:
-        if len(optimized(self.metrics)) == 1 and is_better(self.metrics, values, self.best and self.best["values"]):
-            self.best = {"id": run["id"], "values": values, "assignments": run.get("assignments") or {}}
+    def _compare(self, run: TrainingRun, values: Mapping[str, float]) -> None:
+        if len(optimized(self.metrics)) == 1 and is_better(self.metrics, values, self.best and self.best.values):
+            self.best = Best(run["id"], values, run.get("assignments") or {})
 
 
 def line_of(event: Event, board: Board) -> str | None:

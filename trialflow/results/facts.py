@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.metadata_keys import ATTEMPT, KNOWN, KNOWN_NAME, LOST, REASON, STOPPED_EARLY
 from trialflow.metrics import values_of
 from trialflow.results.best import best_text
@@ -12,46 +13,46 @@ from trialflow.results.text import progress, text_of
 Json = Mapping[str, Any]
 
 
-def lost_of(runs: Sequence[Json]) -> int:
+def lost_of(runs: Sequence[TrainingRun]) -> int:
     """How often training runs were lost and launched again."""
     return sum(_count(run, LOST) for run in runs)
 
 
-def stopped_early(run: Json) -> str | None:
+def stopped_early(run: TrainingRun) -> str | None:
     """Why a training run was stopped early and counts as completed; None if it was not."""
     return (run.get("dev_metadata") or {}).get(STOPPED_EARLY) if run["state"] == "completed" else None
 
 
-def is_known(run: Json) -> bool:
+def is_known(run: TrainingRun) -> bool:
     """Whether a training run was imported: it has cost no budget."""
     return (run.get("name") or "").startswith(KNOWN_NAME) and (run.get("dev_metadata") or {}).get(KNOWN) is not None
 
 
-def state_of(run: Json) -> str:
+def state_of(run: TrainingRun) -> str:
     """The state of a training run in a word: the API's, or `stopped` for one that completed because it was stopped early."""
     return "stopped" if stopped_early(run) else run["state"]
 
 
-def status_of(experiment: Json, owner: str | None) -> str:
+def status_of(experiment: Experiment, owner: str | None) -> str:
     """What is going on with an experiment, in a word or a few."""
     if experiment["state"] == "deleted":
         return "archived"
     if owner:
         return f"running ({owner})"
     counts, budget = experiment["progress"], experiment.get("budget")
-    if budget is not None and counts["finished_run_count"] >= budget:
+    if budget is not None and counts.get("finished_run_count", 0) >= budget:
         return "finished"
-    return "unfinished" if counts["total_run_count"] else "new"
+    return "unfinished" if counts.get("total_run_count") else "new"
 
 
-def experiment_row(experiment: Json, *, runs: Sequence[Json], best: Sequence[Json], owner: str | None) -> list[Any]:
+def experiment_row(experiment: Experiment, *, runs: Sequence[TrainingRun], best: Sequence[TrainingRun], owner: str | None) -> list[Any]:
     """One row of `EXPERIMENT_COLUMNS`."""
     counts = experiment["progress"]
     return [
         int(experiment["id"]),
         experiment["name"],
-        progress(counts["finished_run_count"], experiment.get("budget")),
-        counts["active_run_count"],
+        progress(counts.get("finished_run_count", 0), experiment.get("budget")),
+        counts.get("active_run_count", 0),
         lost_of(runs),
         sum(run["state"] == "failed" for run in runs),
         sum(stopped_early(run) is not None for run in runs),
@@ -63,13 +64,13 @@ def experiment_row(experiment: Json, *, runs: Sequence[Json], best: Sequence[Jso
 DEFINITION = ("parameters", "metrics", "conditionals", "linear_constraints", "num_solutions", "type")
 
 
-def namesake(experiment: Json, others: Sequence[Json]) -> Json | None:
+def namesake(experiment: Experiment, others: Sequence[Json]) -> Json | None:
     """The newest earlier experiment of the same name that has results; `others` are those of the project."""
     named = [one for one in others if one["name"] == experiment["name"] and int(one["id"]) < int(experiment["id"])]
     return max((one for one in named if one["progress"]["finished_run_count"]), key=lambda one: int(one["id"]), default=None)
 
 
-def changed_fields(experiment: Json, other: Json) -> list[str]:
+def changed_fields(experiment: Experiment, other: Json) -> list[str]:
     """The fields in which the definitions of two experiments differ, as words."""
     return [name.replace("_", " ") for name in DEFINITION if (experiment.get(name) or None) != (other.get(name) or None)]
 
@@ -78,7 +79,7 @@ LEAST_SHARE = 0.01
 """A parameter with a smaller share of what moves a metric is counted, not named."""
 
 
-def belief_lines(experiment: Json, beliefs: Sequence[Json]) -> list[str]:
+def belief_lines(experiment: Experiment, beliefs: Sequence[Json]) -> list[str]:
     """What the optimizer expects, in words: a paragraph for each optimized metric. Stored metrics and constraints have no best."""
     objectives = {one["name"]: one.get("objective") or "maximize" for one in optimized(experiment.get("metrics") or [])}
     lines = []
@@ -100,7 +101,7 @@ def belief_lines(experiment: Json, beliefs: Sequence[Json]) -> list[str]:
 EXPERIMENT_COLUMNS = ("ID", "NAME", "DONE/BUDGET", "RUNNING", "LOST", "FAILED", "STOPPED", "BEST", "STATUS")
 
 
-def run_fact(run: Json) -> dict[str, Any]:
+def run_fact(run: TrainingRun) -> dict[str, Any]:
     """One training run for programs."""
     kept = run.get("dev_metadata") or {}
     return {
@@ -118,13 +119,13 @@ def run_fact(run: Json) -> dict[str, Any]:
     }
 
 
-def _count(run: Json, key: str) -> int:
+def _count(run: TrainingRun, key: str) -> int:
     """A number that trialflow keeps in metadata. Models can write there too: anything else counts as nothing."""
     kept = (run.get("dev_metadata") or {}).get(key)
     return int(kept) if isinstance(kept, int | float) and 0 <= kept < 1 << 31 else 0
 
 
-def flat_rows(runs: Sequence[Json]) -> tuple[list[str], list[list[Any]]]:
+def flat_rows(runs: Sequence[TrainingRun]) -> tuple[list[str], list[list[Any]]]:
     """Columns and one row for each training run, as a spreadsheet has them: facts, then metrics, then parameters."""
     facts = [run_fact(run) for run in sorted(runs, key=lambda run: int(run["id"]))]
     metrics = sorted({name for fact in facts for name in fact["values"]})

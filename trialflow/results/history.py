@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trialflow.api_types import Metric, TrainingRun
 from trialflow.metrics import values_of
 from trialflow.results.best import is_better
 from trialflow.results.facts import state_of
@@ -11,7 +12,7 @@ from trialflow.results.ranking import optimized
 Json = Mapping[str, Any]
 
 
-def history(metrics: Sequence[Json], runs: Sequence[Json]) -> list[dict[str, Any]]:
+def history(metrics: Sequence[Metric], runs: Sequence[TrainingRun]) -> list[dict[str, Any]]:
     """One entry for each training run that has ended: `training_run`, `state`, `completed` (seconds since 1970), `values` and `best`.
 
     `best` is the best value so far within all thresholds; None before there is one, and always where not exactly one metric is optimized.

@@ -13,6 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.results.facts import belief_lines, flat_rows, lost_of, run_fact, status_of
 from trialflow.results.pictures import STATIC, THEMES, catalogue, choices_of, pictures_of, plotly_script, points_of
 from trialflow.results.pictures.progress import moment
@@ -26,7 +27,13 @@ SCRIPTS = ("brush.js", "draw.js")
 
 
 def report_html(
-    experiment: Json, runs: Sequence[Json], best: Sequence[Json], beliefs: Sequence[Json], checkpoints: Mapping[int, Sequence[Json]], *, made: str
+    experiment: Experiment,
+    runs: Sequence[TrainingRun],
+    best: Sequence[TrainingRun],
+    beliefs: Sequence[Json],
+    checkpoints: Mapping[int, Sequence[Json]],
+    *,
+    made: str,
 ) -> str:
     """The report. `checkpoints` are those of training runs by their ids, oldest first; `made` says when it was made."""
     points = points_of(runs)
@@ -44,7 +51,7 @@ def report_html(
     shown = {
         "experiment": experiment,
         "status": status_of(experiment, None),
-        "progress": progress(experiment["progress"]["finished_run_count"], experiment.get("budget")),
+        "progress": progress(experiment["progress"].get("finished_run_count", 0), experiment.get("budget")),
         "counts": {**counts, "lost": lost_of(runs)},
         "best": facts,
         "beliefs": belief_lines(experiment, beliefs),

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 Row = Mapping[str, Any]
 Values = Mapping[str, float]
 T = TypeVar("T")
+M = TypeVar("M", bound=Row)
 TOP_SHARE = 5
 """One in so many: the share of results that several solutions are chosen from."""
 
@@ -50,7 +51,7 @@ def _ranked(metrics: Sequence[Row], candidates: Sequence[tuple[T, Values]]) -> l
     return sorted(within, key=lambda one: [-gain(metric, one[1]) for metric in by])
 
 
-def optimized(metrics: Sequence[Row]) -> list[Row]:
+def optimized(metrics: Sequence[M]) -> list[M]:
     """The metrics that an experiment optimizes; constraints and stored ones are left out."""
     return [metric for metric in metrics if metric.get("strategy") in (None, "optimize")]
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.metrics import values_of
 from trialflow.results.spending import dollars
 from trialflow.results.text import text_of
@@ -11,7 +12,7 @@ from trialflow.results.text import text_of
 Json = Mapping[str, Any]
 
 
-def report(experiment: Json, best: Sequence[Json], *, done: int, failed: int, stopped: int, lost: int, cost: float | None = None) -> str:
+def report(experiment: Experiment, best: Sequence[TrainingRun], *, done: int, failed: int, stopped: int, lost: int, cost: float | None = None) -> str:
     """What became of an experiment: how many training runs, and the best of them with their metrics and parameters."""
     lines = [f"# {escaped(experiment['name'])} (experiment {experiment['id']})", ""]
     early = f"{stopped} stopped early, " if stopped else ""

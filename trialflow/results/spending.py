@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from trialflow.api_types import TrainingRun
 from trialflow.metadata_keys import NODE_USE
 
 HOUR = 3600.0
@@ -35,7 +36,7 @@ class NodeUse:
         return cls(parts[0], price, begun, ended) if is_sound else None
 
 
-def uses_of(run: Mapping[str, Any]) -> list[NodeUse]:
+def uses_of(run: TrainingRun) -> list[NodeUse]:
     """The nodes that the attempts of a training run used."""
     kept = run.get("dev_metadata") or {}
     return [use for name, text in kept.items() if name.startswith(NODE_USE) and (use := NodeUse.parse(text))]
@@ -51,7 +52,7 @@ def spent(uses: Iterable[NodeUse]) -> float | None:
     return sum(price * _seconds(shared) / HOUR for (_, price), shared in nodes.items())
 
 
-def spent_on(runs: Sequence[Mapping[str, Any]]) -> float | None:
+def spent_on(runs: Sequence[TrainingRun]) -> float | None:
     """What training runs have cost together; None if that is not known of any."""
     return spent(use for run in runs for use in uses_of(run))
 

@@ -9,10 +9,23 @@ from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused, Exists
 from tasks.kubernetes.client.requests import ask
 from tasks.kubernetes.jobs.pod_template import job, pod_template
+from trialflow.api_types import TrainingRun
 from trialflow.specs import RunSpec
 
 NAME = "trialflow-rehearsal"
-TRAINING_RUN = {"id": "0", "name": NAME, "assignments": {}, "state": "active"}
+TRAINING_RUN: TrainingRun = {
+    "id": "0",
+    "name": NAME,
+    "project": NAME,
+    "experiment": None,
+    "state": "active",
+    "assignments": {},
+    "values": {},
+    "metadata": {},
+    "checkpoint_count": 0,
+    "created": 0,
+    "completed": None,
+}
 ABOUT_THE_MANIFEST = (400, 422)
 """Other answers do not count: a quota, say, may be used up by training runs that are about to be adopted."""
 

@@ -48,7 +48,7 @@ async def run_details(client: "ServiceClient", connection: "Connection", target:
     from tasks.kubernetes.jobs.pending import moment
     from tasks.kubernetes.jobs.workload import read_events
 
-    run = await client.run(str(target.run["id"])) if target.run else {}
+    run = await client.run(target.facts["id"])
     fact = facts.run_fact(run)
     attempts = [tables.attempt_fact(one, run) for one in target.attempts]
     last = target.attempts[-1] if target.attempts else None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.results import facts
 from trialflow.results.spending import dollars, price_of, spent_on
 from trialflow.results.text import duration
@@ -53,7 +54,7 @@ def price_line(nodes: "Sequence[Node]", prices: Mapping[str, float]) -> str | No
 
 
 def experiment_row(
-    experiment: Json, *, runs: Sequence[Json], best: Sequence[Json], attempts: "Sequence[AttemptStatus]", worker: "Worker | None"
+    experiment: Experiment, *, runs: Sequence[TrainingRun], best: Sequence[TrainingRun], attempts: "Sequence[AttemptStatus]", worker: "Worker | None"
 ) -> list[Any]:
     """One row of `EXPERIMENT_COLUMNS`: RUNNING and PENDING are what the cluster says, the rest what the service does."""
     row = facts.experiment_row(experiment, runs=runs, best=best, owner=str(worker) if worker else None)
@@ -68,7 +69,7 @@ def stranger_row(work: str, attempts: "Sequence[AttemptStatus]") -> list[Any]:
     return [None, work, None, phases.count("Running"), phases.count("Pending"), None, None, None, None, None, "not of this service"]
 
 
-def attempt_row(attempt: "AttemptStatus", run: Json | None, *, now: float) -> list[Any]:
+def attempt_row(attempt: "AttemptStatus", run: TrainingRun | None, *, now: float) -> list[Any]:
     """One row of `ATTEMPT_COLUMNS`. `run` is the training run as the service has it, None if it does not know it."""
     age = duration(now - attempt.since) if attempt.since is not None else None
     identifier = int(run["id"]) if run is not None else None
@@ -77,13 +78,13 @@ def attempt_row(attempt: "AttemptStatus", run: Json | None, *, now: float) -> li
     return [identifier, name, state, attempt.number, attempt.phase, attempt.node, age, attempt.reason]
 
 
-def absent_row(run: Json) -> list[Any]:
+def absent_row(run: TrainingRun) -> list[Any]:
     """The row of an active training run that has nothing on the cluster."""
     fact = facts.run_fact(run)
     return [int(fact["id"]), fact["name"], fact["state"], fact["attempt"], None, None, None, fact["reason"]]
 
 
-def attempt_fact(attempt: "AttemptStatus", run: Json | None) -> dict[str, Any]:
+def attempt_fact(attempt: "AttemptStatus", run: TrainingRun | None) -> dict[str, Any]:
     """An attempt for programs."""
     return {
         "training_run": attempt.training_run,

@@ -83,7 +83,7 @@ class Table:
             "STATUS",
         ):
             top.add_column(column, no_wrap=column != "BEST")
-        best = best_text(board.metrics, board.best and board.best["values"], is_short=is_narrow)
+        best = best_text(board.metrics, board.best and board.best.values, is_short=is_narrow)
         cells = [board.name, board.progress, len(board.running), board.lost, board.failed, *(count for _, count in (*early, *cost))]
         top.add_row(*(Text(text_of(cell)) for cell in (*cells, best, duration(board.eta), board.status)))
         if not board.running:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trialflow.api_types import TrainingRun
 from trialflow.errors import InvalidInput
 from trialflow.results.exports.neighbours import neighbour
 from trialflow.results.facts import flat_rows, run_fact
@@ -27,7 +28,7 @@ def format_of(file: str | Path) -> str:
     return SUFFIXES[suffix]
 
 
-def content(runs: Sequence[Json], format: str) -> bytes:  # noqa: A002 - the word
+def content(runs: Sequence[TrainingRun], format: str) -> bytes:  # noqa: A002 - the word
     """Training runs in a format, oldest first."""
     if format == "parquet":
         neighbour("pyarrow")
@@ -37,7 +38,7 @@ def content(runs: Sequence[Json], format: str) -> bytes:  # noqa: A002 - the wor
     return text(runs, format).encode()
 
 
-def text(runs: Sequence[Json], format: str) -> str:  # noqa: A002 - the word
+def text(runs: Sequence[TrainingRun], format: str) -> str:  # noqa: A002 - the word
     """Training runs as text, oldest first."""
     facts = [run_fact(run) for run in sorted(runs, key=lambda run: int(run["id"]))]
     if format == "json":
@@ -53,7 +54,7 @@ def text(runs: Sequence[Json], format: str) -> str:  # noqa: A002 - the word
     return buffer.getvalue()
 
 
-def frame(runs: Sequence[Json]) -> "pandas.DataFrame":
+def frame(runs: Sequence[TrainingRun]) -> "pandas.DataFrame":
     """Training runs as a table, oldest first: facts, then metrics, then parameters. Raises `TrialflowError` if pandas is not installed."""
     headings, rows = flat_rows(runs)
     return neighbour("pandas").DataFrame(rows, columns=headings)

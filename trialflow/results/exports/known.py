@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.errors import InvalidInput, TrialflowError
 from trialflow.metadata_keys import KNOWN_NAME
 from trialflow.metrics import values_of
@@ -24,7 +25,7 @@ STATES = ("completed", "stopped", "complete", "finished", "")
 """What a column `state` says of a training run that has results; nothing at all is one too."""
 
 
-def read(experiment: Json, source: str) -> list[dict[str, Any]]:
+def read(experiment: Experiment, source: str) -> list[dict[str, Any]]:
     """What the name of a CSV, or the `STORAGE#NAME` of an Optuna study, stands for. Raises `TrialflowError`."""
     if source.lower().endswith(".csv"):
         return from_csv(experiment, source)
@@ -36,7 +37,7 @@ def read(experiment: Json, source: str) -> list[dict[str, Any]]:
     )
 
 
-def from_csv(experiment: Json, file: str | Path) -> list[dict[str, Any]]:
+def from_csv(experiment: Experiment, file: str | Path) -> list[dict[str, Any]]:
     """The rows of a CSV with a column for each parameter and metric, as `trialflow experiment export` writes it. Raises `InvalidInput`."""
     try:
         with open(file, newline="", encoding="utf-8-sig") as opened:
@@ -48,7 +49,7 @@ def from_csv(experiment: Json, file: str | Path) -> list[dict[str, Any]]:
     return from_rows(experiment, rows)
 
 
-def from_rows(experiment: Json, rows: Iterable[Json]) -> list[dict[str, Any]]:
+def from_rows(experiment: Experiment, rows: Iterable[Json]) -> list[dict[str, Any]]:
     """Rows with the parameters' and the metrics' names as keys; a column may be called `NAME (metric)` or `NAME (parameter)` where both have it."""
     listed = [dict(row) for row in rows]
     columns = {name for row in listed for name in row if name is not None}
@@ -67,7 +68,7 @@ def from_rows(experiment: Json, rows: Iterable[Json]) -> list[dict[str, Any]]:
     return _named([(json.dumps(pair, sort_keys=True), *pair) for pair in found])
 
 
-def from_optuna(experiment: Json, study: Any) -> list[dict[str, Any]]:
+def from_optuna(experiment: Experiment, study: Any) -> list[dict[str, Any]]:
     """The complete trials of an Optuna study: its values are those of the optimized metrics, in order; attributes called like metrics are the others.
 
     `study` is Optuna's object, or `STORAGE#NAME`. Raises `InvalidInput` if the study optimizes another number of values.
@@ -89,7 +90,7 @@ def from_optuna(experiment: Json, study: Any) -> list[dict[str, Any]]:
     return _named(found)
 
 
-def from_training_runs(runs: Sequence[Json]) -> list[dict[str, Any]]:
+def from_training_runs(runs: Sequence[TrainingRun]) -> list[dict[str, Any]]:
     """The completed training runs of another experiment."""
     ended = [run for run in sorted(runs, key=lambda run: int(run["id"])) if run["state"] == "completed"]
     return _named([(f"experiment/{run['experiment']}/{run['id']}", run["assignments"], values_of(run)) for run in ended])
@@ -119,7 +120,7 @@ def _named(found: Sequence[tuple[str, Json, Json]]) -> list[dict[str, Any]]:
     return named
 
 
-def _parameters(experiment: Json) -> dict[str, Json]:
+def _parameters(experiment: Experiment) -> dict[str, Json]:
     choices = {one["name"]: {**one, "type": "categorical"} for one in experiment.get("conditionals") or []}
     return {**choices, **{one["name"]: one for one in experiment["parameters"]}}
 

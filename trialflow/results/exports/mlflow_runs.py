@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.metrics import values_of
 from trialflow.results.exports.neighbours import neighbour
 from trialflow.results.facts import run_fact, state_of
@@ -19,7 +20,12 @@ LONGEST = 500
 
 
 def to_mlflow(
-    experiment: Json, runs: Sequence[Json], tracking_uri: str | None, *, name: str | None = None, checkpoints: Mapping[str, Sequence[Json]]
+    experiment: Experiment,
+    runs: Sequence[TrainingRun],
+    tracking_uri: str | None,
+    *,
+    name: str | None = None,
+    checkpoints: Mapping[str, Sequence[Json]],
 ) -> str:
     """Log the training runs that have ended, by default to the MLflow experiment `NAME (experiment ID)`; those that it has are not logged again.
 
@@ -48,7 +54,7 @@ def _known(client: Any, experiment_id: str) -> set[str]:
             return known
 
 
-def _log(client: Any, experiment_id: str, run: Json, checkpoints: Sequence[Json]) -> None:
+def _log(client: Any, experiment_id: str, run: TrainingRun, checkpoints: Sequence[Json]) -> None:
     from mlflow.entities import Metric, Param
 
     fact = run_fact(run)

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from trialflow.api_types import Experiment, Metric, TrainingRun
 from trialflow.errors import InvalidInput
 from trialflow.metrics import values_of
 from trialflow.results.exports.neighbours import neighbour
@@ -26,7 +27,9 @@ def storage_of(given: Any) -> Any:
     return given
 
 
-def to_optuna(experiment: Json, runs: Sequence[Json], storage: Any, *, name: str | None = None, checkpoints: Mapping[str, Sequence[Json]]) -> Any:
+def to_optuna(
+    experiment: Experiment, runs: Sequence[TrainingRun], storage: Any, *, name: str | None = None, checkpoints: Mapping[str, Sequence[Json]]
+) -> Any:
     """Write the training runs that have ended to a study, by default `NAME (experiment ID)`. Those that it has already are not written again.
 
     `checkpoints` are those of training runs by their id, oldest first: they become intermediate values, where one metric is optimized.
@@ -56,7 +59,7 @@ def to_optuna(experiment: Json, runs: Sequence[Json], storage: Any, *, name: str
     return study
 
 
-def distributions(experiment: Json, runs: Sequence[Json]) -> dict[str, Any]:
+def distributions(experiment: Experiment, runs: Sequence[TrainingRun]) -> dict[str, Any]:
     """Parameter -> Optuna's distribution. Bounds are widened to what was tried beyond them, which Optuna would refuse."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -64,18 +67,19 @@ def distributions(experiment: Json, runs: Sequence[Json]) -> dict[str, Any]:
     for one in experiment["parameters"]:
         name = one["name"]
         if one["type"] == "categorical":
-            found[name] = CategoricalDistribution([value if isinstance(value, str) else value["name"] for value in one["categorical_values"]])
-        elif one.get("grid"):
-            found[name] = CategoricalDistribution([int(value) if one["type"] == "int" else float(value) for value in one["grid"]])
+            found[name] = CategoricalDistribution([value if isinstance(value, str) else value["name"] for value in one["categorical_values"] or ()])
+        elif grid := one.get("grid"):
+            found[name] = CategoricalDistribution([int(value) if one["type"] == "int" else float(value) for value in grid])
         else:
             tried = [run["assignments"][name] for run in runs if name in (run.get("assignments") or {})]
+            assert one["bounds"] is not None  # numbers without a grid have bounds
             low, high = min([one["bounds"]["min"], *tried]), max([one["bounds"]["max"], *tried])
             is_log = one.get("transformation") == "log"
             found[name] = IntDistribution(int(low), int(high)) if one["type"] == "int" else FloatDistribution(float(low), float(high), log=is_log)
     return found
 
 
-def _trial(experiment: Json, metrics: Sequence[Json], run: Json, kinds: Mapping[str, Any], checkpoints: Sequence[Json]) -> Any:
+def _trial(experiment: Experiment, metrics: Sequence[Metric], run: TrainingRun, kinds: Mapping[str, Any], checkpoints: Sequence[Json]) -> Any:
     from optuna.trial import TrialState, create_trial
 
     fact, values = run_fact(run), values_of(run)
@@ -111,9 +115,9 @@ def _typed(kind: Any, value: Any) -> Any:
     return int(value) if type(kind).__name__ == "IntDistribution" else float(value)
 
 
-def _beyond(metric: Json, value: float) -> float:
+def _beyond(metric: Metric, value: float) -> float:
     """How far a value is beyond the metric's threshold; at most 0 if it satisfies it."""
-    distance = value - metric["threshold"]
+    distance = value - (metric["threshold"] or 0.0)
     return distance if metric.get("objective") == "minimize" else -distance
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from trialflow.api_types import Experiment
 from trialflow.results.pictures.checkpoints import checkpoint_metrics, curves
 from trialflow.results.pictures.coordinates import parallel_coordinates
 from trialflow.results.pictures.figure import Picture
@@ -28,7 +29,7 @@ class Entry:
 
 
 def catalogue(
-    experiment: Json,
+    experiment: Experiment,
     points: Sequence[Point],
     *,
     beliefs: Sequence[Json] = (),

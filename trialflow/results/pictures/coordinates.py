@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trialflow.api_types import Experiment
 from trialflow.results.pictures.figure import Picture, figure
 from trialflow.results.pictures.labels import label, plain
 from trialflow.results.pictures.parameters import categories_of, is_logarithmic, place_of
@@ -36,7 +37,7 @@ class Axis:
     ticks: list[tuple[float, str]]
 
 
-def parallel_coordinates(experiment: Json, points: Sequence[Point]) -> Picture:
+def parallel_coordinates(experiment: Experiment, points: Sequence[Point]) -> Picture:
     """The picture, coloured by the first metric that is optimized."""
     metrics = [one["name"] for one in shown_metrics(experiment)]
     first = next((one["name"] for one in optimized_metrics(experiment)), metrics[0] if metrics else None)

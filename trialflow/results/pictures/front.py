@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from trialflow.api_types import Experiment, Metric
 from trialflow.results.pictures.figure import Picture, figure, scatter, threshold_line
 from trialflow.results.pictures.labels import label, plain
 from trialflow.results.pictures.points import Point, optimized_metrics
@@ -13,13 +14,13 @@ Json = Mapping[str, Any]
 AXES: tuple[Literal["x", "y"], ...] = ("x", "y")
 
 
-def front_of(experiment: Json, points: Sequence[Point]) -> list[Point]:
+def front_of(experiment: Experiment, points: Sequence[Point]) -> list[Point]:
     """The points that no other one beats in both metrics, of those that keep every threshold; best first in the first metric."""
     known = [(one, one.values) for one in reversed(points) if one.has_result]
     return best_of(experiment["metrics"], known)
 
 
-def front(experiment: Json, points: Sequence[Point]) -> Picture:
+def front(experiment: Experiment, points: Sequence[Point]) -> Picture:
     """The picture, for an experiment that optimizes two metrics."""
     both = optimized_metrics(experiment)
     first, second = (one["name"] for one in both)
@@ -38,7 +39,7 @@ def front(experiment: Json, points: Sequence[Point]) -> Picture:
         line = {"color": COLOURS["best"], "width": 2, "shape": "hv"}
         marker = {"size": 10}
         data.append(scatter(on_front, *places, state="best", name="Pareto front", total=0, marker=marker, mode="lines+markers", line=line))
-    shapes = [threshold_line(one["threshold"], axis) for one, axis in zip(both, AXES, strict=True) if one.get("threshold") is not None]
+    shapes = [threshold_line(limit, axis) for one, axis in zip(both, AXES, strict=True) if (limit := one.get("threshold")) is not None]
     counts = f"{len(on_front)} on the Pareto front, {len(beyond)} beyond a threshold"
     said = f"{plain(second)} against {plain(first)} of {len(known)} training runs; {counts}."
     return Picture(
@@ -51,6 +52,6 @@ def front(experiment: Json, points: Sequence[Point]) -> Picture:
     )
 
 
-def _title(metric: Json) -> str:
+def _title(metric: Metric) -> str:
     better = "lower is better" if metric.get("objective") == "minimize" else "higher is better"
     return f"{label(metric['name'], 30)} ({better})"

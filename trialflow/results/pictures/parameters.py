@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trialflow.api_types import Experiment, Metric
 from trialflow.results.pictures.figure import Picture, figure, scatter, threshold_line
 from trialflow.results.pictures.labels import label, plain, slug
 from trialflow.results.pictures.points import Point
@@ -30,7 +31,7 @@ def place_of(parameter: Json, assignments: Mapping[str, Any]) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
 
 
-def against(experiment: Json, parameter: Json, metric: Json, points: Sequence[Point]) -> Picture:
+def against(experiment: Experiment, parameter: Json, metric: Metric, points: Sequence[Point]) -> Picture:
     """A parameter against a metric, for all training runs with a value in which the parameter is active."""
     name, key = metric["name"], parameter["name"]
     places = {one.id: place for one in points if (place := place_of(parameter, one.assignments)) is not None}

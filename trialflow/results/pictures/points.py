@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from trialflow.api_types import Experiment, Metric, TrainingRun
 from trialflow.metadata_keys import REASON
 from trialflow.metrics import values_of
 from trialflow.results.facts import lost_of, state_of, stopped_early
@@ -55,7 +56,7 @@ class Point:
         return "<br>".join([*lines, *([label(self.reason)] if self.reason and self.state != "completed" else [])])
 
 
-def points_of(runs: Iterable[Json]) -> list[Point]:
+def points_of(runs: Iterable[TrainingRun]) -> list[Point]:
     """Training runs as points, in the order of their ids."""
     ordered = sorted(runs, key=lambda run: int(run["id"]))
     return [
@@ -74,7 +75,7 @@ def points_of(runs: Iterable[Json]) -> list[Point]:
     ]
 
 
-def running_best(metrics: Sequence[Json], metric: Json, points: Iterable[Point]) -> list[Point]:
+def running_best(metrics: Sequence[Metric], metric: Metric, points: Iterable[Point]) -> list[Point]:
     """Those of `points`, in their order, that were the best in `metric` when they came, of all that keep every threshold."""
     found: list[Point] = []
     for one in points:
@@ -85,13 +86,13 @@ def running_best(metrics: Sequence[Json], metric: Json, points: Iterable[Point])
     return found
 
 
-def shown_metrics(experiment: Json) -> list[Json]:
+def shown_metrics(experiment: Experiment) -> list[Metric]:
     """The metrics of an experiment: those that are optimized first, then constraints, then stored ones."""
     order = {"optimize": 0, None: 0, "constraint": 1, "store": 2}
     return sorted((one for one in experiment["metrics"] if one.get("name")), key=lambda one: order.get(one.get("strategy"), 3))
 
 
-def optimized_metrics(experiment: Json) -> list[Json]:
+def optimized_metrics(experiment: Experiment) -> list[Metric]:
     """The metrics that an experiment optimizes."""
     return [one for one in optimized(experiment["metrics"]) if one.get("name")]
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from trialflow.api_types import Experiment, Metric
 from trialflow.results.pictures.figure import Picture, figure, scatter, threshold_line
 from trialflow.results.pictures.labels import label, plain, slug
 from trialflow.results.pictures.points import Point, running_best
@@ -21,7 +22,7 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def best_so_far(experiment: Json, metric: Json, points: Sequence[Point], by: By) -> Picture:
+def best_so_far(experiment: Experiment, metric: Metric, points: Sequence[Point], by: By) -> Picture:
     """The best value of a metric as the experiment went on, of training runs that keep every threshold."""
     name = metric["name"]
     ended = [one for one in points if one.value(name) is not None]
@@ -58,7 +59,7 @@ def best_so_far(experiment: Json, metric: Json, points: Sequence[Point], by: By)
     )
 
 
-def history(metric: Json, points: Sequence[Point]) -> Picture:
+def history(metric: Metric, points: Sequence[Point]) -> Picture:
     """All training runs in their order. Those without a value are in a strip below; a diamond is around each that was lost on the way."""
     name = metric["name"]
     valued, bare = [one for one in points if one.value(name) is not None], [one for one in points if one.value(name) is None]
@@ -142,7 +143,7 @@ def _number(one: Point) -> int:
     return one.number
 
 
-def _shapes(metric: Json) -> dict[str, Any]:
+def _shapes(metric: Metric) -> dict[str, Any]:
     threshold = metric.get("threshold")
     return {} if threshold is None else {"shapes": [threshold_line(threshold, "y")]}
 

@@ -3,10 +3,11 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, select
 
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.metadata_keys import PREFIX
 from trialflow.results.pictures import Point, points_of
 from trialflow.service import serializers
@@ -25,15 +26,21 @@ MOST_CURVES = 60
 """Training runs whose checkpoints are drawn, the newest."""
 
 
+class WorkedOn(Experiment):
+    """An experiment with the holders of its living leases."""
+
+    workers: list[dict[str, Any]]
+
+
 @dataclass
 class Shown:
-    """One experiment as the API shows it, and the holders of its living leases as `workers`; its training runs as far as pages need them.
+    """One experiment as the API shows it, and its training runs as far as pages need them.
 
     `version` changes whenever any of it does.
     """
 
-    experiment: dict[str, Any]
-    runs: dict[int, dict[str, Any]]
+    experiment: WorkedOn
+    runs: dict[int, TrainingRun]
     version: str
     curves: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     _points: list[Point] | None = None
@@ -58,7 +65,7 @@ class _Kept:
     since: int = 0
     last: int = 0
     facts: Any = None
-    runs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    runs: dict[int, TrainingRun] = field(default_factory=dict)
     curves: dict[int, tuple[int, list[dict[str, Any]]]] = field(default_factory=dict)
     shown: Shown | None = None
 
@@ -134,7 +141,7 @@ class Memory:
         return bool(rows)
 
 
-def _facts(connection: Connection, identifier: str) -> tuple[Row, dict[str, Any]]:
+def _facts(connection: Connection, identifier: str) -> tuple[Row, WorkedOn]:
     row = experiment_store.get(connection, identifier)
     living = [one["holder"] for one in worker_store.of_experiment(connection, row["id"]) if one["expires"] > now()]
     return row, {**serializers.experiment(row, progress(connection, row)), "workers": living}
@@ -156,20 +163,21 @@ def _observations(connection: Connection, experiment: int, last: int) -> list[Ro
     return [dict(row) for row in connection.execute(select(observations).where(wanted).order_by(table.id)).mappings()]
 
 
-def _shown(row: Row) -> dict[str, Any]:
-    """A training run without its log, source code and the like."""
+def _shown(row: Row) -> TrainingRun:
+    """A training run without its log, source code and the like. Its id is a number here."""
     data = row["data"]
     kept = {key: value for key, value in data["dev_metadata"].items() if key.startswith(PREFIX)}
-    return {
+    shown = {
         **{key: row[key] for key in ("id", "name", "state", "created", "completed", "checkpoint_count")},
         **{key: data[key] for key in ("assignments", "values", "metadata")},
         "dev_metadata": kept,
     }
+    return cast(TrainingRun, shown)
 
 
-def _observed(row: Row) -> dict[str, Any]:
+def _observed(row: Row) -> TrainingRun:
     values: Mapping[str, Any] = {one["name"]: one for one in row["values"]}
     state = "failed" if row["failed"] else "completed"
     times = {"created": row["created"], "completed": row["created"]}
     own = {"assignments": row["assignments"], "values": values, "metadata": row["metadata"] or {}, "dev_metadata": {}}
-    return {"id": row["id"], "name": "observation", "state": state, "checkpoint_count": 0, **times, **own}
+    return cast(TrainingRun, {"id": row["id"], "name": "observation", "state": state, "checkpoint_count": 0, **times, **own})

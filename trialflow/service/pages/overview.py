@@ -1,6 +1,6 @@
 """The first page: projects, and experiments with their progress, their best, and a line of how they got there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -62,14 +62,15 @@ class Overview:
         return {**experiment_facts(shown), **before[1]}
 
 
-def experiment_facts(shown: dict[str, Any]) -> dict[str, Any]:
+def experiment_facts(shown: Mapping[str, Any]) -> dict[str, Any]:
     """An experiment of either kind in one form, with its progress in numbers and in words."""
     counts = shown["progress"]
     done = counts.get("finished_run_count", counts.get("observation_count", 0))
     active = counts.get("active_run_count", 0)
     budget = shown.get("budget", shown.get("observation_budget"))
     if shown["state"] == "deleted" or not (active or shown.get("workers")):
-        status = status_of({**shown, "budget": budget, "progress": {"finished_run_count": done, "total_run_count": done + active}}, None)
+        either: Any = {**shown, "budget": budget, "progress": {"finished_run_count": done, "total_run_count": done + active}}
+        status = status_of(either, None)
     else:
         status = "in progress"
     return {

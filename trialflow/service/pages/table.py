@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.metadata_keys import LOST, REASON
 from trialflow.results.facts import lost_of, state_of, stopped_early
 
-Json = Mapping[str, Any]
 PAGE = 100
 MOST_PARAMETERS = 8
 """Parameters that have a column unless others are asked for."""
-FACTS: Mapping[str, Callable[[Json], Any]] = {
+FACTS: Mapping[str, Callable[[TrainingRun], Any]] = {
     "id": lambda run: int(run["id"]),
     "state": state_of,
     "name": lambda run: run["name"],
     "lost": lambda run: lost_of([run]),
-    "seconds": lambda run: run["completed"] - run["created"] if run.get("completed") else None,
+    "seconds": lambda run: None if run["completed"] is None else run["completed"] - run["created"],
     "created": lambda run: run.get("created"),
     "completed": lambda run: run.get("completed"),
     "reason": lambda run: reason_of(run),
@@ -38,7 +38,7 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def reason_of(run: Json) -> str | None:
+def reason_of(run: TrainingRun) -> str | None:
     """Why a training run failed or was stopped early, or was lost the last time."""
     kept = run.get("dev_metadata") or {}
     reason = stopped_early(run) or (kept.get(REASON) if run["state"] != "completed" or kept.get(LOST) else None)
@@ -61,7 +61,7 @@ class Column:
         """`fact`, `metric`, `parameter` or `metadata`."""
         return self.key.partition(":")[0]
 
-    def value(self, run: Json) -> Any:
+    def value(self, run: TrainingRun) -> Any:
         """What a training run has in it; None for nothing."""
         if self.kind == "fact":
             return FACTS[self.title](run)
@@ -70,7 +70,7 @@ class Column:
         return (run["assignments"] if self.kind == "parameter" else run["metadata"]).get(self.title)
 
 
-def all_columns(experiment: Json, runs: Sequence[Json]) -> list[Column]:
+def all_columns(experiment: Experiment, runs: Sequence[TrainingRun]) -> list[Column]:
     """Every column that can be chosen."""
     metadata = sorted({key for run in runs for key in run["metadata"]})[:100]
     more = sorted({name for run in runs for name in run["values"]} - {one["name"] for one in experiment["metrics"]})[:100]
@@ -86,7 +86,7 @@ def all_columns(experiment: Json, runs: Sequence[Json]) -> list[Column]:
     return [Column(key) for key in keys]
 
 
-def usual_columns(experiment: Json, runs: Sequence[Json]) -> list[Column]:
+def usual_columns(experiment: Experiment, runs: Sequence[TrainingRun]) -> list[Column]:
     """The columns unless others are chosen; those about failures only where there are any."""
     keys = ["fact:id", "fact:state", *(f"metric:{one['name']}" for one in experiment["metrics"] if one["name"])]
     keys += [f"parameter:{one['name']}" for one in experiment["parameters"][:MOST_PARAMETERS]]
@@ -135,14 +135,14 @@ class Table:
     """What is shown: `rows` of one page, of `count` that match, of `total`. `problem` says why a filter was not understood."""
 
     columns: list[Column]
-    rows: list[Json]
+    rows: list[TrainingRun]
     count: int
     total: int
     pages: int
     problem: str | None = None
 
 
-def table_of(experiment: Json, runs: Sequence[Json], query: Query, *, every: bool = False) -> Table:
+def table_of(experiment: Experiment, runs: Sequence[TrainingRun], query: Query, *, every: bool = False) -> Table:
     """The rows that match, sorted; one page of them, or `every` one."""
     known = {one.key: one for one in all_columns(experiment, runs)}
     columns = [known[key] for key in query.columns if key in known] or usual_columns(experiment, runs)
@@ -167,7 +167,7 @@ def as_csv(table: Table) -> str:
     return buffer.getvalue()
 
 
-def grouped_reasons(runs: Sequence[Json]) -> list[dict[str, Any]]:
+def grouped_reasons(runs: Sequence[TrainingRun]) -> list[dict[str, Any]]:
     """Why training runs failed, or were lost and launched again, most frequent first. Numbers in a reason do not make it another one."""
     groups: dict[tuple[str, str], dict[str, Any]] = {}
     for run in runs:
@@ -179,7 +179,7 @@ def grouped_reasons(runs: Sequence[Json]) -> list[dict[str, Any]]:
     return sorted(groups.values(), key=lambda one: (-len(one["runs"]), one["reason"]))
 
 
-def _is_in(run: Json, states: Sequence[str]) -> bool:
+def _is_in(run: TrainingRun, states: Sequence[str]) -> bool:
     return state_of(run) in states or ("lost" in states and lost_of([run]) > 0)
 
 
@@ -187,7 +187,7 @@ def _sortable(value: Any) -> tuple[bool, Any]:
     return isinstance(value, str), value
 
 
-def _test(text: str, known: Mapping[str, Column]) -> tuple[Callable[[Json], bool], str | None]:
+def _test(text: str, known: Mapping[str, Column]) -> tuple[Callable[[TrainingRun], bool], str | None]:
     """What a filter lets through: `name < value` compares a column, anything else is looked for in names, reasons and words."""
     if not text:
         return (lambda run: True), None
@@ -195,7 +195,7 @@ def _test(text: str, known: Mapping[str, Column]) -> tuple[Callable[[Json], bool
         wanted = _number(match[3])
         compare = COMPARISONS[match[2]]
 
-        def holds(run: Json) -> bool:
+        def holds(run: TrainingRun) -> bool:
             value = column.value(run)
             return value is not None and isinstance(value, str) == isinstance(wanted, str) and compare(value, wanted)
 
@@ -213,7 +213,7 @@ def _named(name: str, known: Mapping[str, Column]) -> Column | None:
     return None
 
 
-def _words(run: Json) -> list[str]:
+def _words(run: TrainingRun) -> list[str]:
     texts = [value for value in (*run["assignments"].values(), *run["metadata"].values()) if isinstance(value, str)]
     return [run["name"], str(run["id"]), state_of(run), reason_of(run) or "", *texts]
 

@@ -46,7 +46,7 @@ class TrainingRunPage:
 
         def answer() -> str:
             root = root_of(request.scope["path"].removesuffix("/live"))
-            experiment = found["experiment"] or {"parameters": [], "metrics": []}
+            experiment: Any = found["experiment"] or {"parameters": [], "metrics": []}
             curves = {int(run["id"]): found["checkpoints"]}
             entries = [one for one in catalogue(experiment, points_of([run]), checkpoints=curves) if one.group == "checkpoints"]
             pictures = pictures_of(entries, {"checkpoints": request.query_params.get("checkpoints", "")})
