@@ -26,6 +26,8 @@ class Event:
 Watcher = Callable[[Event], None]
 watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 log_sink: ContextVar[Callable[[bytes], None] | None] = ContextVar("log_sink", default=None)
+notices: ContextVar[Callable[[str], None] | None] = ContextVar("notices", default=None)
+"""Where a sentence goes that explains why nothing happens for a while."""
 
 
 def tell(event: Event) -> None:

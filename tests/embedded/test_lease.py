@@ -2,10 +2,12 @@
 
 import json
 import os
+import queue
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -14,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from tests.processes import is_running
-from trialflow.embedded import Server, lease, running_url
+from trialflow.embedded import Server, lease, running_url, said_if_slow
 from trialflow.embedded.lease import is_hosted
 from trialflow.errors import TrialflowError
+from trialflow.events import notices
 
 SERVER = """
 import http.server, json, os, socket, sys
@@ -177,3 +180,27 @@ def test_an_address_at_which_nobody_listens_is_given_to_nobody(tmp_path: Path) -
         dying.kill()
     with lease(one) as held:
         assert held.started_it and running_url(one.folder) == held.url
+
+
+def test_a_server_that_starts_slowly_has_a_word_said_about_it_once_and_a_quick_one_has_none(tmp_path: Path) -> None:
+    said: queue.Queue[str] = queue.Queue()
+    token = notices.set(said.put)
+    try:
+        with said_if_slow(server(tmp_path), seconds=0):
+            sentence = said.get(timeout=60)
+        with said_if_slow(server(tmp_path), seconds=3600):
+            pass
+    finally:
+        notices.reset(token)
+    assert "the test server" in sentence and str(tmp_path / "log") in sentence and said.empty()
+
+
+def test_the_notice_ends_with_the_wait(tmp_path: Path) -> None:
+    token = notices.set(print)
+    try:
+        with said_if_slow(server(tmp_path), seconds=3600):
+            (timer,) = [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+    finally:
+        notices.reset(token)
+    timer.join(60)
+    assert not timer.is_alive()

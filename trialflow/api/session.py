@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trialflow.api.running import import_flows
-from trialflow.embedded import lease, lease_async, prefect_server, service_server
+from trialflow.embedded import lease, lease_async, prefect_server, said_if_slow, service_server
 from trialflow.embedded.servers import prefect_auth
 from trialflow.home import Home
 from trialflow.prefect_api import prefect_api_url
@@ -39,7 +39,9 @@ def flow_session() -> Iterator[Session]:
         if url := prefect_api_url():
             session = Session(home, url, os.environ.get("PREFECT_UI_URL") or url.removesuffix("/api"), False)
         else:
-            server = held.enter_context(together.submit(lease, prefect_server(home)).result())
+            starting = prefect_server(home)
+            with said_if_slow(starting):
+                server = held.enter_context(together.submit(lease, starting).result())
             session = Session(home, f"{server.url}/api", server.url, True)
             held.enter_context(_set(_prefect_variables(session)))
         # About a second, as long as the service takes to start: both at once.

@@ -11,7 +11,7 @@ from trialflow.api import running
 from trialflow.api.inputs import experiment_spec, read_source, ready_run, run_spec
 from trialflow.api.session import flow_session, service_session
 from trialflow.errors import InvalidInput
-from trialflow.events import Event, watcher
+from trialflow.events import Event, notices, watcher
 from trialflow.home import Home
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def optimize(asked: Mapping[str, Any], send: Send) -> Mapping[str, Any]:
         send({"say": f"note: {note}"})
     place = _place(asked, run)
     source = read_source(asked.get("source"), directory)
+    notices.set(lambda text: send({"say": text}))
     with flow_session() as session:
         send({"say": f"Prefect UI: {session.ui_url}" + ("  (sign in: `trialflow token --prefect`)" if session.asks_token else "")})
         running.quiet_prefect(session.home)

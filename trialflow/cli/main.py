@@ -10,9 +10,10 @@ import click
 from trialflow import __version__
 from trialflow.cli.environment import check_environment
 from trialflow.cli.lazy import Commands, Table
-from trialflow.cli.terminal.messages import error, hint
+from trialflow.cli.terminal.messages import error, hint, say
 from trialflow.cli.terminal.streams import end_streams, secure_streams
 from trialflow.errors import TrialflowError
+from trialflow.events import notices
 from trialflow.network import bypass_proxies_on_loopback
 from trialflow.packages import prefer_own_packages
 
@@ -60,6 +61,7 @@ def main() -> None:
     secure_streams()
     prefer_own_packages()
     bypass_proxies_on_loopback(os.environ)
+    notices.set(say)
     code = call(sys.argv[1:])
     if unwritten := end_streams():
         code = code or _tell_file(unwritten)

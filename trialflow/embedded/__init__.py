@@ -5,7 +5,7 @@ This room knows processes, locks, sockets and ports; it knows nothing of experim
 
 from trialflow.embedded.foreground import in_foreground
 from trialflow.embedded.host import short_path
-from trialflow.embedded.lease import Lease, answers, lease, lease_async, running_url, socket_of
+from trialflow.embedded.lease import Lease, answers, lease, lease_async, running_url, said_if_slow, socket_of
 from trialflow.embedded.servers import Server, holder_of, prefect_server, service_server
 from trialflow.embedded.standing import AlreadyUp, Standing, hold_up, is_rising, publish_standing, standing, take_down
 from trialflow.embedded.supervision import Keeper, Program
@@ -27,6 +27,7 @@ __all__ = [
     "prefect_server",
     "publish_standing",
     "running_url",
+    "said_if_slow",
     "service_server",
     "short_path",
     "socket_of",

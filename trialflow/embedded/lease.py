@@ -7,8 +7,11 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedWriter
 from pathlib import Path
@@ -17,12 +20,15 @@ from urllib.parse import urlsplit
 
 from trialflow.embedded.servers import Server
 from trialflow.errors import TrialflowError
+from trialflow.events import notices
 from trialflow.home import Home
 from trialflow.locks import is_held
 from trialflow.network import LOOPBACK, without_logins
 
 LOG_LINES = 15
 START_SECONDS = 330.0
+PATIENCE_SECONDS = 10.0
+"""A server that is not up by then has a word said about it. Prefect's needs 3 to 5 s on an idle machine."""
 
 
 @dataclass
@@ -65,6 +71,21 @@ def lease(server: Server) -> Lease:
     except BaseException:
         users.close()
         raise
+
+
+@contextmanager
+def said_if_slow(server: Server, *, seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
+    """Send a notice if what is done meanwhile, waiting for `server`, takes longer than usual."""
+    if (notice := notices.get()) is None:
+        yield
+        return
+    timer = threading.Timer(seconds, notice, [f"starting {server.title} takes longer than usual; its log is {server.log}"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def is_hosted(folder: Path) -> bool:
@@ -156,7 +177,8 @@ async def lease_async(server: Server) -> Lease:
     """As `lease`, for coroutines: the event loop goes on while the server starts."""
     starting = asyncio.ensure_future(asyncio.to_thread(lease, server))
     try:
-        return await asyncio.shield(starting)
+        with said_if_slow(server):
+            return await asyncio.shield(starting)
     except asyncio.CancelledError:
         # The thread cannot be stopped: whatever it gets is given back.
         starting.add_done_callback(lambda done: None if done.cancelled() or done.exception() else done.result().release())
