@@ -17,9 +17,9 @@ from tests.service.conftest import Running, start
 from trialflow.embedded import lease, prefect_server
 from trialflow.home import Home
 
-KILLS = int(os.environ.get("TRIALFLOW_CHAOS_KILLS", "25"))
+KILLS = int(os.environ.get("TRIALFLOW_CHAOS_KILLS", "15"))
 """Enough for every kind of kill to come several times; more for a longer siege by hand."""
-BUDGET = 100
+BUDGET = 60
 EXPERIMENT = f"""\
 name: chaos
 parameters:
