@@ -1,7 +1,7 @@
 """Tokens for models: each is good for one training run, until that ends or is deleted.
 
-A token belongs to an attempt, and one for a later attempt ends those of the earlier: an attempt that was lost may not be dead but cut off, and must not
-write beside its successor. Of a token only a digest is kept.
+A token belongs to an attempt, and one for a later attempt ends those of the earlier: an attempt that was lost may not be dead but cut off, and must
+not write beside its successor. Of a token only a digest is kept.
 """
 
 import secrets
