@@ -110,7 +110,8 @@ def patterns():
 def names():
     """Text that does something to a terminal, a table or a file."""
     for text in (
-        "y\x1b[2J\x1b]0;owned\x07", "y\nenv: {LD_PRELOAD: /tmp/x.so}", "\x9b31m\u202ey", "<script>alert(1)</script>", "=1+1", "\x00", "\ud800", "x" * 5000
+        "y\x1b[2J\x1b]0;owned\x07",
+        "y\nenv: {LD_PRELOAD: /tmp/x.so}", "\x9b31m\u202ey", "<script>alert(1)</script>", "=1+1", "\x00", "\ud800", "x" * 5000
     ):
         say("MERGE", {"values": {text: {"value": 1}}})
         say("MERGE", {"metadata": {text: text}, "model": {"type": text}, "datasets": {text: {}}})
