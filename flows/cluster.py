@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from flows.image import ImageSource, dockerfile_in, make_image
+from tasks.compute import IssueToken
 from tasks.images.choice import choose_image, is_below
 from tasks.images.errors import RegistryRefused, RegistryUnavailable
 from tasks.images.facts import ImageFacts
@@ -41,11 +42,11 @@ class OnCluster(BaseModel):
 
 @asynccontextmanager
 async def cluster_computes(
-    on: OnCluster, run: RunSpec, directory: Path, *, root: Path, token: str, flow_run: str | None
+    on: OnCluster, run: RunSpec, directory: Path, *, root: Path, issue: IssueToken, flow_run: str | None
 ) -> AsyncIterator[KubernetesComputes]:
     """Connect, make or look up the image, and check what can be checked before anything is launched. Raises errors for people.
 
-    `root` holds what is kept here of training runs; `token` is the service's.
+    `root` holds what is kept here of training runs; `issue` gives each attempt a token for the service.
     """
     cluster = await cluster_of_block(on.name)
     async with open_cluster(cluster) as connection:
@@ -64,7 +65,7 @@ async def cluster_computes(
         await dry_run(connection, run, image, cluster)
         keys = await secrets_of_model(on.aws)
         yield KubernetesComputes(
-            connection, cluster, run, image, root, token, keys, flow_run, on_trouble=lambda text: tell(Event("waiting", text=text))
+            connection, cluster, run, image, root, issue, keys, flow_run, on_trouble=lambda text: tell(Event("waiting", text=text))
         )
 
 

@@ -11,10 +11,12 @@ from tasks.context import FlowContext
 from tasks.experiments.address import open_service
 from tasks.experiments.announcing import announced
 from tasks.experiments.ownership import service_key
+from tasks.experiments.run_tokens import RunTokens
 from tasks.local import LocalComputes, shell_of
 from tasks.model_secrets import secrets_of_model
 from tasks.projects import folder_id, model_folder, project_id
 from tasks.source import whole_source
+from tasks.steps import run_logger
 from trialflow.errors import InvalidInput
 from trialflow.home import Home
 from trialflow.specs import RunSpec
@@ -45,11 +47,12 @@ async def open_flow(
         client, token = await held.enter_async_context(open_service(home, service))
         named = project_id(project, folder)
         root = home.make(home.training_runs) / service_key(home, client.url)
+        issue = RunTokens(client, token, on_trouble=lambda text: run_logger().warning(text) if cluster else None)
         if cluster is None:
             shell = shell_of(home, folder) if deployment.id else None
-            computes = LocalComputes(root, api_url=client.url, api_token=token, keys=await secrets_of_model(None), environment=shell)
+            computes = LocalComputes(root, api_url=client.url, issue=issue, keys=await secrets_of_model(None), environment=shell)
         else:
-            opened = cluster_computes(cluster, run, folder, root=root, token=token, flow_run=identifier)
+            opened = cluster_computes(cluster, run, folder, root=root, issue=issue, flow_run=identifier)
             computes = await held.enter_async_context(opened)
         await client.ensure_project(named)
         yield FlowContext(home, client, computes, named, run, folder, whole_source(source, folder), identifier, folder_id(project, folder), stop)

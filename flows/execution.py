@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from tasks.compute import Attempt, label_of
@@ -13,6 +14,7 @@ from trialflow.api_types import TrainingRun
 from trialflow.events import Event, tell
 
 T = TypeVar("T")
+STOPPED_BY_OTHERS = "its launcher was told to end, and not by trialflow"
 
 
 class Chain(Protocol):
@@ -36,6 +38,7 @@ class Execution:
         """Take a training run to its end, launching it again for as long as it is lost. None if it was stopped: then it stays active."""
         take = chain or self.new_chain()
         history, context, label = LaunchHistory.of(run), self.context, label_of(run)
+        first = history.attempt
         while not self.is_stopping:
             attempt = context.attempt(run, history.attempt)
             self.in_flight[attempt.training_run_id] = attempt
@@ -44,6 +47,10 @@ class Execution:
                 if self.is_stopping:  # whoever stops what is in flight may have come too early for this one
                     await context.compute.stop(attempt)
             ended = await take("collect", label, lambda attempt=attempt, history=history: collect(context, attempt, history))
+            # A flow before may have stopped the first attempt. A later one was launched here: if we did not stop it, it was perhaps its own model,
+            # which would do so again and again.
+            if ended.stopped and attempt.number > first and not self.is_stopping:
+                ended = replace(ended, stopped=False, lost=STOPPED_BY_OTHERS)
             observed = await take(
                 "observe",
                 label,

@@ -59,6 +59,10 @@ def label_of(training_run: TrainingRun) -> str:
     return f"{training_run['id']} ({training_run['name']})" if training_run.get("name") else str(training_run["id"])
 
 
+IssueToken = Callable[[Attempt], Awaitable[str]]
+"""Has the service issue a token for an attempt, good for its training run alone; see `tasks/experiments/run_tokens.py`."""
+
+
 @dataclass(frozen=True)
 class Report:
     """One thing that the model logged, in the order in which it logged them; `number` counts from 1 within one attempt.

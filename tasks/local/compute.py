@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import trialflow.launcher
-from tasks.compute import Attempt, Exit, Report, Scope
+from tasks.compute import Attempt, Exit, IssueToken, Report, Scope
 from tasks.local.folder import AttemptFolder, JournalTail, Tail
 from tasks.local.following import BellListener
 from tasks.local.orphans import kill_leftovers
@@ -39,8 +39,8 @@ OURS = (
 class LocalCompute:
     """Executes training runs as processes of this machine. `root` holds a folder for each: `ROOT/<training run>/<attempt>`.
 
-    `api_url` and `api_token` are for the launchers' relays; the models never see them. `keys` are secrets that the models get;
-    no file has them. Files are readable by the user alone. `environment` is what the models' own is made from: that of this process by default.
+    `api_url`, and the token that `issue` gives an attempt, are for the launchers' relays. `keys` are secrets that the models get; no file has them.
+    Files are readable by the user alone. `environment` is what the models' own is made from: that of this process by default.
     """
 
     def __init__(
@@ -48,14 +48,15 @@ class LocalCompute:
         root: Path,
         *,
         api_url: str,
-        api_token: str,
+        issue: IssueToken | None = None,
         keys: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.root = root.absolute()
-        self._upstream = {"TRIALFLOW_UPSTREAM_URL": api_url, "TRIALFLOW_UPSTREAM_TOKEN": api_token}
+        self._upstream = {"TRIALFLOW_UPSTREAM_URL": api_url}
         if path := socket_of(Home.from_environment(), api_url):
             self._upstream["TRIALFLOW_UPSTREAM_SOCKET"] = str(path)
+        self._issue = issue
         self._keys = dict(keys or {})
         self._environment = environment
         self._started: dict[Path, subprocess.Popen[bytes]] = {}
@@ -142,6 +143,7 @@ class LocalCompute:
             return b""
 
     async def _start(self, folder: AttemptFolder, attempt: Attempt) -> None:
+        token = {"TRIALFLOW_UPSTREAM_TOKEN": await self._issue(attempt)} if self._issue is not None else {}
         reader, writer = os.pipe()
         given = os.environ if self._environment is None else self._environment
         environment = {name: value for name, value in given.items() if name not in OURS}
@@ -149,7 +151,7 @@ class LocalCompute:
             with open(folder.launcher_log, "ab") as said:
                 self._started[folder.path] = subprocess.Popen(
                     [sys.executable, "-I", "-S", str(LAUNCH), str(folder.path), str(writer)],
-                    env={**environment, **attempt.environment, **self._keys, **self._upstream},
+                    env={**environment, **attempt.environment, **self._keys, **self._upstream, **token},
                     stdin=subprocess.DEVNULL,
                     stdout=said,
                     stderr=said,

@@ -18,7 +18,9 @@ from typing import Any
 
 import pytest
 
+from tasks.compute import Attempt
 from tasks.experiments.client import ServiceClient, ServiceUnavailable
+from tasks.local import LocalCompute
 from trialflow.embedded import lease, service_server
 from trialflow.embedded.lease import is_hosted
 from trialflow.home import Home
@@ -140,6 +142,47 @@ def test_who_takes_the_port_of_a_dead_service_is_sent_no_token(home: Home) -> No
                 assert asyncio.run(client.experiments()) == []
             assert heard() == ""
         client.close()
+
+
+async def test_a_running_model_shows_a_neighbour_nothing_and_its_relay_answers_none(home: Home) -> None:
+    async def issue(attempt: Attempt) -> str:
+        return "run-1-secret"
+
+    home.make(home.root)
+    compute = LocalCompute(home.make(home.training_runs), api_url="http://127.0.0.1:9", issue=issue)
+    attempt = Attempt(
+        {"id": "1", "name": "run-neighbour", "assignments": {}}, 1, ("sh", "-c", "env > seen; exec sleep 600"), "p", directory=home.root
+    )
+    await compute.launch(attempt)
+    try:
+        folder = compute.folder(attempt).path
+        seen = home.root / "seen"
+        eventually(lambda: "SIGOPT_API_TOKEN=" in seen.read_text())
+        known = dict(line.partition("=")[::2] for line in seen.read_text().splitlines())
+        port = int(known["SIGOPT_API_URL"].rpartition(":")[2])
+        pids = [json.loads((folder / name).read_text())["pid"] for name in ("launcher.json", "model.json")]
+        for path in [f"/proc/{pid}/{name}" for pid in pids for name in ("environ", "mem", "fd/0")] + [
+            str(folder / "log"),
+            str(folder / "journal.jsonl"),
+        ]:
+            assert as_nobody(lambda path=path: open(path, "rb").read(10).decode("latin-1")) in ("PermissionError", "FileNotFoundError"), path
+        for pid in pids:
+            shown = as_nobody(lambda pid=pid: Path(f"/proc/{pid}/cmdline").read_text())
+            assert known["SIGOPT_API_TOKEN"] not in shown and "run-1-secret" not in shown
+            assert as_nobody(lambda pid=pid: os.kill(pid, signal.SIGTERM)) == "PermissionError"
+
+        def ask(method: str, path: str, *headers: str) -> str:
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+                lines = (f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", "Content-Length: 2", *headers)
+                connection.sendall(("".join(f"{line}\r\n" for line in lines) + "\r\n{}").encode())
+                return connection.recv(65536).decode()
+
+        for method, path in (("GET", "/v1/training_runs/1"), ("MERGE", "/v1/training_runs/1"), ("GET", "/v1/tokens/self"), ("PUT", "/uploads/x")):
+            for headers in ((), ("Authorization: Bearer guessed",), ("Authorization: Basic Og==",)):
+                assert as_nobody(lambda method=method, path=path, headers=headers: ask(method, path, *headers)).startswith("HTTP/1.1 403")
+        assert "run-1-secret" not in seen.read_text()
+    finally:
+        await compute.stop(attempt, grace=0.1)
 
 
 class neighbour_at:  # noqa: N801

@@ -175,6 +175,14 @@ async def test_one_that_is_just_being_launched_when_the_stop_comes_is_stopped_as
     assert compute.stopped == ["1", "1"] and service.states() == ["active"]
 
 
+async def test_a_model_that_has_its_launcher_end_each_time_is_lost_too_often_in_the_end() -> None:
+    service, compute = FakeService(budget=2, bandwidth=1), FakeCompute(lambda attempt: Exit(stopped=True) if attempt.training_run_id == "1" else WELL)
+    async with asyncio.timeout(60):
+        await tuning(service, compute, run={"max_relaunches": 2}).run()
+    assert service.states() == ["failed", "completed"] and [number for run, number in compute.launched if run == "1"] == [1, 2, 3, 4]
+    assert "lost 3 times" in service.kept["1"]["dev_metadata"]["trialflow_reason"]
+
+
 async def test_a_second_interruption_waits_for_nothing() -> None:
     service, compute = FakeService(budget=2, bandwidth=2), FakeCompute(never)
 

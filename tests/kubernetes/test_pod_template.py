@@ -89,8 +89,16 @@ def test_gpu_nodes_are_kept_away_from_unless_a_gpu_is_asked_for() -> None:
 def test_nothing_large_and_no_secret_is_in_the_manifest() -> None:
     text = json.dumps(job(ATTEMPT, PodTemplate(uid="u", image=IMAGE, secret="u", api_url="http://x")))
     assert "long" not in text and "TRIALFLOW_UPSTREAM_URL" in text
-    named = {variable["name"] for variable in made(secret="u", api_url="http://x")[1]["env"]}
-    assert "TRIALFLOW_UPSTREAM_URL" in named and "TRIALFLOW_UPSTREAM_TOKEN" not in named
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"), [("shell", "TRIALFLOW_UPSTREAM_TOKEN"), ("python", "TRIALFLOW_UPSTREAM_TOKEN"), ("bare", "SIGOPT_API_TOKEN")]
+)
+def test_a_pod_that_reaches_the_service_takes_its_token_from_a_secret_of_its_own(mode: Mode, name: str) -> None:
+    _, container = made(mode, api_url="http://x")
+    given = [one for one in container["env"] if one["name"].endswith("_TOKEN")]
+    assert given == [{"name": name, "valueFrom": {"secretKeyRef": {"name": job_name(ATTEMPT), "key": "token"}}}] and "envFrom" not in container
+    assert not [one for one in made(mode)[1]["env"] if one["name"].endswith("_TOKEN")]
 
 
 @pytest.mark.parametrize(

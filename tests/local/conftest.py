@@ -19,9 +19,12 @@ class Bench:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.compute = LocalCompute(root / "runs", api_url="http://127.0.0.1:9", api_token="the real token")
+        self.compute = LocalCompute(root / "runs", api_url="http://127.0.0.1:9", issue=self.issue)
         self.attempts: list[Attempt] = []
         self.reports: list[Report] = []
+
+    async def issue(self, attempt: Attempt) -> str:
+        return f"the real token of {attempt.training_run_id}"
 
     def attempt(self, *command: str, number: int = 1, identifier: int = 1, assignments: dict | None = None, **more: Any) -> Attempt:
         run = {"id": str(identifier), "name": f"run-{identifier}", "assignments": assignments or {}, "state": "active"}

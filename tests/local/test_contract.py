@@ -13,7 +13,7 @@ from tests.contract.compute import ComputeContract
 class TestLocalCompute(ComputeContract):
     @pytest.fixture
     def another(self, tmp_path: Path) -> Callable[[], LocalCompute]:
-        return lambda: LocalCompute(tmp_path / "runs", api_url="http://127.0.0.1:9", api_token="")
+        return lambda: LocalCompute(tmp_path / "runs", api_url="http://127.0.0.1:9")
 
     @pytest.fixture
     def python(self) -> str:

@@ -98,7 +98,7 @@ async def test_a_last_metric_that_is_no_number_is_a_complaint(bench: Bench) -> N
 
 
 async def test_keys_reach_the_model_and_no_file(bench: Bench) -> None:
-    bench.compute = LocalCompute(bench.root / "runs", api_url="http://127.0.0.1:9", api_token="t", keys={"AWS_SESSION_TOKEN": "hush"})
+    bench.compute = LocalCompute(bench.root / "runs", api_url="http://127.0.0.1:9", keys={"AWS_SESSION_TOKEN": "hush"})
     await bench.execute("sh", "-c", "echo ${#AWS_SESSION_TOKEN}")
     assert bench.printed() == "4\n"
     assert not [path for path in bench.root.rglob("*") if path.is_file() and b"hush" in path.read_bytes()]

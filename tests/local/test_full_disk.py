@@ -47,7 +47,7 @@ def fill(disk: Path) -> Path:
 
 async def on_a_full_disk(bench: Bench, disk: Path, *command: str) -> Course:
     """Launch with room, go on without, and make room again a moment later."""
-    bench.compute = LocalCompute(disk / "training-runs", api_url="", api_token="")
+    bench.compute = LocalCompute(disk / "training-runs", api_url="")
     attempt = bench.attempt(*command, patterns={"m": "m=([0-9]+)"})
     await bench.compute.launch(attempt)
     course = Course(bench.compute, attempt)

@@ -31,7 +31,7 @@ async def _logs(identifier: str, project: str | None, follow: bool, tail: int | 
         from tasks.local import LocalCompute
 
         run = await find_run(client, identifier, project_here(project))
-        compute = LocalCompute(home.training_runs / service_key(home, client.url), api_url=client.url, api_token="")
+        compute = LocalCompute(home.training_runs / service_key(home, client.url), api_url=client.url)
         attempt = Attempt(run, LaunchHistory.of(run).attempt, (), run["project"])
         if not compute.folder(attempt).path.exists():
             _print(_kept(run), tail)

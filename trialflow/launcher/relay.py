@@ -27,7 +27,7 @@ BUSY = 429
 """The one answer that the client tries again after, for up to 150 seconds."""
 NEEDS_THE_SERVICE = (
     "%s %s needs the service, and pods of this cluster do not reach one: a model there can log to its own training run only"
-    " (a cluster connected with `api_url` has a service for its pods)"
+    " (on one connected with `api_url` it can read its experiment, too)"
 )
 
 

@@ -26,7 +26,7 @@ def create_app(service: Service, origins: Origins) -> ASGIApp:
     routes: list[Route] = []
     uploads = upload_handlers(service)
     for prefix in PREFIXES:
-        routes += [_route(prefix + path, method, handler(service, endpoint)) for method, path, endpoint in ROUTES]
+        routes += [_route(prefix + path, method, handler(service, path, endpoint)) for method, path, endpoint in ROUTES]
         routes += [_route(f"{prefix}/uploads/{{id}}", method, handle) for method, handle in uploads.items()]
     routes += page_routes(service)
     routes += [_route(path, "GET", health) for path in ("/health", "/api/health")]

@@ -11,9 +11,10 @@ from starlette.responses import Response
 
 from trialflow.service import json_text
 from trialflow.service.errors import ApiError, BadRequest, NotFound
+from trialflow.service.run_scope import check_request
 from trialflow.service.service import Service
-from trialflow.service.store import workers
-from trialflow.service.tokens import token_of
+from trialflow.service.store import run_tokens, workers
+from trialflow.service.tokens import RunToken, token_of
 
 T = TypeVar("T")
 
@@ -41,32 +42,45 @@ class Call:
     """The only experiment that the token may read."""
     worker: tuple[str, str] | None = None
     """Id and token of the worker that the request is from, if it says so."""
+    model: RunToken | None = None
+    """The token of the training run whose model this is from; it is good for that training run alone."""
 
     async def do(self, job: Callable[[Connection], T]) -> T:
-        """Do a job on the store, for a worker only if its lease is still its own. Raises what `StoreThread.do` raises, and `Replaced`."""
-        if (worker := self.worker) is None:
+        """Do a job on the store; for a worker only if its lease is still its own, for a model only while its training run lasts.
+
+        Raises what `StoreThread.do` raises, and what `workers.check` and `run_tokens.check` do.
+        """
+        worker, model = self.worker, self.model
+        if worker is None and model is None:
             return await self.service.store.do(job)
 
         def fenced(connection: Connection) -> T:
-            workers.check(connection, *worker)
+            if worker is not None:
+                workers.check(connection, *worker)
+            if model is not None:
+                run_tokens.check(connection, model)
             return job(connection)
 
         return await self.service.store.do(fenced)
 
 
-async def read_call(request: Request, service: Service) -> Call:
-    """A request as a `Call`. Raises `ApiError` for a token, a body or a query that is not accepted."""
-    guest = service.tokens.experiment_of(token_of(request.headers.get("authorization")))
-    path = dict(request.path_params)
+async def read_call(request: Request, service: Service, route: str) -> Call:
+    """A request of a `route` as a `Call`. Raises `ApiError` for a token, a body or a query that is not accepted."""
+    token, path = token_of(request.headers.get("authorization")), dict(request.path_params)
+    model = service.tokens.run_token(token)
+    guest = service.tokens.experiment_of(token) if model is None else None
     for value in path.values():
         if "\0" in value:
             raise NotFound("object", repr(value))
     if guest is not None:
         _check_guest(request, path, guest)
+    if model is not None:
+        run = await service.store.do(lambda connection: run_tokens.check(connection, model))
+        check_request(run, request.method, route, path)
     largest = LARGEST_BATCH_BODY if request.url.path.endswith("/batch") else LARGEST_BODY
     text = await read_body(request, largest, BODY_SECONDS)
     body = await asyncio.to_thread(json_object, text) if len(text) > LARGE_BODY else json_object(text)
-    return Call(request, service, body, read_query(request), path, guest, _worker_of(request))
+    return Call(request, service, body, read_query(request), path, guest, _worker_of(request), model)
 
 
 async def read_body(request: Request, largest: int, seconds: float) -> bytes:

@@ -20,19 +20,20 @@ def pagination(data: Iterable[T], *, count: int, before: str | None = None, afte
     return {"object": "pagination", "data": list(data), "count": count, "paging": {"before": before, "after": after}}
 
 
-def token(value: str, *, experiment: int | None = None) -> dict[str, Any]:
-    """The token of the service; or a guest's, which reads one experiment."""
-    is_guest = experiment is not None
+def token(value: str, *, experiment: int | None = None, training_run: int | None = None) -> dict[str, Any]:
+    """The token of the service; a guest's, which reads one experiment; or the one for the model of a training run."""
+    is_for_model = training_run is not None
+    is_guest = experiment is not None and not is_for_model
     return {
         "object": "token",
         "token": value,
-        "token_type": "guest" if is_guest else "client-api",
+        "token_type": "training-run" if is_for_model else "guest" if is_guest else "client-api",
         "client": CLIENT,
         "organization": ORGANIZATION,
         "user": None if is_guest else USER,
         "experiment": text_id(experiment),
-        "training_run": None,
-        "all_experiments": not is_guest,
+        "training_run": text_id(training_run),
+        "all_experiments": not is_guest and not is_for_model,
         "development": False,
         "permissions": "read" if is_guest else "write",
         "scope": None,

@@ -19,11 +19,11 @@ Endpoint = Callable[[Call], Awaitable[Answer]]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def handler(service: Service, endpoint: Endpoint) -> Handler:
-    """`endpoint` as Starlette calls it: it takes a `Call`, and what it returns is sent as JSON."""
+def handler(service: Service, route: str, endpoint: Endpoint) -> Handler:
+    """`endpoint` as Starlette calls it: it takes a `Call` of its `route`, and what it returns is sent as JSON."""
 
     async def handle(request: Request) -> Response:
-        answer = await endpoint(await read_call(request, service))
+        answer = await endpoint(await read_call(request, service, route))
         if isinstance(answer, Response):
             return answer
         if answer is None or (request.method != "GET" and request.headers.get("x-response-content") == "skip"):

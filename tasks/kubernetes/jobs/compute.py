@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tasks.compute import Attempt, Exit, Report, Scope
+from tasks.compute import Attempt, Exit, IssueToken, Report, Scope
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterError, ClusterRefused, Exists, Missing
 from tasks.kubernetes.client.labels import TRAINING_RUN, WORK
@@ -19,6 +19,7 @@ from tasks.kubernetes.jobs.following import Following
 from tasks.kubernetes.jobs.log_folder import KeptFolder
 from tasks.kubernetes.jobs.node_use import NodePrices
 from tasks.kubernetes.jobs.pod_template import MODE, MODES, PodTemplate, job, job_name
+from tasks.kubernetes.jobs.run_secret import delete_token, ensure_token
 from tasks.kubernetes.jobs.starting import wants_next_mode
 from tasks.kubernetes.jobs.watching import PodWatch
 from trialflow.results.spending import NodeUse
@@ -30,7 +31,8 @@ class KubernetesCompute:
     """Executes training runs as Jobs. One for all training runs of an experiment, or for one by itself: `template.uid` is what they have in common.
 
     Open while it is used (`async with`). `root` holds what is kept on this machine: `ROOT/<training run>/<attempt>/log`. `keys` are secrets that the
-    pods get. `close` deletes everything of the experiment from the cluster; without it what runs goes on and is adopted by the next compute.
+    pods get; `issue` gives each attempt a token, if they reach the service. `close` deletes everything of the experiment from the cluster; without it
+    what runs goes on and is adopted by the next compute.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class KubernetesCompute:
         *,
         scope: Scope | None = None,
         keys: Mapping[str, str] | None = None,
+        issue: IssueToken | None = None,
         prices: Mapping[str, float] | None = None,
         clock: Callable[[], float] = time.time,
         on_trouble: Callable[[str], None] = lambda text: None,
@@ -50,6 +53,7 @@ class KubernetesCompute:
         self.root = root
         self._owner = owner_labels(scope or Scope(template.uid))
         self._keys = dict(keys or {})
+        self._issue = issue if template.api_url else None
         self._watch = PodWatch(connection, {WORK: template.uid}, on_trouble=on_trouble)
         self._jobs = f"/apis/batch/v1/namespaces/{connection.namespace}/jobs"
         self._pods = f"/api/v1/namespaces/{connection.namespace}/pods"
@@ -60,7 +64,7 @@ class KubernetesCompute:
         self._told: set[str] = set()  # the Jobs whose launcher said that the model has ended: Kubernetes says it a little later
 
     async def __aenter__(self) -> "KubernetesCompute":
-        await ensure_objects(self.connection, self.template.uid, owner=self._owner, keys=self._keys)
+        self._objects = await ensure_objects(self.connection, self.template.uid, owner=self._owner, keys=self._keys)
         await self._watch.__aenter__()
         return self
 
@@ -77,6 +81,8 @@ class KubernetesCompute:
         if self.folder(attempt).was_stopped():
             return
         name = job_name(attempt)
+        if self._issue is not None:
+            await ensure_token(self.connection, attempt, self.template.uid, self._objects, self._issue)
         manifest = job(attempt, self.template, MODES[self._mode])
         try:
             await ask(self.connection, "POST", self._jobs, what=f"create Job {name}", query={"fieldValidation": "Strict"}, body=manifest)
@@ -131,6 +137,7 @@ class KubernetesCompute:
         await self._delete_job(name)
         for one in [pod] if pod else await listed(self.connection, self._pods, what="find its pods", labels=f"batch.kubernetes.io/job-name={name}"):
             await self._delete_pod(one["metadata"]["name"], seconds)
+        await self._delete_token(attempt)
         self._watch.wake(name)
         if pod is not None and not await self._until_gone(name, seconds + GONE_SECONDS):
             await self._delete_pod(pod["metadata"]["name"], 0)
@@ -144,6 +151,7 @@ class KubernetesCompute:
         async def delete() -> None:
             with contextlib.suppress(ClusterError):  # `close` and the time to live of Jobs take what is left
                 await self._delete_job(name)
+                await self._delete_token(attempt)
                 if pod is not None and ending.is_being_deleted(pod):
                     await self._delete_pod(pod["metadata"]["name"], 0)  # its node is gone: nobody else would finish its deletion
                 await self._until_gone(name, GONE_SECONDS)
@@ -194,6 +202,10 @@ class KubernetesCompute:
     async def _delete_job(self, name: str) -> None:
         with contextlib.suppress(Missing):
             await ask(self.connection, "DELETE", f"{self._jobs}/{name}", what=f"delete Job {name}", query={"propagationPolicy": "Background"})
+
+    async def _delete_token(self, attempt: Attempt) -> None:
+        if self._issue is not None:
+            await delete_token(self.connection, attempt, self.template.uid)
 
     async def _delete_pod(self, name: str, seconds: int) -> None:
         with contextlib.suppress(Missing):

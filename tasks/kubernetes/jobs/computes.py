@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.compute import ComputeUnavailable, Scope
+from tasks.compute import ComputeUnavailable, IssueToken, Scope
 from tasks.experiments.client import ServiceUnavailable
 from tasks.images.facts import ImageFacts
 from tasks.kubernetes.client.cluster import Cluster
@@ -20,8 +20,8 @@ from trialflow.specs import RunSpec
 class KubernetesComputes:
     """A cluster that has been found fit for run.yml and its image. See `tasks.compute.Computes`.
 
-    `root` holds what is kept on this machine. `token` is the service's, for pods that reach it; `keys` are secrets of the model. `flow_run` is the
-    id of the Prefect flow run that this is for. `on_trouble` gets a sentence when the cluster stops answering.
+    `root` holds what is kept on this machine. `issue` gives each attempt a token, for pods that reach the service; `keys` are secrets of the model.
+    `flow_run` is the id of the Prefect flow run that this is for. `on_trouble` gets a sentence when the cluster stops answering.
     """
 
     connection: Connection
@@ -29,7 +29,7 @@ class KubernetesComputes:
     run: RunSpec
     image: ImageFacts
     root: Path
-    token: str = field(repr=False)
+    issue: IssueToken
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     flow_run: str | None = None
     on_trouble: Callable[[str], None] = lambda text: None
@@ -42,9 +42,8 @@ class KubernetesComputes:
     @asynccontextmanager
     async def open(self, scope: Scope) -> AsyncIterator[KubernetesCompute]:
         """See `Computes.open`."""
-        keys = {**self.keys, **({"TRIALFLOW_UPSTREAM_TOKEN": self.token} if self.cluster.api_url else {})}
-        template = pod_template(self.run, self.image, self.cluster, uid=scope.uid, has_keys=bool(keys), flow_run=self.flow_run)
-        more = {"scope": scope, "keys": keys, "prices": self.cluster.prices, "on_trouble": self.on_trouble}
+        template = pod_template(self.run, self.image, self.cluster, uid=scope.uid, has_keys=bool(self.keys), flow_run=self.flow_run)
+        more = {"scope": scope, "keys": self.keys, "issue": self.issue, "prices": self.cluster.prices, "on_trouble": self.on_trouble}
         async with KubernetesCompute(self.connection, template, self.root, **more) as compute:
             try:
                 yield compute

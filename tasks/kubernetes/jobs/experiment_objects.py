@@ -26,8 +26,10 @@ from tasks.kubernetes.jobs.pod_template import LAUNCHER_FILES
 FOLDER = Path(trialflow.launcher.__file__).parent
 
 
-async def ensure_objects(connection: Connection, uid: str, *, owner: Mapping[str, str], keys: Mapping[str, str]) -> None:
+async def ensure_objects(connection: Connection, uid: str, *, owner: Mapping[str, str], keys: Mapping[str, str]) -> dict[str, Any]:
     """Make the ConfigMap `uid` with the launcher and, if there are `keys`, the Secret `uid` with them; bring them up to date if they are there.
+
+    Returns the ConfigMap.
 
     `owner` are labels that say whose they are (see `owner_labels`). A Secret is never there without the ConfigMap: who looks for what is left over
     needs no right to list Secrets.
@@ -35,10 +37,11 @@ async def ensure_objects(connection: Connection, uid: str, *, owner: Mapping[str
     labels = {MANAGED_BY: TRIALFLOW, WORK: check_work_name(uid), **owner}
     metadata = {"name": uid, "labels": labels}
     files = {path.replace("/", "."): (FOLDER / path).read_text() for path in LAUNCHER_FILES}
-    await _ensure(connection, "configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": files})
+    made = await _ensure(connection, "configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": files})
     if keys:
         data = {name: base64.b64encode(value.encode()).decode() for name, value in keys.items()}
         await _ensure(connection, "secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data})
+    return made
 
 
 def owner_labels(scope: Scope) -> dict[str, str]:
@@ -70,13 +73,18 @@ async def delete_objects(connection: Connection, uid: str) -> None:
     query = {"labelSelector": selector({WORK: check_work_name(uid)}), "propagationPolicy": "Background"}
     await ask(connection, "DELETE", f"/apis/batch/v1/namespaces/{namespace}/jobs", what="delete Jobs", query=query)
     for kind in ("secrets", "configmaps"):
-        path = f"/api/v1/namespaces/{namespace}/{kind}/{uid}"
-        try:
-            found = await ask(connection, "GET", path, what=f"look at {kind} {uid}")
-            if is_ours(found, uid):
-                await ask(connection, "DELETE", path, what=f"delete {kind} {uid}", body=_only(found))
-        except (Missing, Exists):  # gone, or replaced by another meanwhile
-            pass
+        await delete_ours(connection, kind, uid, uid)
+
+
+async def delete_ours(connection: Connection, kind: str, name: str, uid: str) -> None:
+    """Delete the ConfigMap or Secret `name` if it has the labels of `uid`. No error if there is none."""
+    path = f"/api/v1/namespaces/{connection.namespace}/{kind}/{name}"
+    try:
+        found = await ask(connection, "GET", path, what=f"look at {kind} {name}")
+        if is_ours(found, uid):
+            await ask(connection, "DELETE", path, what=f"delete {kind} {name}", body=_only(found))
+    except (Missing, Exists):  # gone, or replaced by another meanwhile
+        pass
 
 
 def _only(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,10 +92,10 @@ def _only(found: Mapping[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": found["metadata"]["uid"]}}
 
 
-async def _ensure(connection: Connection, kind: str, manifest: dict[str, Any]) -> None:
+async def _ensure(connection: Connection, kind: str, manifest: dict[str, Any]) -> dict[str, Any]:
     path, name = f"/api/v1/namespaces/{connection.namespace}/{kind}", manifest["metadata"]["name"]
     try:
-        await ask(connection, "POST", path, what=f"create {manifest['kind']} {name}", body=manifest)
+        return await ask(connection, "POST", path, what=f"create {manifest['kind']} {name}", body=manifest)
     except Exists:
         found = await ask(connection, "GET", f"{path}/{name}", what=f"look at {manifest['kind']} {name}")
         if not is_ours(found, name):
@@ -95,4 +103,4 @@ async def _ensure(connection: Connection, kind: str, manifest: dict[str, Any]) -
                 f"the {manifest['kind']} {name} in namespace {connection.namespace} was not made by trialflow, and is left as it is",
                 hint=f"rename it, or take `trialflow_uid` with {name} out of the experiment's metadata",
             ) from None
-        await ask(connection, "PUT", f"{path}/{name}", what=f"update {manifest['kind']} {name}", body=manifest)
+        return await ask(connection, "PUT", f"{path}/{name}", what=f"update {manifest['kind']} {name}", body=manifest)

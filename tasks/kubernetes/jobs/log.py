@@ -107,14 +107,8 @@ class MarkReader:
         data = self._rest + text
         parts: list[bytes] = []
         done = position = 0  # up to `done` it was passed on; the search goes on at `position`
-        while (found := data.find(MARK[:1], position)) >= 0:
+        while (found := data.find(MARK, position)) >= 0:
             position = found + 1
-            if len(data) - found < len(MARK):
-                if MARK.startswith(data[found:]):
-                    break
-                continue
-            if not data.startswith(MARK, found):
-                continue
             # No mark has the first byte of a mark in it: each byte is looked at once, whatever a model prints.
             following = data.find(MARK[:1], position)
             limit = min(found + MARK_BYTES, following if following >= 0 else len(data))
@@ -124,7 +118,7 @@ class MarkReader:
             if end >= 0 and self._take(data[found + len(MARK) : end], news):
                 parts.append(data[done:found])
                 done = position = end + 1
-        held = len(data) if found < 0 else found
+        held = _begun(data, position) if found < 0 else found
         parts.append(data[done:held])
         self._rest = data[held:]
         news.text = b"".join(parts)
@@ -195,6 +189,12 @@ class MarkReader:
         if kept is not None:
             self._given += 1
             news.reports.append(Report(self._given, kind, kept))
+
+
+def _begun(data: bytes, position: int) -> int:
+    """Where in `data`, from `position` on, a mark begins whose first bytes are the last ones there are; the length of `data` if none does."""
+    found = data.rfind(MARK[:1], max(position, len(data) - len(MARK) + 1))
+    return found if found >= 0 and MARK.startswith(data[found:]) else len(data)
 
 
 class PodLog:

@@ -34,6 +34,8 @@ MODES: tuple[Mode, ...] = ("shell", "python", "bare")
 LAUNCHER = "/trialflow/launcher"
 WRITABLE = "/trialflow/work"
 FACTS = "/trialflow/facts"
+TOKEN = "token"
+"""The key, in the Secret of an attempt, of the token with which its pod asks the service."""
 CONTEXT = "trialflow.dev/context"
 MODE = "trialflow.dev/mode"
 NOBODY = 1000
@@ -219,9 +221,9 @@ def _environment(attempt: Attempt, template: PodTemplate, mode: Mode) -> list[Js
     elif template.api_url:
         values["SIGOPT_API_URL"] = template.api_url
     variables: list[Json] = [{"name": name, "value": literal(value)} for name, value in {**values, **attempt.environment}.items()]
-    if mode == "bare" and template.api_url and template.secret:
-        reference = {"secretKeyRef": {"name": template.secret, "key": "TRIALFLOW_UPSTREAM_TOKEN"}}
-        variables.append({"name": "SIGOPT_API_TOKEN", "valueFrom": reference})
+    if template.api_url:
+        name = "SIGOPT_API_TOKEN" if mode == "bare" else "TRIALFLOW_UPSTREAM_TOKEN"
+        variables.append({"name": name, "valueFrom": {"secretKeyRef": {"name": job_name(attempt), "key": TOKEN}}})
     return variables
 
 

@@ -1,6 +1,6 @@
 """The endpoints, one file for each kind of object. A route is its method, its path below /v1, and a coroutine that takes a `Call`."""
 
-from trialflow.service.routes import analysis, experiments, files, observations, projects, runs, sign_in, suggestions, workers
+from trialflow.service.routes import analysis, experiments, files, observations, projects, run_tokens, runs, sign_in, suggestions, workers
 
 # Tried in order: what models and flows request all the time comes first.
 ROUTES = [
@@ -13,6 +13,7 @@ ROUTES = [
     *observations.ROUTES,
     *analysis.ROUTES,
     *workers.ROUTES,
+    *run_tokens.ROUTES,
     *sign_in.ROUTES,
 ]
 

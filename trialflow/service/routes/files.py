@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from trialflow.launcher.journal import Journal
 from trialflow.service import serializers, validation
 from trialflow.service.errors import BadRequest
 from trialflow.service.requests import Call, read_body
@@ -20,6 +21,8 @@ from trialflow.service.store.schema import files
 from trialflow.service.transport import Answer, Handler, refusing
 
 LARGEST_FILE = 32 << 20
+MOST_OF_MODEL = Journal.files_bytes
+"""Bytes of all files that the model of a training run may log, by way of its launcher or not."""
 UPLOAD_SECONDS = 300.0
 CONTENT_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*(;\s*[A-Za-z0-9_-]+=[A-Za-z0-9_.+-]+)*")
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
@@ -36,7 +39,8 @@ async def create(call: Call) -> Answer:
         "content_length": validation.integer(call.body.get("content_length"), ".content_length", most=LARGEST_FILE),
         "content_md5": _digest(call.body.get("content_md5")),
     }
-    row = await call.do(lambda connection: run_store.add_file(connection, call.path["id"], values))
+    most = MOST_OF_MODEL if call.model is not None else None
+    row = await call.do(lambda connection: run_store.add_file(connection, call.path["id"], values, most=most))
     return serializers.upload(row, _link(call, row, "PUT"))
 
 

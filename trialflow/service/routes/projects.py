@@ -9,6 +9,7 @@ from trialflow.service.errors import ApiError, BadRequest, NotFound
 from trialflow.service.requests import Call
 from trialflow.service.store import experiments as experiment_store
 from trialflow.service.store import projects as store
+from trialflow.service.store import runs as run_store
 from trialflow.service.transport import Answer
 
 LETTERS = set("abcdefghijklmnopqrstuvwxyz0123456789-_.")
@@ -22,6 +23,9 @@ def check_client(call: Call) -> None:
 
 async def get_token(call: Call) -> Answer:
     """GET /tokens/self."""
+    if (model := call.model) is not None:
+        row = await call.do(lambda connection: run_store.get(connection, model.training_run))
+        return serializers.token(str(model), experiment=row["experiment"], training_run=row["id"])
     return _token(call, call.guest)
 
 

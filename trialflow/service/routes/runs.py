@@ -5,12 +5,14 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from trialflow import api_types as api
+from trialflow.launcher.reports import replacing
 from trialflow.service import assignments, serializers, validation
 from trialflow.service.errors import BadRequest, NotFound
 from trialflow.service.paging import Paging
 from trialflow.service.requests import Call
 from trialflow.service.routes import filters
 from trialflow.service.routes.projects import check_client
+from trialflow.service.run_scope import reported
 from trialflow.service.store import experiments as experiment_store
 from trialflow.service.store import projects as project_store
 from trialflow.service.store import runs as run_store
@@ -126,7 +128,15 @@ async def put(call: Call) -> Answer:
 
 async def _change(call: Call, *, replace: bool) -> Answer:
     body = validation.training_run(call.body, is_new=False)
-    row = await call.do(lambda connection: run_store.merge(connection, call.path["id"], body, replace=replace))
+    if call.model is not None:
+        body = reported("merge", body)
+
+    def write(connection: Connection) -> Row:
+        if call.model is not None and replace:  # what is trialflow's own stays
+            return run_store.merge(connection, call.path["id"], replacing(run_store.get(connection, call.path["id"])["data"], body))
+        return run_store.merge(connection, call.path["id"], body, replace=replace)
+
+    row = await call.do(write)
     if body.get("state") is not None and row["observation"] is not None:
         call.service.suggester.prepare(row["experiment"])
     return serializers.training_run(row)
@@ -178,6 +188,8 @@ async def create_checkpoint(call: Call) -> Answer:
     metadata = validation.metadata(call.body.get("metadata"))
     if len(metadata or {}) > 5:
         raise BadRequest("A checkpoint has at most 5 metadata")
+    if call.model is not None:
+        reported("checkpoint", {"values": values, "metadata": metadata})
     row = await call.do(lambda connection: run_store.add_checkpoint(connection, call.path["id"], values, metadata))
     return serializers.checkpoint(row)
 

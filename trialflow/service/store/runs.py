@@ -238,9 +238,13 @@ def add_checkpoint(connection: Connection, identifier: str, values: list, metada
     return checkpoint
 
 
-def add_file(connection: Connection, identifier: str, values: Mapping[str, Any]) -> Row:
-    """Announce a file of a training run."""
+def add_file(connection: Connection, identifier: str, values: Mapping[str, Any], *, most: int | None = None) -> Row:
+    """Announce a file of a training run. Raises `Forbidden` if its files would have more than `most` bytes together."""
     run = get(connection, identifier)
+    if most is not None:
+        held = connection.execute(select(func.sum(files.c.content_length)).where(files.c.training_run == run["id"])).scalar_one() or 0
+        if held + values["content_length"] > most:
+            raise Forbidden(f"The files that the model of a training run logs have at most {most} bytes together")
     row = {**values, "training_run": run["id"], "created": float(now()), "uploaded": False}
     row["id"] = add(connection, files, row)
     change(connection, training_runs, run["id"], {"data": {**run["data"], "files": [*(run["data"].get("files") or []), str(row["id"])]}})

@@ -91,6 +91,18 @@ workers = Table(
     sqlite_autoincrement=True,
 )
 
+run_tokens = Table(
+    "run_tokens",
+    metadata,
+    _id(),
+    Column("training_run", Id, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("token", String(64), nullable=False),  # a digest of its secret
+    Column("created", Integer, nullable=False),
+    Index("run_tokens_by_run", "training_run"),
+    sqlite_autoincrement=True,
+)
+
 queued_suggestions = Table(
     "queued_suggestions",
     metadata,
