@@ -29,7 +29,7 @@ def export_winner(home: Home, experiment: str, run: RunSpec, verdict: Verdict) -
 
 def verdict_page(experiment: Mapping[str, Any], run: RunSpec, verdict: Verdict, path: Path) -> str:
     """The verdict as markdown: the sentence, both sides with their values, and the winner's run file."""
-    lines = [f"# {experiment['name']}: champion and challenger", "", escaped(verdict.sentence()), ""]
+    lines = [f"# {escaped(experiment['name'])}: champion and challenger", "", escaped(verdict.sentence()), ""]
     lines += ["| | training run | today | measured | assignments |", "|---|---|---|---|---|"]
     for name, side in (("champion", verdict.champion), ("challenger", verdict.challenger)):
         if side is not None:
