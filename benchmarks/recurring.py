@@ -16,9 +16,6 @@ from itertools import product
 from multiprocessing import get_context
 from typing import Any
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-
 import numpy as np
 from scipy.special import stdtrit
 
@@ -42,7 +39,7 @@ BODY: dict[str, Any] = {
 
 
 class Peaks:
-    """Five smooth peaks; `best` is the highest value there is now, up to what peaks add to each other."""
+    """Five smooth peaks; each point has the value of the one that is highest there."""
 
     def __init__(self, rng: np.random.Generator, distance: float) -> None:
         self._rng, self._distance, self._level = rng, distance, 0.0
@@ -50,9 +47,11 @@ class Peaks:
 
     @property
     def best(self) -> float:
+        """The best value that there is."""
         return float(self._level + self._height.max())
 
     def __call__(self, assignments: dict[str, float]) -> float:
+        """The true value of a point."""
         point = np.array([assignments["x"], assignments["z"]])
         return float(self._level + np.max(self._height * np.exp(-np.sum((point - self._at) ** 2, axis=1) / (2 * self._width**2))))
 
@@ -74,29 +73,26 @@ class Experiment:
 
     @property
     def own(self) -> list[Run]:
+        """Those that were measured for it."""
         return [run for run in self.runs if not is_known(run)]
 
     def add(self, body: Run) -> None:
+        """Add a training run that has completed."""
         number = str(len(self.runs) + 1)
         self.runs.append({"id": number, "name": f"run-{number}", "experiment": self.body["id"], "state": "completed", "dev_metadata": {}, **body})
 
     def measure(self, point: dict[str, float]) -> None:
+        """Execute a training run."""
         self.add({"assignments": point, "values": {"y": {"value": self._measure(point)}}})
 
     def search(self, until: int) -> None:
+        """Execute training runs that the optimizer suggests, until there are so many."""
         while len(self.own) < until:
-            rows = [
-                {
-                    "assignments": run["assignments"],
-                    "values": [{"name": "y", **run["values"]["y"]}],
-                    "failed": False,
-                    "task": earlier_task({"data": run}),
-                }
-                for run in self.runs
-            ]
+            rows = [_observation(run) for run in self.runs]
             self.measure(dict(next_point(self.body, rows, [], seed=self._seed).assignments))
 
     def best(self) -> dict[str, float]:
+        """The assignments with the best measured value."""
         return max(self.own, key=lambda run: run["values"]["y"]["value"])["assignments"]
 
     def learn(self, last: "Experiment") -> dict[str, float]:
@@ -119,6 +115,12 @@ class Experiment:
         assert verdict is not None
         self.body["metadata"] = {WINNER: verdict.winner.training_run}
         return dict(verdict.winner.assignments)
+
+
+def _observation(run: Run) -> Run:
+    """As the service keeps it."""
+    values = [{"name": "y", **run["values"]["y"]}]
+    return {"assignments": run["assignments"], "values": values, "failed": False, "task": earlier_task({"data": run})}
 
 
 def regret(way: str, distance: float, seed: int) -> float:
@@ -155,6 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=24)
     seeds = parser.parse_args().seeds
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # for the processes of the pool
     asked = list(product(WAYS, DRIFTS.values(), range(seeds)))
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         found = dict(zip(asked, pool.map(regret, *zip(*asked, strict=True)), strict=True))

@@ -18,17 +18,13 @@ def experiment(*parameters: dict[str, Any], metrics: Any = (LOSS,), **more: Any)
 
 
 def run(number: int, loss: float = 1.0, *, state: str = "completed", dev: dict[str, Any] | None = None, **given: Any) -> dict[str, Any]:
-    assignments = {"x": 0.5, "layers": 2, "kind": "a", **given}
-    name = f"known-{number}" if dev else f"run-{number}"
-    values = {"loss": {"value": loss}}
+    more = {"name": f"known-{number}" if dev else f"run-{number}", "state": state, "dev_metadata": dev or {}}
     return {
         "id": str(number),
-        "name": name,
         "experiment": "7",
-        "state": state,
-        "assignments": assignments,
-        "values": values,
-        "dev_metadata": dev or {},
+        "assignments": {"x": 0.5, "layers": 2, "kind": "a", **given},
+        "values": {"loss": {"value": loss}},
+        **more,
     }
 
 
