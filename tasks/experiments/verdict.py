@@ -92,7 +92,7 @@ class Verdict:
         about = f"{self.metric} {text_of(self.challenger.mean)} of the challenger and {text_of(self.champion.mean)} of the champion, today"
         if self.low is not None and self.low != self.high:
             about += f"; the difference is {text_of(self.difference)}, between {text_of(self.low)} and {text_of(self.high)} with {CONFIDENCE:.0%}"
-        how = "better" if self.is_clear else "not clearly better, and taken"
+        how = "better" if self.is_clear else "taken, though not clearly better"
         return f"The {self.better} (training run {self.winner.training_run}) is {how}: {about}."
 
     def to_json(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_a_repeat_that_is_lucky_does_not_make_another_challenger() -> None:
 
 def test_a_difference_that_chance_may_have_made_is_not_called_clear() -> None:
     found = verdict((OLD, 1.0), (OLD, 2.0), (NEW, 1.8), (NEW, 1.2), (NEW, 2.2))
-    assert found.better == "challenger" and not found.is_clear and "not clearly better, and taken" in found.sentence()
+    assert found.better == "challenger" and not found.is_clear and "taken, though not clearly better" in found.sentence()
 
 
 def test_without_repeats_nothing_is_known_of_chance() -> None:
