@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from deployments.automations import PARAMETERS, automations
+from deployments.automations import PARAMETERS, SILENT, automations, marked
 from deployments.declared import DEPLOYMENTS, OPTIMIZE
 from deployments.registration import load
 from deployments.schedules import slug_of
@@ -45,6 +45,13 @@ def test_only_what_was_at_work_is_called_crashed_or_goes_on() -> None:
     lost, resumed = automations(uuid4())
     assert lost.trigger.after == resumed.trigger.after == {"prefect.flow-run.heartbeat"}
     assert resumed.actions[0].deployment_id is not None
+
+
+def test_an_automation_is_told_by_what_it_does_and_remembers_heartbeats_for_longer_than_the_silence_that_tells_a_crash() -> None:
+    one, other = uuid4(), uuid4()
+    tags = [[*marked(automation).tags] for made in (automations(one), automations(one), automations(other)) for automation in made]
+    assert tags[:2] == tags[2:4] and tags[0] == tags[4] and tags[1] != tags[5]
+    assert automations(one)[1].trigger.within > SILENT
 
 
 def test_only_deployments_without_parameters_of_their_own_run_by_themselves() -> None:
