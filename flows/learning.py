@@ -5,7 +5,7 @@ What was done already is read from the service, so a flow that was killed goes o
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from flows.working import Work
 from tasks.experiments.carrying import CarriedOver, carry_over, champion_of, known_from
@@ -13,6 +13,7 @@ from tasks.experiments.client import ServiceNotFound
 from tasks.experiments.verdict import FIRST, Verdict, judge, repeats
 from tasks.experiments.winners import export_winner, verdict_page
 from tasks.steps import run_logger
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.events import Event, tell
 from trialflow.metadata_keys import LEARNS_FROM, VERDICT, WINNER
 from trialflow.metrics import values_of
@@ -74,16 +75,16 @@ class Learning:
             await self._tell(verdict)
         return verdict
 
-    async def _earlier(self, source_id: str) -> tuple[Json, CarriedOver]:
+    async def _earlier(self, source_id: str) -> tuple[Experiment, CarriedOver]:
         try:
             source = await self._client.experiment(source_id)
             runs = await self._client.runs(source["project"], experiment_id=source_id)
         except ServiceNotFound:
             gone = {"id": source_id, "parameters": [], "metrics": []}
-            return gone, CarriedOver((), {}, (f"Experiment {source_id}, which this one was to learn from, is gone.",))
+            return cast(Experiment, gone), CarriedOver((), {}, (f"Experiment {source_id}, which this one was to learn from, is gone.",))
         return source, carry_over(self._work.experiment, source, runs)
 
-    async def _take_over(self, source: Json, carried: CarriedOver, champion: Json, first: Sequence[float]) -> None:
+    async def _take_over(self, source: Experiment, carried: CarriedOver, champion: TrainingRun, first: Sequence[float]) -> None:
         """Teach the experiment the earlier results; those that it knows are left."""
         (metric,) = optimized(self._work.experiment["metrics"])
         then, now = values_of(champion)[metric["name"]], sum(first) / len(first)
@@ -105,13 +106,13 @@ class Learning:
                 count += 1
         return await self._work.up_to(count)
 
-    async def _runs(self) -> list[dict[str, Any]]:
+    async def _runs(self) -> list[TrainingRun]:
         return await self._client.runs(self._work.context.project, experiment_id=self._id)
 
-    async def _own(self) -> list[dict[str, Any]]:
+    async def _own(self) -> list[TrainingRun]:
         return [run for run in await self._runs() if not is_known(run)]
 
-    def _values_at(self, runs: Sequence[Json], point: Json) -> list[float]:
+    def _values_at(self, runs: Sequence[TrainingRun], point: Json) -> list[float]:
         (metric,) = optimized(self._work.experiment["metrics"])
         done = [values_of(run) for run in runs if run["state"] == "completed" and run["assignments"] == point]
         return [values[metric["name"]] for values in done if metric["name"] in values]

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from tasks.experiments.copying import misfit
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.metadata_keys import EARLIER, KNOWN, KNOWN_NAME, WINNER
 from trialflow.metrics import values_of
 from trialflow.results.facts import is_known
@@ -24,16 +25,16 @@ class CarriedOver:
     `left` says for each of the others, by its id, why it is left out; `sentences` say it all to people.
     """
 
-    runs: tuple[dict[str, Any], ...]
+    runs: tuple[TrainingRun, ...]
     left: Mapping[str, str]
     sentences: tuple[str, ...]
 
 
-def carry_over(target: Json, source: Json, runs: Sequence[Json], most: int = MOST_CARRIED) -> CarriedOver:
+def carry_over(target: Experiment, source: Experiment, runs: Sequence[TrainingRun], most: int = MOST_CARRIED) -> CarriedOver:
     """Decide which completed `runs` of the experiment `source` teach the experiment `target`, both as the service tells them."""
     ended = sorted((run for run in runs if run["state"] == "completed"), key=lambda run: (is_known(run), -int(run["id"])))
     notes, obstacle = _differences(target, source)
-    taken: list[dict[str, Any]] = []
+    taken: list[TrainingRun] = []
     left: dict[str, str] = {}
     for run in ended:
         reason = obstacle
@@ -50,7 +51,7 @@ def carry_over(target: Json, source: Json, runs: Sequence[Json], most: int = MOS
     return CarriedOver(tuple(taken), left, (head, *notes, *why))
 
 
-def champion_of(target: Json, source: Json, carried: CarriedOver) -> dict[str, Any] | None:
+def champion_of(target: Experiment, source: Experiment, carried: CarriedOver) -> TrainingRun | None:
     """The last best among what is taken over: the winner that `source` names, else the best of what was measured for it. None if there is none."""
     winner = str((source.get("metadata") or {}).get(WINNER) or "")
     named = [run for run in carried.runs if str(run["id"]) == winner]
@@ -59,7 +60,7 @@ def champion_of(target: Json, source: Json, carried: CarriedOver) -> dict[str, A
     return ranked[0] if ranked else None
 
 
-def known_from(source: Json, run: Json) -> dict[str, Any]:
+def known_from(source: Experiment, run: TrainingRun) -> dict[str, Any]:
     """The body of a training run that teaches a later experiment what an earlier one measured. Its name is derived: made twice, it is one."""
     age = (run.get("dev_metadata") or {}).get(EARLIER)
     digest = sha256(f"experiment/{source['id']}/{run['id']}".encode()).hexdigest()[:16]
@@ -72,7 +73,7 @@ def known_from(source: Json, run: Json) -> dict[str, Any]:
     }
 
 
-def _differences(target: Json, source: Json) -> tuple[list[str], str | None]:
+def _differences(target: Experiment, source: Experiment) -> tuple[list[str], str | None]:
     """What has changed between the files, as sentences, and the first change after which no earlier result means the same."""
     notes: list[str] = []
     obstacles: list[str] = []
@@ -101,7 +102,7 @@ def _differences(target: Json, source: Json) -> tuple[list[str], str | None]:
     return notes, obstacles[0] if obstacles else None
 
 
-def _translated(target: Json, source: Json, run: Json) -> dict[str, Any]:
+def _translated(target: Experiment, source: Experiment, run: TrainingRun) -> TrainingRun:
     """The training run with what the later experiment knows, and with the defaults of parameters that the earlier one had not."""
     old = {one["name"] for one in source["parameters"]}
     names = {one["name"] for one in (*target["parameters"], *(target.get("conditionals") or ()))}
@@ -111,14 +112,14 @@ def _translated(target: Json, source: Json, run: Json) -> dict[str, Any]:
         if one["name"] not in old and one.get("default_value") is not None and not one.get("conditions")
     }
     metrics = {metric["name"] for metric in target["metrics"]}
-    return {
-        **run,
+    changed = {
         "assignments": {**filled, **{name: value for name, value in run["assignments"].items() if name in names}},
         "values": {name: value for name, value in (run.get("values") or {}).items() if name in metrics},
     }
+    return cast(TrainingRun, {**run, **changed})
 
 
-def _unfit(target: Json, run: Json) -> str | None:
+def _unfit(target: Experiment, run: TrainingRun) -> str | None:
     """Why a training run teaches the experiment nothing; None if it does."""
     given = run["assignments"]
     for one in target["parameters"]:

@@ -7,12 +7,12 @@ from math import sqrt
 from statistics import fmean
 from typing import Any, Literal
 
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.results.facts import is_known
 from trialflow.results.ranking import is_within, optimized
 from trialflow.results.text import text_of
 from trialflow.specs import ExperimentSpec
 
-Json = Mapping[str, Any]
 CONFIDENCE = 0.9
 """Of the interval that the difference is told with: both sides together."""
 FIRST = 2
@@ -100,7 +100,7 @@ class Verdict:
         return {**asdict(self), "is_clear": self.is_clear, "sentence": self.sentence()}
 
 
-def judge(experiment: Json, runs: Sequence[Json], champion: Mapping[str, Any] | None) -> Verdict | None:
+def judge(experiment: Experiment, runs: Sequence[TrainingRun], champion: Mapping[str, Any] | None) -> Verdict | None:
     """Compare from the training runs that were executed today; `champion` are the assignments of the last best. None if nothing completed.
 
     The challenger is chosen by the first value at each point, which luck has helped: where it was measured again, that value does not count.
@@ -115,7 +115,7 @@ def judge(experiment: Json, runs: Sequence[Json], champion: Mapping[str, Any] | 
     incumbent = _side(mine, name) if mine else None
     challenger = None
     if others:
-        points: dict[str, list[Json]] = {}
+        points: dict[str, list[TrainingRun]] = {}
         for run in others:
             points.setdefault(json.dumps(run["assignments"], sort_keys=True), []).append(run)
         first, *again = max(points.values(), key=lambda group: sign * group[0]["values"][name]["value"])
@@ -129,11 +129,11 @@ def judge(experiment: Json, runs: Sequence[Json], champion: Mapping[str, Any] | 
     return Verdict("challenger" if sign * difference > 0 else "champion", name, incumbent, challenger, difference, low, high)
 
 
-def _side(runs: Sequence[Json], name: str) -> Side:
+def _side(runs: Sequence[TrainingRun], name: str) -> Side:
     return Side(str(runs[-1]["id"]), runs[-1]["assignments"], tuple(run["values"][name]["value"] for run in runs))
 
 
-def _is_valid(experiment: Json, run: Json) -> bool:
+def _is_valid(experiment: Experiment, run: TrainingRun) -> bool:
     values = {name: one["value"] for name, one in (run.get("values") or {}).items()}
     return is_within(experiment["metrics"], values) and all(metric["name"] in values for metric in optimized(experiment["metrics"]))
 
