@@ -113,7 +113,11 @@ def automations(optimize: "UUID") -> list["AutomationCore"]:
 
 
 def _same(name: str) -> dict[str, Any]:
-    """A parameter of the flow run that crashed, as a template that Prefect fills in; one that it was not given stays at its default."""
-    default = "{}" if name == "options" else "none"
-    template = f"{{{{ flow_run.parameters.{name} | default({default}) | tojson }}}}"
-    return {"__prefect_kind": "json", "value": {"__prefect_kind": "jinja", "template": template}}
+    """A parameter of the flow run that crashed, as a template that Prefect fills in; one that it was not given stays at its default.
+
+    Of the options, `new` is not repeated: it would start another experiment, with a budget of its own.
+    """
+    value = f"flow_run.parameters.{name} | default(none)"
+    if name == "options":
+        value = "dict(flow_run.parameters.options | default({}, true), new=false)"
+    return {"__prefect_kind": "json", "value": {"__prefect_kind": "jinja", "template": f"{{{{ {value} | tojson }}}}"}}

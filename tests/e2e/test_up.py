@@ -91,9 +91,9 @@ class Upped(User):
         """The flow runs of an experiment, oldest first."""
         return self.ask("/flow_runs/filter", {"flow_runs": {"name": {"any_": [f"optimize {name}"]}}, "sort": "START_TIME_ASC"})
 
-    def until(self, fact: Callable[[], Any], what: str) -> Any:
+    def until(self, fact: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
         """What `fact` returns once it is true."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + seconds
         while not (found := fact()):
             assert time.monotonic() < deadline, what
             time.sleep(0.2)
@@ -281,7 +281,7 @@ def test_the_schedule_has_fired_meanwhile(scheduler: Upped) -> None:
 
 
 def test_what_was_killed_is_found_by_its_silence_and_goes_on_by_itself_with_the_exact_budget(lost: Upped) -> None:
-    lost.until(lambda: len(lost.flow_runs("lost")) == 2, "the experiment does not go on")
+    lost.until(lambda: len(lost.flow_runs("lost")) == 2, "the experiment does not go on", 4 * PATIENCE)
     assert lost.flow_runs("lost")[0]["state"]["type"] == "CRASHED"
     (lost.folder / "go").touch()
     lost.until(lambda: lost.flow_runs("lost")[1]["state"]["type"] == "COMPLETED", "the second flow run does not end")
