@@ -60,8 +60,9 @@ class Learning:
             await self._take_over(source, carried, champion, first)
         else:
             run_logger().warning("the last best fails on today's data: earlier results say nothing about it, and none is taken over")
-        again = repeats(int(self._work.experiment["budget"]), first)
-        if not await self._work.up_to(int(self._work.experiment["budget"]) - 2 * again if again else None):
+        budget = self._work.experiment.get("budget") or 0
+        again = repeats(budget, first)
+        if not await self._work.up_to(budget - 2 * again if again else None):
             return None
         verdict = judge(self._work.experiment, await self._own(), point)
         if again and verdict is not None and verdict.challenger is not None:

@@ -83,7 +83,7 @@ class ArtifactReporter:
             await aupdate_progress_artifact(self._progress, percent)
 
 
-async def _kept_going(showing: Awaitable[None]) -> None:
+async def _kept_going(showing: Awaitable[object]) -> None:
     try:
         await showing
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost a training run

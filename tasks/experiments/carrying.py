@@ -107,9 +107,9 @@ def _translated(target: Experiment, source: Experiment, run: TrainingRun) -> Tra
     old = {one["name"] for one in source["parameters"]}
     names = {one["name"] for one in (*target["parameters"], *(target.get("conditionals") or ()))}
     filled = {
-        one["name"]: one["default_value"]
+        one["name"]: default
         for one in target["parameters"]
-        if one["name"] not in old and one.get("default_value") is not None and not one.get("conditions")
+        if one["name"] not in old and (default := one.get("default_value")) is not None and not one.get("conditions")
     }
     metrics = {metric["name"] for metric in target["metrics"]}
     changed = {

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from jinja2.sandbox import SandboxedEnvironment
+from prefect.server.utilities.user_templates import UserTemplateEnvironment
 
 from deployments.automations import PARAMETERS, SILENT, automations, marked
 from deployments.declared import DEPLOYMENTS, OPTIMIZE
@@ -57,7 +57,7 @@ def test_only_what_was_at_work_is_called_crashed_or_goes_on() -> None:
 def test_what_goes_on_has_the_same_parameters_but_is_never_a_new_experiment(given: dict[str, Any], options: dict[str, Any]) -> None:
     templates = {name: one["value"]["template"] for name, one in automations(uuid4())[1].actions[0].parameters.items()}
     flow_run = {"parameters": {"experiment": {"name": "e"}, **given}}
-    found = {name: json.loads(SandboxedEnvironment().from_string(template).render(flow_run=flow_run)) for name, template in templates.items()}
+    found = {name: json.loads(UserTemplateEnvironment().from_string(template).render(flow_run=flow_run)) for name, template in templates.items()}
     assert found == {**dict.fromkeys(PARAMETERS), "experiment": {"name": "e"}, "options": options}
 
 
