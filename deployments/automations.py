@@ -3,7 +3,9 @@
 A process that is killed together with its worker says nothing, and Prefect would call its flow run running for ever.
 """
 
+import json
 from datetime import timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from deployments.declared import OPTIMIZE, TAG
@@ -21,21 +23,44 @@ SILENT = timedelta(seconds=90)
 ENDS = frozenset(f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended", "AwaitingRetry"))
 LOST, RESUMED = "trialflow: a flow run that is silent has crashed", "trialflow: an experiment whose flow run crashed goes on"
 PAUSE = timedelta(seconds=20)
+REMEMBERED = timedelta(days=30)
+"""How long Prefect remembers a heartbeat: it forgets at once without it, and no crash would follow one."""
 PARAMETERS = ("experiment", "run", "project", "directory", "service", "source", "cluster", "options")
 
 
 async def ensure_automations(client: "PrefectClient") -> None:
-    """Make both, or bring them up to date. One that somebody has switched off stays off."""
+    """Make both, or bring them up to date. One that somebody has switched off stays off.
+
+    One that is up to date is left alone: a change has Prefect forget what the automation was waiting for, and a worker that starts again after it was
+    killed together with its flow run would hide that flow run for ever.
+    """
     deployment = await client.read_deployment_by_name(OPTIMIZE.full_name)
-    for wanted in automations(deployment.id):
+    for wanted in map(marked, automations(deployment.id)):
         found = await client.read_automations_by_name(wanted.name)
         if not found:
             await client.create_automation(wanted)
             continue
         kept, *doubles = found
-        await client.update_automation(kept.id, wanted.model_copy(update={"enabled": kept.enabled}))
+        if set(wanted.tags) != set(kept.tags):
+            await client.update_automation(kept.id, wanted.model_copy(update={"enabled": kept.enabled}))
         for one in doubles:
             await client.delete_automation(one.id)
+
+
+def marked(one: "AutomationCore") -> "AutomationCore":
+    """The same automation with a tag that says what it does: the server gives back more fields than it was given, which cannot be compared."""
+    fields = one.model_dump(mode="json", exclude={"trigger": {"id"}, "tags": True, "enabled": True})
+    digest = sha256(json.dumps(_in_order(fields), sort_keys=True).encode()).hexdigest()[:12]
+    return one.model_copy(update={"tags": [*one.tags, f"{TAG}:{digest}"]})
+
+
+def _in_order(node: Any) -> Any:
+    """The same with names in order: sets come in another one each time."""
+    if isinstance(node, dict):
+        return {name: _in_order(value) for name, value in node.items()}
+    if isinstance(node, list):
+        return sorted(node) if all(isinstance(one, str) for one in node) else [_in_order(one) for one in node]
+    return node
 
 
 def automations(optimize: "UUID") -> list["AutomationCore"]:
@@ -72,6 +97,7 @@ def automations(optimize: "UUID") -> list["AutomationCore"]:
             for_each={"prefect.resource.id"},
             posture=Posture.Reactive,
             threshold=1,
+            within=REMEMBERED,
         ),
         actions=[
             RunDeployment(
@@ -87,7 +113,11 @@ def automations(optimize: "UUID") -> list["AutomationCore"]:
 
 
 def _same(name: str) -> dict[str, Any]:
-    """A parameter of the flow run that crashed, as a template that Prefect fills in; one that it was not given stays at its default."""
-    default = "{}" if name == "options" else "none"
-    template = f"{{{{ flow_run.parameters.{name} | default({default}) | tojson }}}}"
-    return {"__prefect_kind": "json", "value": {"__prefect_kind": "jinja", "template": template}}
+    """A parameter of the flow run that crashed, as a template that Prefect fills in; one that it was not given stays at its default.
+
+    Of the options, `new` is not repeated: it would start another experiment, with a budget of its own.
+    """
+    value = f"flow_run.parameters.{name} | default(none)"
+    if name == "options":
+        value = "dict(flow_run.parameters.options | default({}, true), new=false)"
+    return {"__prefect_kind": "json", "value": {"__prefect_kind": "jinja", "template": f"{{{{ {value} | tojson }}}}"}}

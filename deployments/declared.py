@@ -11,7 +11,8 @@ TAG = "trialflow"
 class Deployment:
     """A flow that can be triggered. `entrypoint` is a module path, so it is found wherever trialflow is installed.
 
-    At most `limit` flow runs execute at the same time, without a limit if None. `cron` is when it runs by itself.
+    At most `limit` flow runs execute at the same time, without a limit if None; one more is cancelled, or waits if `queues`. `cron` is when it runs
+    by itself.
     """
 
     name: str
@@ -19,6 +20,7 @@ class Deployment:
     description: str
     limit: int | None = None
     cron: str | None = None
+    queues: bool = False
 
     @property
     def full_name(self) -> str:

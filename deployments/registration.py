@@ -72,7 +72,7 @@ async def register_deployment(
     schema = parameter_schema(flow).model_dump(exclude_unset=True)
     if schedules is None and one.cron is not None:
         schedules = [DeploymentScheduleCreate(schedule=CronSchedule(cron=one.cron, timezone="UTC"), active=True, slug=one.name)]
-    limited = one.limit is not None
+    strategy = ConcurrencyLimitStrategy.ENQUEUE if one.queues else ConcurrencyLimitStrategy.CANCEL_NEW
     return await client.create_deployment(
         flow_id=await client.create_flow_from_name(flow.name),
         name=name or one.name,
@@ -85,7 +85,7 @@ async def register_deployment(
         enforce_parameter_schema=True,
         schedules=schedules,
         concurrency_limit=one.limit,
-        concurrency_options=ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW) if limited else None,
+        concurrency_options=ConcurrencyOptions(collision_strategy=strategy) if one.limit is not None else None,
         work_pool_name=POOL,
         work_queue_name=queue,
         pull_steps=[],

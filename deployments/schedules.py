@@ -49,8 +49,11 @@ def slug_of(name: str) -> str:
     return slug
 
 
-async def add(client: "PrefectClient", name: str, *, cron: str, timezone: str, parameters: dict[str, Any], queue: str) -> bool:
-    """Schedule an experiment, or change the schedule of this name. Whether it is a new one. Raises `InvalidInput` for times that cannot be."""
+async def add(client: "PrefectClient", name: str, *, cron: str, timezone: str, parameters: dict[str, Any], queue: str, queues: bool = False) -> bool:
+    """Schedule an experiment, or change the schedule of this name. Whether it is a new one. Raises `InvalidInput` for times that cannot be.
+
+    A run that is due while the last one is at work is left out, or waits for its end if `queues`.
+    """
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.schedules import CronSchedule
     from pydantic import ValidationError
@@ -67,7 +70,7 @@ async def add(client: "PrefectClient", name: str, *, cron: str, timezone: str, p
     await ensure_queue(client, queue)
     await register_deployment(
         client,
-        replace(OPTIMIZE, limit=1),
+        replace(OPTIMIZE, limit=1, queues=queues),
         name=name,
         parameters=parameters,
         schedules=[DeploymentScheduleCreate(schedule=when, active=True, slug=name)],

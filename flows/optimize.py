@@ -13,20 +13,22 @@ from flows.cancelling import is_suspended
 from flows.cluster import OnCluster
 from flows.context import open_flow
 from flows.ending import beside, errors_as_states, tag_flow_run
+from flows.learning import work_to_the_end
 from flows.working import Effort, Work
 from tasks.compute import Scope
 from tasks.context import FlowContext
 from tasks.experiments.artifacts import ArtifactReporter
 from tasks.experiments.ownership import AlreadyWorkedOn, Owner, claim, creating
-from tasks.experiments.resume import experiment_key, new_uid, plan, with_flow_run
+from tasks.experiments.resume import experiment_key, new_uid, plan, predecessor, with_flow_run
 from tasks.experiments.summary import summary_of
 from tasks.experiments.tally import Tally, result_line
+from tasks.experiments.verdict import Verdict, unlearnable
 from tasks.experiments.worker_lease import hold_lease
 from tasks.steps import run_logger
 from trialflow.api_types import Experiment
 from trialflow.errors import ExperimentFailed, InvalidInput, LimitReached, TrialflowError
 from trialflow.events import Event, tell
-from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, MAX_COST, OWNER, SAME, UID, uid_of
+from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, LEARNS_FROM, MAX_COST, OWNER, SAME, UID, uid_of
 from trialflow.results.spending import dollars
 from trialflow.specs import ExperimentSpec, FlowRunSpec
 
@@ -42,6 +44,11 @@ class Options(BaseModel):
         pattern="^(new|report)$",
         title="When the same experiment is finished",
         description="`new` starts another one, as a schedule wants it; `report` shows its result.",
+    )
+    learn: bool = Field(
+        default=False,
+        title="Learn from the last experiment of this name",
+        description="Start from its results, measure its best again on today's data, and compare that with the new best in the end.",
     )
     when_busy: Literal["fail", "skip", "wait"] = Field(
         default="fail",
@@ -82,6 +89,8 @@ async def optimize(
                 "experiment.yml has a max_cost, and it is not known what anything costs here",
                 hint="take it out, or write `prices:` into cluster.yml and connect the cluster again",
             )
+        if options.learn and (reason := unlearnable(experiment)):
+            raise InvalidInput(f"this experiment cannot learn from the one before it: {reason}", hint="leave `learn` out")
         with creating(context.home, context.client.url):
             found, resumed = await find_experiment(context, experiment, options)
         async with beside(tag_flow_run(f"experiment:{found['id']}")):
@@ -129,6 +138,8 @@ async def find_experiment(context: FlowContext, spec: ExperimentSpec, options: O
     )
     if decided.action == "create":
         kept = {SAME: experiment_key(body), **with_flow_run({}, context.flow_run_id)}
+        if options.learn and (before := predecessor(spec.name, existing, context.folder)):
+            kept[LEARNS_FROM] = before
         return await client.create_experiment(context.project, {**body, "metadata": {**(body.get("metadata") or {}), **kept}}), "create"
     assert decided.experiment_id is not None
     if decided.update:
@@ -154,7 +165,7 @@ async def show_end(work: Work, resumed: str) -> State:
     """Work to the end and show the result. A flow that is stopped ends as cancelled. Raises `ExperimentFailed` if the model fails again and again."""
     client, identifier = work.context.client, work.lease.experiment_id
     try:
-        await work.to_the_end()
+        verdict = await work_to_the_end(work)
     except asyncio.CancelledError:
         if is_suspended():
             run_logger().info("suspended: what runs goes on, and is adopted when the flow run is resumed")
@@ -168,7 +179,7 @@ async def show_end(work: Work, resumed: str) -> State:
             message=f"stopped with {ledger.spent} of {ledger.budget or 'unlimited'} training runs done; the same experiment again goes on"
         )
     ledger = work.tuning.ledger
-    ended = await _finish(work.context, work.experiment, resumed, reporter=work.reporter, is_exhausted=ledger.exhausted)
+    ended = await _finish(work.context, work.experiment, resumed, reporter=work.reporter, is_exhausted=ledger.exhausted, verdict=verdict)
     if ledger.is_too_dear and ledger.left != 0:
         raise LimitReached(
             f"experiment {identifier} starts no more training runs: about {dollars(ledger.cost)} were spent, and max_cost is {ledger.max_cost:g}",
@@ -184,7 +195,13 @@ async def show_end(work: Work, resumed: str) -> State:
 
 
 async def _finish(
-    context: FlowContext, experiment: Experiment, resumed: str, *, reporter: ArtifactReporter | None = None, is_exhausted: bool = False
+    context: FlowContext,
+    experiment: Experiment,
+    resumed: str,
+    *,
+    reporter: ArtifactReporter | None = None,
+    is_exhausted: bool = False,
+    verdict: Verdict | None = None,
 ) -> State:
     """Show the result, which is read from the service: it knows the training runs of every flow that worked on the experiment."""
     identifier, client = experiment["id"], context.client
@@ -196,4 +213,5 @@ async def _finish(
     now = await client.experiment(identifier)
     summary = summary_of(now, runs, best, is_exhausted=is_exhausted)
     tell(Event("ended", facts={"summary": summary, "resumed": resumed}))
-    return Completed(message=result_line(now, tally, best), data=summary)
+    message = result_line(now, tally, best)
+    return Completed(message=f"{message}. {verdict.sentence()}" if verdict else message, data=summary)

@@ -59,6 +59,7 @@ class Work:
         self._compute = compute
         self._effort = effort
         self._stopper: EarlyStopper | None = None
+        self._up_to: int | None = None
         self.tuning: Tuning
         self.reporter: ArtifactReporter
 
@@ -82,6 +83,15 @@ class Work:
         tell(Event("experiment", facts=facts))
         ledger = self.tuning.ledger
         run_logger().info("experiment %s (%s): %s of %s training runs done", identifier, self.experiment["name"], ledger.spent, ledger.budget)
+
+    async def up_to(self, count: int | None) -> bool:
+        """Work until `count` training runs have ended, or to the end if None. Whether work may go on. Raises what `to_the_end` does."""
+        self._up_to = count
+        await self._tune(await self.context.client.runs(self.context.project, experiment_id=self.experiment["id"]))
+        self.reporter.ledger = self.tuning.ledger
+        await self.to_the_end()
+        ledger = self.tuning.ledger
+        return not (ledger.is_broken or ledger.exhausted or ledger.is_too_dear)
 
     async def to_the_end(self) -> None:
         """Work until the experiment is finished, or broken. Raises what stops it before: cancellation, `LeaseLost`, an error of `UNAVAILABLE`."""
@@ -128,6 +138,7 @@ class Work:
             stop_after_failures=self._effort.stop_after_failures,
             new_chain=self._new_chain,
         )
+        self.tuning.ledger.up_to = self._up_to
 
 
 async def _until_ended(tuning: Tuning, lease: WorkerLease, on_observed: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import secrets
 import stat
 from dataclasses import dataclass
@@ -56,6 +57,15 @@ class Home:
     def training_runs(self) -> Path:
         """One folder for each local training run: its journal, log and outcome."""
         return self.root / "training-runs"
+
+    @property
+    def winners(self) -> Path:
+        """Run files of the winners of experiments that learn, by the name of the experiment."""
+        return self.root / "winners"
+
+    def winner(self, experiment: str) -> Path:
+        """The run file of the last winner among the experiments of that name."""
+        return self.winners / f"{re.sub(r'[^a-z0-9]+', '-', experiment.lower()).strip('-') or 'experiment'}.yml"
 
     @property
     def logs(self) -> Path:

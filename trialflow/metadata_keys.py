@@ -29,6 +29,13 @@ A training run that belongs to no experiment has it too."""
 MAX_COST = "trialflow_max_cost"
 """Its `max_cost` in US dollars: the API has no field for it."""
 
+LEARNS_FROM = "trialflow_learns_from"
+"""The id of the experiment before it, whose results it starts from: that of a schedule that learns."""
+VERDICT = "trialflow_verdict"
+"""Whether its best is better than the last best, in a sentence."""
+WINNER = "trialflow_winner"
+"""The id of the training run with the assignments that were found to be the better ones."""
+
 # of a training run
 NODE_USE = "trialflow_node_use_"
 """With the number of an attempt: the node that it used, its price, and from when to when."""
@@ -46,6 +53,8 @@ STOPPED_BY_USER = "stopped by the user"
 """The reason of one which somebody ended for good."""
 KNOWN = "trialflow_known"
 """Where it was imported from. It is known without having been executed for the experiment, and has cost no budget."""
+EARLIER = "trialflow_earlier"
+"""Of one that is known from an earlier experiment on other data: how many experiments ago it was measured."""
 KNOWN_NAME = "known-"
 """What the names of those begin with: the service looks into the metadata of no other."""
 

@@ -30,17 +30,21 @@ def next_point(body: Row, rows: Sequence[Row], pending: Sequence[Row], retired: 
     if body.get("type") == "grid":
         return Suggestion(_grid_point(space_of(body), [*(row["assignments"] for row in rows), *pending], retired), "grid")
     defaults = defaults_of(body)
+    observed = [observation_of(row, defaults) for row in rows]
+    costs = tuple(one["cost"] for one in body.get("tasks") or [])
+    if not costs and any(one.task_cost < 1 for one in observed):
+        costs = (1.0,)  # of an earlier experiment: what they tell is learned, and nothing but the full task is asked
     return optimizer.suggest(
         space_of(body),
         metrics_of(body),
-        [observation_of(row, defaults) for row in rows],
+        observed,
         [{**defaults, **one} for one in pending],
         seed=seed,
         kind=body.get("type") or "offline",
         budget=body.get("budget"),
         parallel_bandwidth=body.get("parallel_bandwidth") or 1,
         num_solutions=body.get("num_solutions") or 1,
-        task_costs=tuple(one["cost"] for one in body.get("tasks") or []),
+        task_costs=costs,
     )
 
 

@@ -6,6 +6,7 @@
 | `trialflow.experiment.improved` | the experiment | the training run that is the best now, and its values |
 | `trialflow.experiment.waiting` | the experiment | what is away |
 | `trialflow.experiment.finished` | the experiment | the summary |
+| `trialflow.schedule.verdict` | the experiment | whether its best is better than the last best, with both and where the winner's run file is |
 | `trialflow.training-run.launched` | the training run | its assignments, its experiment |
 | `trialflow.training-run.completed`, `.failed`, `.lost`, `.pending` | the training run | the same, and its values or the reason |
 | `trialflow.flow-run.failed` | the flow run | the error as it is said to people, and the exit code of a command that follows |
@@ -26,6 +27,7 @@ NAMES = {
     "experiment": "trialflow.experiment.started",
     "waiting": "trialflow.experiment.waiting",
     "ended": "trialflow.experiment.finished",
+    "verdict": "trialflow.schedule.verdict",
     **{kind: f"trialflow.training-run.{kind}" for kind in ("launched", "completed", "failed", "lost", "pending")},
 }
 KINDS = {name: kind for kind, name in NAMES.items()}

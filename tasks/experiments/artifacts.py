@@ -59,6 +59,10 @@ class ArtifactReporter:
             await self._showing
         await _kept_going(self._show_all(runs, best))
 
+    async def show(self, name: str, page: str) -> None:
+        """Write a page of markdown about the experiment, under a key that ends with `name`."""
+        await _kept_going(acreate_markdown_artifact(markdown=page, key=f"{self.key}-{name}"))
+
     async def _show_all(self, runs: Sequence[TrainingRun], best: Sequence[TrainingRun]) -> None:
         await self._show_progress()
         if rows := table_rows(runs):
@@ -79,7 +83,7 @@ class ArtifactReporter:
             await aupdate_progress_artifact(self._progress, percent)
 
 
-async def _kept_going(showing: Awaitable[None]) -> None:
+async def _kept_going(showing: Awaitable[object]) -> None:
     try:
         await showing
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost a training run

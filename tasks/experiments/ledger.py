@@ -29,6 +29,8 @@ class Ledger:
     max_cost: float | None = None
     uses: list[NodeUse] = field(default_factory=list)
     uses_now: Callable[[], Sequence[NodeUse]] = tuple
+    up_to: int | None = None
+    """How many training runs may have ended, where that is less than the budget: a part of the work."""
     is_taken: bool = False
     """Other workers have started training runs with what is left of the budget."""
 
@@ -40,7 +42,8 @@ class Ledger:
     @property
     def left(self) -> int | None:
         """Units of budget that nobody holds or has spent; None if unlimited."""
-        return None if self.budget is None else self.budget - self.spent - self.reserved - len(self.active)
+        limits = [limit for limit in (self.budget, self.up_to) if limit is not None]
+        return min(limits) - self.spent - self.reserved - len(self.active) if limits else None
 
     @property
     def cost(self) -> float | None:

@@ -84,6 +84,18 @@ def plan(
     return ResumePlan("create") if when_finished == "new" else ResumePlan("report", str(found["id"]), None)
 
 
+def predecessor(name: str, existing: Sequence[Mapping[str, Any]], folder: str | None) -> str | None:
+    """The id of the newest experiment of the same name, not of another folder, with training runs that have ended: what it knows is worth learning.
+
+    `existing` are the project's experiments, newest first. The files may differ.
+    """
+    for one in existing:
+        is_other = is_of_another_folder((one.get("metadata") or {}).get(FOLDER), folder)
+        if one["name"] == name and not is_other and (one.get("progress") or {}).get("finished_run_count"):
+            return str(one["id"])
+    return None
+
+
 def flow_runs_of(kept: Mapping[str, Any]) -> list[str]:
     """The ids of the flow runs that worked on an experiment, or on a training run by itself, latest first."""
     metadata = {**(kept.get("dev_metadata") or {}), **(kept.get("metadata") or {})}

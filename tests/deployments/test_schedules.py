@@ -1,11 +1,14 @@
 """Names of schedules, the times that they are shown with, and the automations that go with deployments."""
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from prefect.server.utilities.user_templates import UserTemplateEnvironment
 
-from deployments.automations import PARAMETERS, automations
+from deployments.automations import PARAMETERS, SILENT, automations, marked
 from deployments.declared import DEPLOYMENTS, OPTIMIZE
 from deployments.registration import load
 from deployments.schedules import slug_of
@@ -45,6 +48,24 @@ def test_only_what_was_at_work_is_called_crashed_or_goes_on() -> None:
     lost, resumed = automations(uuid4())
     assert lost.trigger.after == resumed.trigger.after == {"prefect.flow-run.heartbeat"}
     assert resumed.actions[0].deployment_id is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [({}, {"new": False}), ({"options": None}, {"new": False}), ({"options": {"new": True, "learn": True}}, {"new": False, "learn": True})],
+)
+def test_what_goes_on_has_the_same_parameters_but_is_never_a_new_experiment(given: dict[str, Any], options: dict[str, Any]) -> None:
+    templates = {name: one["value"]["template"] for name, one in automations(uuid4())[1].actions[0].parameters.items()}
+    flow_run = {"parameters": {"experiment": {"name": "e"}, **given}}
+    found = {name: json.loads(UserTemplateEnvironment().from_string(template).render(flow_run=flow_run)) for name, template in templates.items()}
+    assert found == {**dict.fromkeys(PARAMETERS), "experiment": {"name": "e"}, "options": options}
+
+
+def test_an_automation_is_told_by_what_it_does_and_remembers_heartbeats_for_longer_than_the_silence_that_tells_a_crash() -> None:
+    one, other = uuid4(), uuid4()
+    tags = [[*marked(automation).tags] for made in (automations(one), automations(one), automations(other)) for automation in made]
+    assert tags[:2] == tags[2:4] and tags[0] == tags[4] and tags[1] != tags[5]
+    assert automations(one)[1].trigger.within > SILENT
 
 
 def test_only_deployments_without_parameters_of_their_own_run_by_themselves() -> None:

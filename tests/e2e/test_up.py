@@ -91,9 +91,9 @@ class Upped(User):
         """The flow runs of an experiment, oldest first."""
         return self.ask("/flow_runs/filter", {"flow_runs": {"name": {"any_": [f"optimize {name}"]}}, "sort": "START_TIME_ASC"})
 
-    def until(self, fact: Callable[[], Any], what: str) -> Any:
+    def until(self, fact: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
         """What `fact` returns once it is true."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + seconds
         while not (found := fact()):
             assert time.monotonic() < deadline, what
             time.sleep(0.2)
@@ -150,9 +150,11 @@ def test_a_schedule_is_added_listed_paused_and_resumed(scheduler: Upped) -> None
     upped = scheduler
     upped.experiment("nightly", 'echo "y=$TRIALFLOW_PARAM_X"\n', budget=2)
     assert upped.type("schedule", "add", "--cron", "99 * * * *")[0] == 2
+    code, _, said = upped.type("schedule", "add", "--cron", "0 2 * * *", "--learn")
+    assert code == 2 and "search is random, which learns from nothing" in said
     soon = datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(minutes=3)
     code, _, said = upped.type("schedule", "add", "--cron", f"{soon.minute} {soon.hour} * * *", "--timezone", "Europe/Berlin")
-    assert code == 0 and "schedule nightly was added" in said
+    assert code == 0 and "schedule nightly was added" in said and "starts anew each time" in said
     assert upped.type("schedule", "pause", "nightly")[0] == 0
     (one,) = json.loads(upped.type("schedule", "list", "-o", "json")[1])
     assert one["name"] == "nightly" and one["timezone"] == "Europe/Berlin" and not one["active"]
@@ -232,6 +234,28 @@ def test_a_worker_that_is_killed_is_started_again_and_its_flow_runs_go_on(upped:
     assert len(upped.started()) == 4
 
 
+@pytest.fixture(scope="module")
+def lost(upped: Upped) -> Upped:
+    """The same user in another folder, whose flow run is killed together with its worker."""
+    folder = upped.folder.with_name("lost")
+    folder.mkdir()
+    return Upped(folder, upped.home)
+
+
+def test_worker_and_flow_are_killed(lost: Upped) -> None:
+    lost.experiment("lost", WAITING)
+    assert lost.type("optimize", "--detach", "--no-canary")[0] == 0
+    lost.until(lambda: len(lost.started()) == 2, "two training runs")
+    (flow_run,) = lost.flow_runs("lost")
+    heard = {"event": {"name": ["prefect.flow-run.heartbeat"]}, "any_resource": {"id": [f"prefect.flow-run.{flow_run['id']}"]}}
+    lost.until(lambda: lost.ask("/events/filter", {"filter": heard})["total"], "no heartbeat")
+    worker = lost.worker()
+    assert worker is not None
+    for number in (worker.pid, lost.owner("lost")):
+        os.kill(number, signal.SIGKILL)
+    lost.until(lambda: lost.worker(but=worker.pid), "no new worker")
+
+
 def test_prefects_own_command_triggers_and_the_server_refuses_bad_parameters(upped: Upped) -> None:
     upped.experiment("typed", 'echo "y=$TRIALFLOW_PARAM_X"\n', budget=2)
     facts = standing(Home(upped.home))
@@ -254,6 +278,14 @@ def test_the_schedule_has_fired_meanwhile(scheduler: Upped) -> None:
     assert upped.result("nightly")["done/budget"] == "2/2"
     assert upped.type("schedule", "remove", "nightly")[0] == 0
     assert json.loads(upped.type("schedule", "list", "-o", "json")[1]) == []
+
+
+def test_what_was_killed_is_found_by_its_silence_and_goes_on_by_itself_with_the_exact_budget(lost: Upped) -> None:
+    lost.until(lambda: len(lost.flow_runs("lost")) == 2, "the experiment does not go on", 4 * PATIENCE)
+    assert lost.flow_runs("lost")[0]["state"]["type"] == "CRASHED"
+    (lost.folder / "go").touch()
+    lost.until(lambda: lost.flow_runs("lost")[1]["state"]["type"] == "COMPLETED", "the second flow run does not end")
+    assert lost.result("lost")["done/budget"] == "4/4" and len(lost.started()) == 4, "models that ran were adopted"
 
 
 def test_down_ends_everything_in_order(upped: Upped) -> None:

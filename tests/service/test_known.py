@@ -38,3 +38,19 @@ def test_points_that_are_known_are_not_suggested_again(service: Running) -> None
         point = {"assignments": {"x": value}, "name": f"known-{value}"}
         service.run(experiment, **{**KNOWN, **point}, dev_metadata={"trialflow_known": "a.csv"})
     assert service.run(experiment)["assignments"] == {"x": 3}
+
+
+def test_what_was_measured_on_earlier_data_is_never_the_best_and_may_be_suggested_again(service: Running) -> None:
+    grid = [{"name": "x", "type": "int", "bounds": {"min": 1, "max": 2}}]
+    experiment = service.experiment(parameters=grid, metrics=[{"name": "m"}, {"name": "size", "strategy": "store"}], budget=4)
+    for value in (1, 2):
+        earlier = {"trialflow_known": "experiment 1", "trialflow_earlier": 2}
+        service.run(experiment, **{**KNOWN, "assignments": {"x": value}, "name": f"known-{value}"}, dev_metadata=earlier)
+    assert progress(service, experiment) == (0, 0, 0, 4)
+    observed = service.call("GET", f"experiments/{experiment['id']}/observations")["data"]
+    assert {one["task"]["cost"] for one in observed} == {0.01} and not any(one["failed"] for one in observed), "a stored metric may be missing"
+    run = service.run(experiment)
+    assert run["assignments"]["x"] in (1, 2)
+    service.call("MERGE", f"training_runs/{run['id']}", {"values": {"m": {"value": 1.0}, "size": {"value": 1}}, "state": "completed"})
+    best = service.call("GET", f"aiexperiments/{experiment['id']}/best_training_runs")["data"]
+    assert [one["id"] for one in best] == [run["id"]]

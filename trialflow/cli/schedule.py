@@ -47,6 +47,14 @@ def schedule() -> None:
 @click.option("--name", metavar="NAME", help="The name of the schedule; by default that of the experiment.")
 @click.option("--cron", required=True, metavar="'MIN HOUR DAY MONTH WEEKDAY'", help="When it runs, such as '0 2 * * *' for every night at 2.")
 @click.option("--timezone", metavar="ZONE", help="The zone of these times, such as Europe/Berlin; by default that of this machine.")
+@click.option("--learn/--no-learn", default=None, help="Start from the last experiment's results, or anew. Learns by default where it can.")
+@click.option(
+    "--when-busy",
+    type=click.Choice(["skip", "wait"]),
+    default="skip",
+    show_default=True,
+    help="A run that is due while the last one works is left out, or waits for its end.",
+)
 @command_argument
 def add(
     experiment_file: str,
@@ -56,14 +64,17 @@ def add(
     name: str | None,
     cron: str,
     timezone: str | None,
+    learn: bool | None,
+    when_busy: str,
     command: tuple[str, ...],
 ) -> int:
     """Schedule the experiment in experiment.yml. The same name again changes its schedule.
 
-    It starts a new experiment each time, and resumes one that is unfinished. A run that is due while the last one still works is left out. The files
-    are read now: add it again after you have changed them.
+    It starts a new experiment each time, and resumes one that is unfinished. One that learns starts from the last one's results, measures the last
+    best again, and compares it with the new best in the end. The files are read now: add it again after you have changed them.
     """
     from deployments.schedules import slug_of
+    from tasks.experiments.verdict import unlearnable
     from tasks.model_secrets import model_secrets
     from trialflow.cli.triggering import Order
     from trialflow.specs import load_experiment
@@ -78,11 +89,17 @@ def add(
             f"{run_file} has AWS keys, which no schedule keeps: its parameters are shown",
             hint="remove `aws:`; the model finds the keys of the shell in which `schedule add` was typed, or of the machine",
         )
-    order = Order(spec, run, project, directory, read_source(source_file, directory), options={"when_busy": "skip"})
-    return with_client(lambda client: _add(client, slug_of(name or spec.name), cron, zone, order))
+    reason = unlearnable(spec)
+    if learn and reason:
+        raise InvalidInput(f"the experiment cannot learn from the one before it: {reason}", hint="`--no-learn` starts anew each time")
+    if learn is None and reason:
+        say(f"it starts anew each time: {reason}")
+    options = {"when_busy": when_busy, "learn": reason is None and learn is not False}
+    order = Order(spec, run, project, directory, read_source(source_file, directory), options=options)
+    return with_client(lambda client: _add(client, slug_of(name or spec.name), cron, zone, order, queues=when_busy == "wait"))
 
 
-async def _add(client: "PrefectClient", name: str, cron: str, zone: str, order: "Order") -> int:
+async def _add(client: "PrefectClient", name: str, cron: str, zone: str, order: "Order", *, queues: bool) -> int:
     from deployments import schedules
     from tasks.local.shell import keep_shell
     from trialflow.cli.environment import SHELL
@@ -91,7 +108,7 @@ async def _add(client: "PrefectClient", name: str, cron: str, zone: str, order: 
 
     home = Home.from_environment()
     keep_shell(home, SHELL, order.directory)
-    is_new = await schedules.add(client, name, cron=cron, timezone=zone, parameters=order.parameters(), queue=queue_of(home))
+    is_new = await schedules.add(client, name, cron=cron, timezone=zone, parameters=order.parameters(), queue=queue_of(home), queues=queues)
     say(f"schedule {name} {'was added' if is_new else 'was changed'}: {cron} in {zone}")
     if standing_here() is None:
         warn("schedules fire while trialflow is up, and it is not")
@@ -142,6 +159,9 @@ def show_(name: str, output: str) -> int:
             return 0
         show(None, output="table", names=[], columns=COLUMNS, rows=[row(one)])
         click.echo(f"\nfolder: {one.parameters.get('directory')}")
+        if (one.parameters.get("options") or {}).get("learn"):
+            winner = Home.from_environment().winner(one.experiment)
+            click.echo("it learns from the last experiment" + (f"; run file of the last winner: {winner}" if winner.exists() else ""))
         click.echo("next: " + (", ".join(data["next_runs"]) or "none"))
         if past:
             rows = [[run["when"], run["state"], run["id"]] for run in data["last_runs"]]

@@ -116,6 +116,8 @@ def line_of(event: Event, board: Board) -> str | None:
     """One line for an event; None for events that need none."""
     if event.kind == "waiting":
         return f"waiting: {event.text}"
+    if event.kind == "verdict":
+        return event.text
     if event.kind == "pending" and event.run:
         return f"training run {event.run['id']} pending: {event.text}"
     if event.run is None or event.kind not in ("completed", "failed", "lost"):

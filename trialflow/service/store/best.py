@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from trialflow.metadata_keys import EARLIER
 from trialflow.metrics import values_of
 from trialflow.results.ranking import best_of, top_of
 from trialflow.service.multitask import is_full_cost
@@ -14,12 +15,13 @@ from trialflow.service.store.schema import training_runs
 
 
 def training_runs_of(connection: Connection, identifier: str) -> tuple[Row, list[Row]]:
-    """An AI experiment and its best training runs as `id` and `assignments`, best first."""
+    """An AI experiment and its best training runs as `id` and `assignments`, best first. What was measured on earlier data is not compared."""
     experiment = experiment_store.get(connection, identifier, kind="ai")
     columns = training_runs.c
     wanted = (columns.experiment == experiment["id"]) & columns.deleted.is_(False) & (columns.state == "completed")
     rows = connection.execute(select(columns.id, columns.data).where(wanted).order_by(columns.id.desc())).all()
-    candidates = [({"id": identifier, "assignments": data["assignments"]}, values_of(data)) for identifier, data in rows]
+    today = [(identifier, data) for identifier, data in rows if data["dev_metadata"].get(EARLIER) is None]
+    candidates = [({"id": identifier, "assignments": data["assignments"]}, values_of(data)) for identifier, data in today]
     return experiment, _chosen(experiment["body"], candidates)
 
 

@@ -6,11 +6,12 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from trialflow.merging import merged
-from trialflow.metadata_keys import STOPPED_EARLY
+from trialflow.metadata_keys import KNOWN, STOPPED_EARLY
 from trialflow.service import validation
 from trialflow.service.errors import BadRequest, Forbidden, NotFound
 from trialflow.service.store import experiments as experiment_store
 from trialflow.service.store import projects as project_store
+from trialflow.service.store.known import earlier_task
 from trialflow.service.store.rows import Row, add, change, find, now
 from trialflow.service.store.schema import checkpoints, files, observations, suggestions, training_runs
 
@@ -152,7 +153,8 @@ def merge(connection: Connection, identifier: str, body: Mapping[str, Any], *, r
 def _end(connection: Connection, row: Row, state: str) -> Row:
     """A training run in its new state; when it ends for the first time its observation is made, which nothing changes later.
 
-    The observation is a failure if a metric is missing. One that trialflow stopped early needs no stored metrics: it had no time to log them.
+    The observation is a failure if a metric is missing. One that trialflow stopped early, or that is known from elsewhere, needs no stored metrics:
+    it had no time to log them, or they did not matter there.
     """
     row = {**row, "state": state}
     if state == "active" or row["completed"] is not None:
@@ -166,7 +168,7 @@ def _end(connection: Connection, row: Row, state: str) -> Row:
         return row
     experiment = experiment_store.get(connection, row["experiment"])
     values, metrics = row["data"]["values"], experiment["body"]["metrics"]
-    is_short = bool(row["data"]["dev_metadata"].get(STOPPED_EARLY))
+    is_short = any(row["data"]["dev_metadata"].get(key) for key in (STOPPED_EARLY, KNOWN))
     required = [metric["name"] for metric in metrics if not (is_short and metric.get("strategy") == "store")]
     failed = state == "failed" or any(name not in values for name in required)
     row["observation"] = _observe(connection, row, metrics, failed=failed)
@@ -185,7 +187,7 @@ def _observe(connection: Connection, row: Row, metrics: list[Row], *, failed: bo
         "failed": failed,
         "created": row["completed"] or now(),
         "deleted": row["deleted"],
-        "task": suggestion["task"],
+        "task": suggestion["task"] or earlier_task(row),
     }
     identifier = add(connection, observations, observation)
     change(connection, suggestions, row["suggestion"], {"state": "closed"})
