@@ -80,4 +80,3 @@ async def _at_work(client: "PrefectClient") -> "list[FlowRun]":
         if len(page) < PAGE:
             break
     return list(found.values())
-

@@ -26,7 +26,7 @@ from trialflow.embedded import (
     running_url,
     service_server,
 )
-from trialflow.embedded.servers import PREFECT_PORT
+from trialflow.embedded.servers import PREFECT_PORT, prefect_auth
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 from trialflow.packages import python_path
@@ -127,9 +127,9 @@ class Holding:
         return (sys.executable, "-P", "-m", "deployments.worker", self.queue)
 
     def _variables(self, url: str, service_url: str | None, owns: bool) -> dict[str, str]:
-        from trialflow.api.session import Session, _prefect_variables
+        from trialflow.api.session import prefect_variables
 
-        mine = _prefect_variables(Session(self.home, url, url, True)) if owns else {}
+        mine = prefect_variables(self.home, url, prefect_auth(self.home)) if owns else {}
         mine = {**mine, **({SERVICE_URL: service_url} if service_url else {})}
         return {**os.environ, **WORKER_VARIABLES, **mine, "TRIALFLOW_HOME": str(self.home.root), **python_path()}
 

@@ -1,7 +1,7 @@
 """Connections to ports of a pod through the Kubernetes API, as `kubectl port-forward` makes them. Each is a websocket of its own.
 
-The protocol is `v4.channel.k8s.io`: every message begins with the number of its channel, 0 for data and 1 for what went wrong, and the first message of
-each channel holds the port. Whoever may `get` and `create` `pods/portforward` reaches the pod's loopback; nothing of the pod is open to the network.
+The protocol is `v4.channel.k8s.io`: every message begins with the number of its channel, 0 for data and 1 for what went wrong, and the first message
+of each channel holds the port. Whoever may `get` and `create` `pods/portforward` reaches the pod's loopback; nothing of it is open to the network.
 """
 
 import asyncio

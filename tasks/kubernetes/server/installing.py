@@ -182,7 +182,8 @@ async def remove(connection: Connection, kind: str) -> bool:
         if await find_own(connection, kind) is None:
             return True
         await asyncio.sleep(0.5)  # it takes two requests at most, and a watch takes three
-    raise ClusterRefused(f"{kind} {NAME} was deleted and is still there", hint=f"`trialflow cluster kubectl -- describe {kind.lower()} {NAME}` says why")
+    hint = f"`trialflow cluster kubectl -- describe {kind.lower()} {NAME}` says why"
+    raise ClusterRefused(f"{kind} {NAME} was deleted and is still there", hint=hint)
 
 
 def _path(connection: Connection, kind: str) -> str:

@@ -1,7 +1,7 @@
 """What trialflow's server on a cluster is made of: a Secret, a claim on a volume, and a StatefulSet of one pod. Pure.
 
-The pod runs `trialflow up`, as a machine would: Prefect's server, the service and a worker, which restarts what dies. A StatefulSet never has two pods
-at once, so the databases on the volume have one user, and the pod keeps its name, by which the flow runs of its predecessor are known.
+The pod runs `trialflow up`, as a machine would: Prefect's server, the service and a worker, and what dies is started again. A StatefulSet never has
+two pods at once, so the databases on the volume have one user, and the pod keeps its name, by which flow runs know their worker.
 """
 
 import json
@@ -33,7 +33,11 @@ cp {TOKENS}/token {TOKENS}/prefect-token {HOME}
 exec trialflow up --port {PREFECT_PORT} --service-port {SERVICE_PORT}
 """
 """A volume's group may be changed when it is mounted; the home is its user's alone, or trialflow refuses it."""
-PROBE = f"from urllib.request import urlopen as get; [get('http://127.0.0.1:%s' % a, timeout=8) for a in ('{PREFECT_PORT}/api/health', '{SERVICE_PORT}/health')]"
+PROBE = f"""\
+from urllib.request import urlopen
+for address in ("{PREFECT_PORT}/api/health", "{SERVICE_PORT}/health"):
+    urlopen("http://127.0.0.1:" + address, timeout=8)
+"""
 SIZE = re.compile(r"[1-9][0-9]*(Mi|Gi|Ti|M|G|T)")
 CLAIM = re.compile(r"claim/([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)")
 ADDRESS = re.compile(r"(?:https://)?(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(?P<port>\d{1,5})/?")
@@ -50,11 +54,10 @@ class ServerOptions:
 
     def __post_init__(self) -> None:
         if self.storage != "none" and not SIZE.fullmatch(self.storage) and not CLAIM.fullmatch(self.storage):
-            raise InvalidInput(
-                f"the storage {self.storage!r} of the server is none", hint="expected a size such as 10Gi, claim/NAME for a claim that exists, or none"
-            )
+            hint = "expected a size such as 10Gi, claim/NAME for a claim that exists, or none"
+            raise InvalidInput(f"{self.storage!r} is no storage for the server", hint=hint)
         if self.api_address is not None and not ADDRESS.fullmatch(self.api_address):
-            raise InvalidInput(f"the address {self.api_address!r} of the API server is none", hint="expected host:port, such as 10.0.0.1:6443")
+            raise InvalidInput(f"{self.api_address!r} is no address of an API server", hint="expected host:port, such as 10.0.0.1:6443")
 
     @property
     def claim(self) -> str | None:
