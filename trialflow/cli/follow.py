@@ -14,9 +14,9 @@ from uuid import UUID
 import click
 
 from trialflow.cli.best import show_summary
-from trialflow.cli.cluster.reaching import here_option, server_if_any, server_of
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.prefect_client import open_client
+from trialflow.cli.reaching import here_option, server_if_any, server_of
 from trialflow.cli.terminal.messages import next_commands, say
 from trialflow.cli.terminal.output import output_option
 from trialflow.errors import ExperimentFailed, InvalidInput, TrialflowError

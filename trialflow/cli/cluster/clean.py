@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from trialflow.cli.cluster.options import cluster_option, cluster_session, go_ahead, tell, the_cluster, width, yes_option
-from trialflow.cli.cluster.reaching import here_option, server_if_any
+from trialflow.cli.reaching import here_option, server_if_any
 from trialflow.cli.terminal.messages import hint, say
 from trialflow.errors import InvalidInput
 from trialflow.results.text import table

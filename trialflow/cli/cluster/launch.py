@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trialflow.cli.cluster.options import Decorator, cluster_option, the_cluster
-from trialflow.cli.cluster.reaching import here_option, server_if_any
 from trialflow.cli.optimize import Asked, asks, work_on
 from trialflow.cli.options import MODEL_COMMAND, command_argument, project_option, read_source, run_file_option, source_file_option
+from trialflow.cli.reaching import here_option, server_if_any
 from trialflow.cli.run import execute
 from trialflow.cli.terminal.messages import say
 from trialflow.cli.terminal.output import output_option

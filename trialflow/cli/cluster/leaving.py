@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trialflow.cli.cluster.reaching import Reached
 from trialflow.cli.follow import conclude, follow_to_the_end
 from trialflow.cli.optimize import Asked, show_end
 from trialflow.cli.options import read_source
 from trialflow.cli.prefect_client import open_client
+from trialflow.cli.reaching import Reached
 from trialflow.cli.terminal.messages import next_commands, say, warn
 from trialflow.errors import InvalidInput
 

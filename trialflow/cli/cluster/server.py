@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from trialflow.cli.cluster.options import cluster_option, go_ahead, the_cluster
-from trialflow.cli.cluster.reaching import server_of
+from trialflow.cli.reaching import server_of
 from trialflow.cli.terminal.messages import hint, next_commands, say, warn
 from trialflow.errors import InvalidInput, TrialflowError
 

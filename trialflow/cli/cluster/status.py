@@ -10,8 +10,8 @@ import click
 from trialflow.api.session import service_session
 from trialflow.cli.cluster import tables
 from trialflow.cli.cluster.options import cluster_option, cluster_session, tell_failure, the_cluster, width
-from trialflow.cli.cluster.reaching import here_option, server_if_any
 from trialflow.cli.options import project_here, project_option
+from trialflow.cli.reaching import here_option, server_if_any
 from trialflow.cli.terminal.messages import warn
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from trialflow.cli.cluster.options import cluster_option, cluster_session, go_ahead, tell, tell_failure, the_cluster, yes_option
-from trialflow.cli.cluster.reaching import here_option, server_if_any
 from trialflow.cli.options import project_here, project_option
+from trialflow.cli.reaching import here_option, server_if_any
 from trialflow.cli.terminal.messages import hint, say
 
 if TYPE_CHECKING:
