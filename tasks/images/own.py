@@ -71,7 +71,7 @@ def write_context(folder: Path) -> None:
 
 def pins(name: str = "trialflow", requires: Callable[[str], Iterable[str] | None] = metadata.requires) -> list[str]:
     """All dependencies, direct and indirect, on Linux, each as `name==version`, sorted. One that is not installed here is named with its bounds."""
-    environment = on_linux()
+    environments = on_linux()
     found: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
     ahead = [(name, "")]
@@ -82,7 +82,7 @@ def pins(name: str = "trialflow", requires: Callable[[str], Iterable[str] | None
         seen.add((one, extra))
         for text in requires(one) or ():
             wanted = Requirement(text)
-            if wanted.marker and not wanted.marker.evaluate({**environment, "extra": extra}):
+            if wanted.marker and not any(wanted.marker.evaluate({**one, "extra": extra}) for one in environments):
                 continue
             known = canonicalize_name(wanted.name)
             try:
@@ -94,11 +94,15 @@ def pins(name: str = "trialflow", requires: Callable[[str], Iterable[str] | None
     return sorted(found.values())
 
 
-def on_linux() -> dict[str, str]:
-    """The environment in which markers are judged: a Linux of this machine's kind of processor."""
+def on_linux() -> list[dict[str, str]]:
+    """The environments in which markers are judged: a Linux of this machine's kind of processor, with this Python and the first of its minor version.
+
+    Which of its releases the image has is not known; some packages are needed with older ones alone.
+    """
     machine = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
     ours: Mapping[str, str] = {**default_environment()}  # type: ignore[dict-item]
-    return {**ours, "os_name": "posix", "sys_platform": "linux", "platform_system": "Linux", "platform_machine": machine}
+    linux = {**ours, "os_name": "posix", "sys_platform": "linux", "platform_system": "Linux", "platform_machine": machine}
+    return [linux, {**linux, "python_full_version": f"{linux['python_version']}.0"}]
 
 
 def wheel(root: Path) -> bytes:

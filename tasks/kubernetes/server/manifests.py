@@ -29,7 +29,7 @@ set -e
 umask 077
 mkdir -p {HOME}
 chmod -R go= {HOME}
-cp {TOKENS}/token {TOKENS}/prefect-token {HOME}
+install -m 600 {TOKENS}/token {TOKENS}/prefect-token {HOME}
 exec trialflow up --port {PREFECT_PORT} --service-port {SERVICE_PORT}
 """
 """A volume's group may be changed when it is mounted; the home is its user's alone, or trialflow refuses it."""
