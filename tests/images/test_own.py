@@ -32,7 +32,9 @@ def test_every_dependency_is_pinned_to_the_version_of_this_machine_and_test_tool
 
 
 def test_dependencies_of_other_systems_are_left_out_and_one_that_is_not_installed_keeps_its_bounds() -> None:
-    known = {"ours": ["pydantic>=2", "pywin32>=300 ; sys_platform == 'win32'", "not-here-at-all>=1.5 ; sys_platform == 'linux'", "dev ; extra == 'dev'"]}
+    known = {
+        "ours": ["pydantic>=2", "pywin32>=300 ; sys_platform == 'win32'", "not-here-at-all>=1.5 ; sys_platform == 'linux'", "dev ; extra == 'dev'"]
+    }
     found = pins("ours", lambda name: known.get(name))
     assert [one.partition("==")[0] for one in found] == ["not-here-at-all>=1.5", "pydantic"]
 
