@@ -37,9 +37,15 @@ def names_a_service() -> bool:
 
 
 @contextmanager
-def server_if_any(cluster: "Cluster", *, here: bool = False) -> "Iterator[Reached | None]":
-    """The server of the cluster, if it has one that we may use: then this process is pointed at it. `here` leaves everything as it is."""
-    if here or names_a_service() or not asyncio.run(_has_server(cluster)):
+def server_if_any(cluster: "Cluster", *, here: bool = False, looks: bool = False) -> "Iterator[Reached | None]":
+    """The server of the cluster, if it has one that we may use: then this process is pointed at it. `here` leaves everything as it is.
+
+    A cluster that had none when it was connected is asked only if the command `looks` for one.
+    """
+    from tasks.kubernetes.cluster.saved import Clusters
+
+    known = Clusters(Home.from_environment()).has_server(cluster.name)
+    if here or names_a_service() or not (known or looks) or not note_server(cluster):
         yield None
         return
     with server_of(cluster) as reached:
@@ -67,6 +73,15 @@ def server_of(cluster: "Cluster", *, ports: Mapping[int, int] | None = None) -> 
         }
         with set_variables(variables):
             yield Reached(cluster, f"{ui}/api", ui, service, variables)
+
+
+def note_server(cluster: "Cluster") -> bool:
+    """Find out whether the cluster has a server that we may use, and write it down. Raises `ClusterError`."""
+    from tasks.kubernetes.cluster.saved import Clusters
+
+    found = asyncio.run(_has_server(cluster))
+    Clusters(Home.from_environment()).note_server(cluster.name, found)
+    return found
 
 
 async def _has_server(cluster: "Cluster") -> bool:

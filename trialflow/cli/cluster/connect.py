@@ -1,12 +1,14 @@
 """`trialflow cluster connect`, `list` and `disconnect`."""
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from trialflow.cli.reaching import note_server
 from trialflow.cli.terminal.messages import hint, next_commands, say, warn
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import InvalidInput, TrialflowError
@@ -46,6 +48,9 @@ def connect(filename: str | None, no_install: bool, **options: str | None) -> No
     with flow_session():
         asyncio.run(keep_cluster(cluster, home))
     say(f"connected cluster {cluster.name}; it is the current one")
+    with contextlib.suppress(TrialflowError):  # connected it is all the same
+        if note_server(cluster):
+            say("it has a trialflow server, to which `cluster optimize` leaves experiments")
     next_commands(["trialflow cluster test", "trialflow cluster optimize"])
 
 

@@ -38,7 +38,7 @@ def optimize(cluster_name: str | None, dockerfile: str | None, no_build: bool, h
     """
     asked = Asked(**options)
     place = place_of(cluster_name, dockerfile, asked.run_file, asked.experiment_file, command, build=not no_build)
-    with drawn(), server_if_any(place.cluster, here=here) as reached:
+    with drawn(), server_if_any(place.cluster, here=here, looks=asked.detach) as reached:
         if reached:
             from trialflow.cli.cluster.leaving import leave_to
 

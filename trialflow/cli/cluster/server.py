@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from trialflow.cli.cluster.options import cluster_option, go_ahead, the_cluster
-from trialflow.cli.reaching import server_of
+from trialflow.cli.reaching import note_server, server_of
 from trialflow.cli.terminal.messages import hint, next_commands, say, warn
 from trialflow.errors import InvalidInput, TrialflowError
 
@@ -31,7 +31,9 @@ def install(cluster: "Cluster", asked: ServerAsked, *, yes: bool) -> int:
     from trialflow.cli.terminal.image_progress import image_shown
 
     with image_shown():
-        return asyncio.run(_install(cluster, asked, yes))
+        code = asyncio.run(_install(cluster, asked, yes))
+    note_server(cluster)
+    return code
 
 
 async def _install(cluster: "Cluster", asked: ServerAsked, yes: bool) -> int:
@@ -58,7 +60,9 @@ async def _install(cluster: "Cluster", asked: ServerAsked, yes: bool) -> int:
 
 def remove(cluster: "Cluster", *, keep_data: bool, yes: bool) -> int:
     """Take the server away, once the user has agreed to what is deleted. Returns the exit code."""
-    return asyncio.run(_remove(cluster, keep_data, yes))
+    code = asyncio.run(_remove(cluster, keep_data, yes))
+    note_server(cluster)
+    return code
 
 
 async def _remove(cluster: "Cluster", keep_data: bool, yes: bool) -> int:
