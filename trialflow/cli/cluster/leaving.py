@@ -37,7 +37,7 @@ def leave_to(reached: Reached, asked: Asked, place: "ClusterPlace", command: tup
     """Trigger the deployment on the server, and follow it unless it is to be left alone. Returns the exit code."""
     from tasks.model_secrets import model_secrets
     from tasks.projects import project_id
-    from trialflow.cli.session import flow_session
+    from trialflow.api.session import flow_session
     from trialflow.cli.triggering import Order
     from trialflow.specs import load_experiment
 
