@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -126,6 +127,7 @@ def server(cluster_name: str | None) -> int:
 
 
 def _until_signal() -> None:
+    asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    signal.sigwait([signal.SIGINT, signal.SIGTERM])
+        signal.signal(number, lambda *_: asked.set())
+    asked.wait()
