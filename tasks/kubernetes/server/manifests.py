@@ -24,17 +24,21 @@ PREFECT_PORT, SERVICE_PORT = 4200, 4201
 VOLUME, TOKENS = "/var/lib/trialflow", "/run/secrets/trialflow"
 HOME = f"{VOLUME}/home"
 USER = 1000
+UP = f"{HOME}/servers/up/up.json"
+"""What `trialflow up` writes once everything is at work, the worker too. One that a pod before has left says nothing."""
 START = f"""\
 set -e
 umask 077
 mkdir -p {HOME}
 chmod -R go= {HOME}
 install -m 600 {TOKENS}/token {TOKENS}/prefect-token {HOME}
+rm -f {UP}
 exec trialflow up --port {PREFECT_PORT} --service-port {SERVICE_PORT}
 """
 """A volume's group may be changed when it is mounted; the home is its user's alone, or trialflow refuses it."""
 PROBE = f"""\
 from urllib.request import urlopen
+open("{UP}").close()
 for address in ("{PREFECT_PORT}/api/health", "{SERVICE_PORT}/health"):
     urlopen("http://127.0.0.1:" + address, timeout=8)
 """
