@@ -13,7 +13,17 @@ from tasks.kubernetes.client.errors import ClusterRefused
 from tasks.kubernetes.client.requests import ask
 from tasks.kubernetes.cluster.installation import install
 from tasks.kubernetes.jobs.workload import read_workload
-from tasks.kubernetes.server.installing import check_objects, check_storage, manifests, place, plan_objects, read_server, reason_of, remove
+from tasks.kubernetes.server.installing import (
+    check_objects,
+    check_storage,
+    is_changing,
+    manifests,
+    place,
+    plan_objects,
+    read_server,
+    reason_of,
+    remove,
+)
 from tasks.kubernetes.server.manifests import NAME, ServerOptions, stateful_set
 from tasks.operations.server import in_the_cluster, plan_removal
 from trialflow.errors import InvalidInput
@@ -88,6 +98,20 @@ def test_nothing_of_the_users_sign_in_goes_to_the_server() -> None:
 )
 def test_why_the_pod_is_not_ready_is_said(status: dict, words: str) -> None:
     assert reason_of({"status": status}) == words
+
+
+@pytest.mark.parametrize(
+    ("generation", "status", "expected"),
+    [
+        (1, {}, True),
+        (1, {"observedGeneration": 1, "currentRevision": "a", "updateRevision": "a"}, False),
+        (2, {"observedGeneration": 1, "currentRevision": "a", "updateRevision": "a"}, True),
+        (2, {"observedGeneration": 2, "currentRevision": "a", "updateRevision": "b"}, True),
+        (2, {"observedGeneration": 2, "currentRevision": "b", "updateRevision": "b"}, False),
+    ],
+)
+def test_a_server_that_was_changed_is_not_ready_before_its_pod_is_the_new_one(generation: int, status: dict, expected: bool) -> None:
+    assert is_changing({"metadata": {"generation": generation}, "status": status}) is expected
 
 
 @pytest.mark.cluster

@@ -48,13 +48,18 @@ async def read_server(connection: Connection) -> ServerFacts | None:
         return None
     tokens = {name: base64.b64decode(value).decode() for name, value in (kept.get("data") or {}).items()}
     placed = await find_own(connection, "StatefulSet")
-    state, why = await pod_state(connection) if placed else ("none", "its StatefulSet is missing")
+    state, why = await pod_state(connection)
     image = placed["spec"]["template"]["spec"]["containers"][0]["image"] if placed else None
     return ServerFacts(tokens.get("token", ""), tokens.get("prefect-token", ""), image, ServerOptions.of(placed), state, why)
 
 
 async def pod_state(connection: Connection) -> tuple[State, str | None]:
-    """How the pod is, and why it is not ready."""
+    """How the pod is, and why it is not ready. One that is about to be replaced by a newer one is not."""
+    placed = await find_own(connection, "StatefulSet")
+    if placed is None:
+        return "none", "its StatefulSet is missing"
+    if is_changing(placed):
+        return "starting", "its pod is replaced by a newer one"
     try:
         pod = await ask(connection, "GET", f"{_path(connection, 'Pod')}/{POD}", what=f"read Pod {POD}")
     except Missing:
@@ -62,6 +67,13 @@ async def pod_state(connection: Connection) -> tuple[State, str | None]:
     if has_condition(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]:
         return "ready", None
     return "starting", reason_of(pod)
+
+
+def is_changing(placed: Mapping[str, Any]) -> bool:
+    """Whether the StatefulSet was changed and its pod is still as it was. Pure."""
+    status = placed.get("status") or {}
+    is_seen = status.get("observedGeneration", 0) >= placed["metadata"].get("generation", 0)
+    return not is_seen or bool(status.get("updateRevision")) and status.get("currentRevision") != status.get("updateRevision")
 
 
 def reason_of(pod: Mapping[str, Any]) -> str:

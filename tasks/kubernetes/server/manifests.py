@@ -141,6 +141,8 @@ def stateful_set(image: str, options: ServerOptions) -> dict[str, Any]:
         "spec": {
             "replicas": 1,
             "serviceName": NAME,
+            # A pod that never becomes ready is replaced by a better one; with the other policy it would have to be ready first.
+            "podManagementPolicy": "Parallel",
             "selector": {"matchLabels": OWN},
             "template": {"metadata": {"labels": OWN}, "spec": pod},
         },
