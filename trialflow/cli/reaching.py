@@ -93,10 +93,9 @@ async def _has_server(cluster: "Cluster") -> bool:
         try:
             return await find_own(connection, "Secret") is not None
         except ClusterRefused as error:
-            if error.status == 403:
-                return False  # who may not read its Secret may not use it
-            warn(error.message)
-            return False
+            if error.status is None:  # somebody else's Secret has that name
+                warn(error.message)
+            return False  # who may not read its Secret may not use it
 
 
 async def _tokens(cluster: "Cluster") -> tuple[str, str]:
