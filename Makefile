@@ -4,7 +4,7 @@ PYTHON ?= python3
 UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 
-.PHONY: demo test check audit bench ci-tests clean
+.PHONY: demo test check audit bench image ci-tests clean
 
 demo: .venv/ready
 	@cd examples/sgd-classifier && PATH="$(CURDIR)/.venv/bin:$$PATH" trialflow optimize
@@ -25,6 +25,10 @@ audit: .venv/ready
 
 bench: .venv/ready
 	$(RUN) python -m benchmarks
+
+# The image of trialflow that `trialflow cluster install-plugins --server` would push, in the engine of this machine.
+image: .venv/ready
+	@$(RUN) python -m tasks.images.own
 
 ci-tests:
 	.ci/run

@@ -45,6 +45,7 @@ async def _main(queue: str) -> int:
 
     from deployments.automations import ensure_automations
     from deployments.registration import ensure_queue, register
+    from deployments.taking_up import take_up
 
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,6 +57,8 @@ async def _main(queue: str) -> int:
         await register(client)
         await ensure_automations(client)
         await ensure_queue(client, queue)
+        for told in await take_up(client, queue, is_only=SERVICE_URL in os.environ):
+            print(told, flush=True)
         if url := os.environ.get(SERVICE_URL):
             await keep_service(url)
     await _work(queue, stopping, lambda: announce(str(PREFECT_API_URL.value())))

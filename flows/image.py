@@ -14,9 +14,8 @@ from tasks.images import building
 from tasks.images.building import BuildPlan, BuildRequest
 from tasks.images.errors import RegistryUnavailable
 from tasks.images.events import ImageEvent, tell
-from tasks.images.login import Login, docker_login
-from tasks.images.references import DOCKER_HUB, HUB_ALIASES
-from tasks.images.repository import image_name, repository_of
+from tasks.images.login import Login
+from tasks.images.repository import image_name, repository_in
 from tasks.projects import model_folder
 from tasks.steps import step
 from trialflow.errors import InvalidInput
@@ -98,7 +97,7 @@ async def make_image(
     directory = model_folder(source.directory, is_deployed=bool(deployment.id))
     order = BuildRequest(
         directory=directory,
-        repository=source.repository or _repository(source.name or image_name(directory.name), registry, login),
+        repository=source.repository or repository_in(source.name or image_name(directory.name), registry, login),
         dockerfile=source.dockerfile,
         platform=source.platform,
         target=source.target,
@@ -148,8 +147,3 @@ def dockerfile_in(source: ImageSource) -> str | None:
     """The Dockerfile that the image would be made with, None if there is none."""
     name = source.dockerfile or "Dockerfile"
     return name if (Path(source.directory or os.getcwd()).expanduser() / name).is_file() else None
-
-
-def _repository(name: str, registry: str | None, login: Login | None) -> str:
-    to_hub = registry is None or registry.strip().rstrip("/") in HUB_ALIASES
-    return repository_of(name, registry=registry, hub_login=(login or docker_login(DOCKER_HUB)) if to_hub else None)

@@ -2,7 +2,7 @@
 
 import re
 
-from tasks.images.login import Login, how_to_log_in
+from tasks.images.login import Login, docker_login, how_to_log_in
 from tasks.images.references import ANOTHER_REGISTRY, DOCKER_HUB, HUB_ALIASES, parse
 from trialflow.errors import InvalidInput
 
@@ -26,6 +26,12 @@ def repository_of(name: str, *, registry: str | None, hub_login: Login | None = 
             )
         registry = f"{DOCKER_HUB}/{hub_login.username.lower()}"
     return parse(f"{registry}/{name}").name
+
+
+def repository_in(name: str, registry: str | None, login: Login | None = None) -> str:
+    """The same, with the `login` for Docker Hub looked up where it is needed and not given."""
+    to_hub = registry is None or registry.strip().rstrip("/") in HUB_ALIASES
+    return repository_of(name, registry=registry, hub_login=(login or docker_login(DOCKER_HUB)) if to_hub else None)
 
 
 def image_name(name: str) -> str:

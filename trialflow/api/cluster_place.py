@@ -35,7 +35,7 @@ class ClusterPlace:
         from flows.cluster import OnCluster
         from flows.image import ImageSource
 
-        block = asyncio.run(_known(self.cluster))
+        block = asyncio.run(known_block(self.cluster))
         if not self.choice.builds:
             self.say(f"image: {self.choice.image}, used as it is: {self.choice.why}")
             return OnCluster(name=block, no_build=True)
@@ -55,7 +55,7 @@ def place_on(
     return ClusterPlace(cluster, run, choice, dockerfile, tuple(leave_out), say)
 
 
-async def _known(cluster: Cluster) -> str:
+async def known_block(cluster: Cluster) -> str:
     """Have Prefect keep the cluster as it is known here. Returns the block's name."""
     from tasks.kubernetes.cluster.saved import block_name, cluster_of_block, save_block
 

@@ -43,7 +43,7 @@ def flow_session() -> Iterator[Session]:
             with said_if_slow(starting):
                 server = held.enter_context(together.submit(lease, starting).result())
             session = Session(home, f"{server.url}/api", server.url, True)
-            held.enter_context(_set(_prefect_variables(session)))
+            held.enter_context(set_variables(prefect_variables(home, session.prefect_url, prefect_auth(home))))
         # About a second, as long as the service takes to start: both at once.
         import_flows(home.prefect if session.asks_token else None)
         if service:
@@ -51,15 +51,15 @@ def flow_session() -> Iterator[Session]:
         yield session
 
 
-def _prefect_variables(session: Session) -> Mapping[str, str]:
-    """What points Prefect at the embedded server."""
+def prefect_variables(home: Home, url: str, login: str) -> Mapping[str, str]:
+    """What points Prefect at a server of ours, at the API's address `url`, whatever the user has set."""
     import certifi
 
     return {
-        "PREFECT_API_URL": session.prefect_url,
-        "PREFECT_API_AUTH_STRING": prefect_auth(session.home),
-        "PREFECT_HOME": str(session.home.prefect),
-        "PREFECT_PROFILES_PATH": str(session.home.prefect / "profiles.toml"),
+        "PREFECT_API_URL": url,
+        "PREFECT_API_AUTH_STRING": login,
+        "PREFECT_HOME": str(home.make(home.prefect)),
+        "PREFECT_PROFILES_PATH": str(home.prefect / "profiles.toml"),
         # Otherwise Prefect reads the file that SSL_CERT_FILE names, for an address that needs none, and fails if there is no such file.
         "PREFECT_API_SSL_CERT_FILE": certifi.where(),
         # Whoever has a Prefect of their own has told it what they think of its telemetry; who has not was never asked.
@@ -68,7 +68,8 @@ def _prefect_variables(session: Session) -> Mapping[str, str]:
 
 
 @contextmanager
-def _set(variables: Mapping[str, str]) -> Iterator[None]:
+def set_variables(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of this process for as long as it is entered."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

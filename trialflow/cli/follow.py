@@ -5,7 +5,8 @@ import contextlib
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,10 +16,12 @@ import click
 from trialflow.cli.best import show_summary
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.prefect_client import open_client
+from trialflow.cli.reaching import here_option, server_if_any, server_of
 from trialflow.cli.terminal.messages import next_commands, say
 from trialflow.cli.terminal.output import output_option
 from trialflow.errors import ExperimentFailed, InvalidInput, TrialflowError
 from trialflow.events import Event
+from trialflow.home import Home
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -36,9 +39,11 @@ ASKED = "let go of it (it goes on), or stop it? [l/s, anything else follows on]"
 
 @click.command()
 @click.argument("identifier", metavar="[ID]", required=False)
+@click.option("-n", "--cluster-name", metavar="NAME", help="On that cluster's server; by default the current cluster's, if nothing is up here.")
+@here_option
 @project_option
 @output_option
-def follow(identifier: str | None, project: str | None, output: str) -> int:
+def follow(identifier: str | None, cluster_name: str | None, here: bool, project: str | None, output: str) -> int:
     """Follow an experiment that a flow run works on elsewhere, and show its end.
 
     ID is an experiment (12, experiment/12) or a flow run; by default the newest experiment of the project. Ctrl-C asks whether to let go or to stop
@@ -46,8 +51,30 @@ def follow(identifier: str | None, project: str | None, output: str) -> int:
     """
     from trialflow.api.session import flow_session
 
-    with flow_session() as session:
-        return asyncio.run(_follow(session, identifier, project, output))
+    with _server(cluster_name, here) as is_elsewhere, flow_session() as session:
+        return asyncio.run(_follow(session, identifier, project, output, is_elsewhere))
+
+
+@contextmanager
+def _server(cluster_name: str | None, here: bool) -> Iterator[bool]:
+    """Point this process at the server of a cluster, if that is meant. Yields whether it is."""
+    from tasks.kubernetes.cluster.saved import Clusters
+    from trialflow.cli.triggering import standing_here
+    from trialflow.prefect_api import prefect_api_url
+
+    clusters = Clusters(Home.from_environment())
+    if cluster_name:
+        with server_of(clusters.load(cluster_name)):
+            yield True
+        return
+    current = clusters.current()
+    if current is None or prefect_api_url() or standing_here():
+        yield False
+        return
+    with server_if_any(clusters.load(current), here=here) as reached:
+        if reached:
+            say(f"on the server of cluster {current}")
+        yield reached is not None
 
 
 def trigger_and_follow(
@@ -76,20 +103,21 @@ async def _trigger(
     from trialflow.cli.triggering import trigger
 
     async with open_client() as client:
-        run, is_joined = await trigger(client, order, found, always_new=always_new)
+        run, is_joined = await trigger(client, order, found.queue, always_new=always_new)
         say(f"a flow run is at work on it already: {run.name}" if is_joined else "triggered optimize/optimize")
         say(f"watch: {session.ui_url}/runs/flow-run/{run.id}")
         if detach:
             next_commands([f"trialflow follow {run.id}", "trialflow experiment list"])
             return 0
-        return await _to_the_end(client, run.id, is_joined=is_joined, show_end=show_end)
+        return await follow_to_the_end(client, run.id, is_joined=is_joined, show_end=show_end)
 
 
-async def _follow(session: "Session", identifier: str | None, project: str | None, output: str) -> int:
+async def _follow(session: "Session", identifier: str | None, project: str | None, output: str, is_elsewhere: bool) -> int:
     async with open_client() as client:
         flow_run_id = await _flow_run_of(client, identifier, project)
-        say(f"watch: {session.ui_url}/runs/flow-run/{flow_run_id}")
-        return await _to_the_end(client, flow_run_id, is_joined=True, show_end=lambda ended: show_summary(ended["summary"], output))
+        if not is_elsewhere:
+            say(f"watch: {session.ui_url}/runs/flow-run/{flow_run_id}")
+        return await follow_to_the_end(client, flow_run_id, is_joined=True, show_end=lambda ended: show_summary(ended["summary"], output))
 
 
 async def _flow_run_of(client: "PrefectClient", identifier: str | None, project: str | None) -> UUID:
@@ -115,7 +143,8 @@ async def _flow_run_of(client: "PrefectClient", identifier: str | None, project:
     )
 
 
-async def _to_the_end(client: "PrefectClient", flow_run_id: UUID, *, is_joined: bool, show_end: Callable[[dict[str, Any]], None]) -> int:
+async def follow_to_the_end(client: "PrefectClient", flow_run_id: UUID, *, is_joined: bool, show_end: Callable[[dict[str, Any]], None]) -> int:
+    """Show a flow run to its end, or until the user lets go of it. Returns the exit code."""
     from trialflow.cli.following import Follower, now
     from trialflow.cli.terminal.live import shown
     from trialflow.results.board import Board
@@ -144,10 +173,10 @@ async def _to_the_end(client: "PrefectClient", flow_run_id: UUID, *, is_joined: 
         name = board.experiment_id or str(flow_run_id)
         next_commands([f"trialflow follow {name}", *([f"trialflow experiment stop {name}"] if board.experiment_id else [])])
         return 130
-    return await _conclude(end, board, show_end)
+    return await conclude(end, board, show_end)
 
 
-async def _conclude(end: "End", board: "Board", show_end: Callable[[dict[str, Any]], None]) -> int:
+async def conclude(end: "End", board: "Board", show_end: Callable[[dict[str, Any]], None]) -> int:
     """Show how it ended. Returns the exit code, or raises the error that the flow run ended with."""
     if end.state == "COMPLETED":
         facts = end.facts or await _facts_of(board.experiment_id)

@@ -26,7 +26,7 @@ from trialflow.embedded import (
     running_url,
     service_server,
 )
-from trialflow.embedded.servers import PREFECT_PORT
+from trialflow.embedded.servers import PREFECT_PORT, prefect_auth
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 from trialflow.packages import python_path
@@ -43,8 +43,10 @@ AGAIN_SECONDS = (1.0, 5.0, 30.0)
 class Holding:
     """Holds everything up from `start` to `stop`; `held` is closed by the caller after that. `tell` gets what people should know."""
 
-    def __init__(self, home: Home, port: int | None, queue: str, held: ExitStack, tell: Callable[[str], None]) -> None:
-        self.home, self.port, self.queue = home, port, queue
+    def __init__(
+        self, home: Home, port: int | None, queue: str, held: ExitStack, tell: Callable[[str], None], service_port: int | None = None
+    ) -> None:
+        self.home, self.port, self.queue, self.service_port = home, port, queue, service_port
         self._held, self._tell = held, tell
         self._keeper: Keeper | None = None
         self._beside: list[asyncio.Task[None]] = []
@@ -53,7 +55,7 @@ class Holding:
         """Start the servers and the worker, and write down where they are. Raises `TrialflowError`."""
         url, ui_url, owns = prefect_api_url(), os.environ.get("PREFECT_UI_URL"), False
         named = os.environ.get("SIGOPT_API_URL") if os.environ.get("SIGOPT_API_TOKEN") else None
-        servers = [] if named else [service_server(self.home)]
+        servers = [] if named else [service_server(self.home, self.service_port)]
         if not url:
             owns = True
             servers.append(self._prefect_server())
@@ -125,9 +127,9 @@ class Holding:
         return (sys.executable, "-P", "-m", "deployments.worker", self.queue)
 
     def _variables(self, url: str, service_url: str | None, owns: bool) -> dict[str, str]:
-        from trialflow.api.session import Session, _prefect_variables
+        from trialflow.api.session import prefect_variables
 
-        mine = _prefect_variables(Session(self.home, url, url, True)) if owns else {}
+        mine = prefect_variables(self.home, url, prefect_auth(self.home)) if owns else {}
         mine = {**mine, **({SERVICE_URL: service_url} if service_url else {})}
         return {**os.environ, **WORKER_VARIABLES, **mine, "TRIALFLOW_HOME": str(self.home.root), **python_path()}
 

@@ -70,7 +70,7 @@ OPTIONS: tuple[Decorator, ...] = (
         show_default=True,
         help="Stop after this many failures in a row; 0 for never.",
     ),
-    click.option("--detach", is_flag=True, help="Leave the experiment to `trialflow up`, and return at once."),
+    click.option("--detach", is_flag=True, help="Leave the experiment to `trialflow up`, or to the cluster's server, and return at once."),
     output_option,
 )
 
@@ -136,7 +136,7 @@ def work_on(asked: Asked, run: "RunSpec", command: tuple[str, ...], on_cluster: 
     if not ended:  # interrupted here, or cancelled in Prefect
         say_stopped(board, same_options(click.get_current_context().command_path, without=["new"]))
         return 130
-    _show_end(ended, asked, command)
+    show_end(ended, asked, command)
     return 0
 
 
@@ -145,7 +145,7 @@ def _trigger(found: "Standing", order: "Order", asked: Asked, command: tuple[str
     from trialflow.cli.follow import trigger_and_follow
 
     def ended(facts: dict[str, Any]) -> None:
-        _show_end(facts, asked, command)
+        show_end(facts, asked, command)
 
     options = {**asked.how, "when_finished": "report"}
     return trigger_and_follow(found, replace(order, options=options), on_cluster, always_new=asked.new, detach=asked.detach, show_end=ended)
@@ -177,7 +177,7 @@ def say_stopped(board: "Board", again: str) -> None:
         next_commands([again])
 
 
-def _show_end(ended: dict[str, Any], asked: Asked, command: tuple[str, ...]) -> None:
+def show_end(ended: dict[str, Any], asked: Asked, command: tuple[str, ...]) -> None:
     """Show the best of an experiment that has ended. Raises `ExperimentFailed` if no training run has completed."""
     summary = ended["summary"]
     identifier = summary["experiment"]

@@ -88,8 +88,11 @@ class Order:
         return "same:" + sha256(json.dumps([*where, experiment_key(self.experiment.to_api())]).encode()).hexdigest()[:24]
 
 
-async def trigger(client: "PrefectClient", order: Order, found: "Standing", *, always_new: bool) -> tuple["FlowRun", bool]:
-    """The flow run that works on it, and whether it was there already. Raises `TrialflowError` if the server refuses it."""
+async def trigger(client: "PrefectClient", order: Order, queue: str | None, *, always_new: bool, is_here: bool = True) -> tuple["FlowRun", bool]:
+    """The flow run that works on it, and whether it was there already. `is_here` says that the worker is on this machine, and wants its shell.
+
+    Raises `TrialflowError` if the server refuses it.
+    """
     from prefect.exceptions import PrefectHTTPStatusError
 
     from tasks.local.shell import keep_shell
@@ -99,14 +102,15 @@ async def trigger(client: "PrefectClient", order: Order, found: "Standing", *, a
     with _one_at_a_time(home):
         if not always_new and (same := await _open_flow_run(client, order.tag())):
             return same, True
-        keep_shell(home, SHELL, order.directory)
+        if is_here:
+            keep_shell(home, SHELL, order.directory)
         try:
-            return await _new_flow_run(client, order, found), False
+            return await _new_flow_run(client, order, queue), False
         except PrefectHTTPStatusError as error:
             raise TrialflowError(f"Prefect's server refused the flow run: {detail(error)}", hint="`trialflow doctor` checks this machine") from error
 
 
-async def _new_flow_run(client: "PrefectClient", order: Order, found: "Standing") -> "FlowRun":
+async def _new_flow_run(client: "PrefectClient", order: Order, queue: str | None) -> "FlowRun":
     from prefect.deployments import arun_deployment
 
     return await arun_deployment(
@@ -116,7 +120,7 @@ async def _new_flow_run(client: "PrefectClient", order: Order, found: "Standing"
         tags=[order.tag()],
         timeout=0,
         as_subflow=False,
-        work_queue_name=found.queue,
+        work_queue_name=queue,
     )
 
 

@@ -27,8 +27,9 @@ SERVERS_SECONDS = 30.0
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), help="The port of the Prefect UI; by default 4200, or another if that is taken.")
+@click.option("--service-port", type=click.IntRange(1, 65535), help="The port of the service; by default the one that it had last, or any free one.")
 @click.option("--detach", "-d", is_flag=True, help="Return once everything is up, and leave it running.")
-def up(port: int | None, detach: bool) -> int:
+def up(port: int | None, service_port: int | None, detach: bool) -> int:
     """Start the Prefect server with its UI, the service, and a worker that executes what is triggered.
 
     They stay until `trialflow down`, or Ctrl-C without --detach; what dies is started again. While they are up, `trialflow optimize` triggers a
@@ -42,11 +43,11 @@ def up(port: int | None, detach: bool) -> int:
     if is_rising(home):
         return _already(home, port)
     if detach:
-        return _detached(home, port)
+        return _detached(home, port, service_port)
     try:
         with hold_up(home):
             keep_shell(home, SHELL)
-            return asyncio.run(_hold(home, port))
+            return asyncio.run(_hold(home, port, service_port))
     except AlreadyUp:
         return _already(home, port)
 
@@ -94,14 +95,15 @@ def tell_standing(found: "Standing") -> None:
     next_commands(["trialflow optimize", "trialflow schedule add --cron '0 2 * * *'", "trialflow down"])
 
 
-def _detached(home: Home, port: int | None) -> int:
+def _detached(home: Home, port: int | None, service_port: int | None) -> int:
     """Start the same command in a session of its own, and return when everything is up."""
     from trialflow.embedded import holder_of, is_rising, standing
     from trialflow.embedded.servers import PREFECT_PORT
 
     log = home.make(home.logs) / "up.log"
     begin = log.stat().st_size if log.exists() else 0
-    command = [sys.executable, "-P", "-m", "trialflow", "up", *(["--port", str(port)] if port else [])]
+    ports = [word for name, value in (("--port", port), ("--service-port", service_port)) if value for word in (name, str(value))]
+    command = [sys.executable, "-P", "-m", "trialflow", "up", *ports]
     from trialflow.packages import python_path
 
     with open(log, "ab") as output:
@@ -124,7 +126,7 @@ def _detached(home: Home, port: int | None) -> int:
     return 0
 
 
-async def _hold(home: Home, port: int | None) -> int:
+async def _hold(home: Home, port: int | None, service_port: int | None) -> int:
     """Start everything, keep it running, and end it in order at a signal."""
     from trialflow.cli.holding import Holding
 
@@ -133,7 +135,7 @@ async def _hold(home: Home, port: int | None) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     say("starting; the first time takes longer")
     with ExitStack() as held:
-        holding = Holding(home, port, queue_of(home), held, tell=say)
+        holding = Holding(home, port, queue_of(home), held, say, service_port)
         starting = asyncio.create_task(holding.start())
         asked = asyncio.create_task(stopping.wait())
         await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)

@@ -32,11 +32,11 @@ class Server:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def service_server(home: Home) -> Server:
-    """The embedded SigOpt-compatible service over the database in `home`."""
+def service_server(home: Home, port: int | None = None) -> Server:
+    """The embedded SigOpt-compatible service over the database in `home`, at `port`, by default the one that it had last."""
     home.make(home.service)
     folder = home.make(home.servers) / "service"
-    ports = (*last_port(folder), 0)
+    ports = (*last_port(folder), 0) if port is None else (port,)
     return Server("the service", folder, _command("service", home), home.logs / "service.log", ports, environment=_environment())
 
 

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from trialflow.errors import TrialflowError
@@ -82,7 +83,17 @@ def prefect_settings(home: Home, url: str) -> Mapping[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
         "DO_NOT_TRACK": "1",
+        **_pages(home),
     }
+
+
+def _pages(home: Home) -> Mapping[str, str]:
+    """Where the files of the UI are written to when the server starts: into the home if Prefect's own folder is not ours to write to."""
+    found = find_spec("prefect")
+    folders = list(found.submodule_search_locations or []) if found else []
+    if folders and os.access(Path(folders[0]) / "server", os.W_OK):
+        return {}
+    return {"PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home.prefect / "ui")}
 
 
 if __name__ == "__main__":

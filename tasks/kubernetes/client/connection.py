@@ -34,6 +34,8 @@ BUSY_DELAYS = (0.5, 1.0, 2.0, 4.0)
 """Seconds before a request is made again that was answered with `BUSY`, where the answer does not say how long."""
 BUSY = (429, 500, 502, 503, 504)
 LONGEST_DELAY = 15.0
+HEARTBEAT_SECONDS = 30.0
+"""How often a websocket is asked whether it lives: proxies close those that are silent."""
 READ_BUFFER = 1 << 21
 """Bytes of one line of a watch: an object may have 1.5 MiB."""
 
@@ -56,6 +58,10 @@ class Connection:
     def requests(self) -> int:
         """How many requests have been made."""
         return self._requests.count
+
+    async def open_websocket(self, path: str, protocol: str) -> aiohttp.ClientWebSocketResponse:
+        """A websocket of the API server. Raises what aiohttp does."""
+        return await self._requests.open_websocket(f"{self.api.configuration.host}{path}", protocol)
 
 
 class Requests(RESTClientObject):
@@ -85,6 +91,27 @@ class Requests(RESTClientObject):
                 if delay is None or error.status not in BUSY:
                     raise
                 await asyncio.sleep(delay_asked_for(error.headers) or delay)
+
+    async def open_websocket(self, url: str, protocol: str) -> aiohttp.ClientWebSocketResponse:
+        """Open a websocket, signed in as for any request."""
+        for is_last in (False, True):
+            headers: dict[str, str] = {}
+            used = await self._sign_in.apply(headers)
+            self.count += 1
+            try:
+                return await self.pool_manager.ws_connect(
+                    url,
+                    protocols=[protocol],
+                    headers=headers,
+                    proxy=self.proxy,
+                    server_hostname=self.server_hostname,
+                    heartbeat=HEARTBEAT_SECONDS,
+                    max_msg_size=0,
+                )
+            except aiohttp.WSServerHandshakeError as error:
+                if error.status != 401 or is_last or not self._sign_in.forget(used):
+                    raise
+        raise AssertionError("a credential is tried twice at most")
 
     async def _once(self, method: str, url: str, headers: dict[str, str], **others: Any) -> Any:
         for is_last in (False, True):

@@ -18,7 +18,10 @@ CONNECT = "`trialflow cluster connect --cluster-name NAME --provider custom --ku
 
 
 class Clusters:
-    """The files `clusters/NAME.json` of a home (mode 0600: they hold secrets), and `clusters/current`, which names the current cluster."""
+    """The files `clusters/NAME.json` of a home (mode 0600: they hold secrets), and `clusters/current`, which names the current cluster.
+
+    `clusters/NAME.server` is there if the cluster has a server.
+    """
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -85,8 +88,22 @@ class Clusters:
     def delete(self, name: str) -> None:
         """Forget a cluster. No error if it is not known."""
         (self.folder / f"{check_name(name)}.json").unlink(missing_ok=True)
+        self.note_server(name, False)
         if self.current() is None:
             (self.folder / "current").unlink(missing_ok=True)
+
+    def has_server(self, name: str) -> bool:
+        """Whether the cluster had a server of trialflow's own when it was last looked at from here."""
+        return (self.folder / f"{name}.server").exists()
+
+    def note_server(self, name: str, is_there: bool) -> None:
+        """Write down whether the cluster has a server, so that commands need not ask each time."""
+        marker = self.folder / f"{check_name(name)}.server"
+        if is_there:
+            self.home.make(self.folder)
+            marker.touch(mode=0o600)
+        else:
+            marker.unlink(missing_ok=True)
 
     def _write(self, name: str, text: str) -> None:
         # Written aside and moved: a reader sees the old file or the new one, and a full disk leaves the old one.

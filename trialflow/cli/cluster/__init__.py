@@ -20,9 +20,10 @@ COMMANDS: Table = {
     "clean": ("trialflow.cli.cluster.clean:clean", "Delete what is left over on the cluster."),
     "list": ("trialflow.cli.cluster.connect:list_", "List the clusters that are connected."),
     "disconnect": ("trialflow.cli.cluster.connect:disconnect", "Forget a cluster. Nothing on it is touched."),
+    "server": ("trialflow.cli.cluster.server:server", "Open the way to the server that `install-plugins --server` has put there."),
     "token": ("trialflow.cli.cluster.token:token", "Print a token for a cluster on AWS: kubectl calls this by itself."),
     "kubectl": ("trialflow.cli.cluster.kubectl:kubectl", "Call kubectl with the cluster's kubeconfig and namespace."),
-    "install-plugins": ("trialflow.cli.cluster.connect:install_plugins", "Set up again what trialflow needs on the cluster."),
+    "install-plugins": ("trialflow.cli.cluster.plugins:install_plugins", "Set up again what trialflow needs on the cluster, or a server there."),
 }
 
 

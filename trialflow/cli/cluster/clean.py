@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from trialflow.cli.cluster.options import cluster_option, cluster_session, go_ahead, tell, the_cluster, width, yes_option
+from trialflow.cli.reaching import here_option, server_if_any
 from trialflow.cli.terminal.messages import hint, say
+from trialflow.errors import InvalidInput
 from trialflow.results.text import table
 
 if TYPE_CHECKING:
@@ -18,14 +20,25 @@ if TYPE_CHECKING:
 @cluster_option
 @click.option("--all", "everyones", is_flag=True, help="Also what has ended and this service does not know: it may be another user's.")
 @click.option("--images/--no-images", default=None, help="Also remove images on this machine that trialflow built; asked by default.")
+@click.option("--server", "is_server", is_flag=True, help="Instead: delete trialflow's server on the cluster, with what it knows.")
+@click.option("--keep-data", is_flag=True, help="With --server: keep its volume, for a server that is installed later.")
+@here_option
 @yes_option
-def clean(cluster_name: str | None, everyones: bool, images: bool | None, yes: bool) -> int:
+def clean(cluster_name: str | None, everyones: bool, images: bool | None, is_server: bool, keep_data: bool, here: bool, yes: bool) -> int:
     """Delete what is left over on the cluster: Jobs that have ended, and what experiments had that nobody works on.
 
     Nothing is touched that runs, or that holds a result which has not been taken. What goes and what stays is shown first. Images that trialflow
     built and that the Docker engine here still has are offered afterwards: registries keep theirs.
     """
-    code = asyncio.run(_clean(the_cluster(cluster_name), everyones, yes))
+    cluster = the_cluster(cluster_name)
+    if keep_data and not is_server:
+        raise InvalidInput("--keep-data was given without --server", hint="add --server, or leave it out")
+    if is_server:
+        from trialflow.cli.cluster.server import remove
+
+        return remove(cluster, keep_data=keep_data, yes=yes)
+    with server_if_any(cluster, here=here):
+        code = asyncio.run(_clean(cluster, everyones, yes))
     return max(code, asyncio.run(_clean_images(images, yes)))
 
 

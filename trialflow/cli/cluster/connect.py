@@ -1,13 +1,14 @@
-"""`trialflow cluster connect`, `list`, `disconnect` and `install-plugins`."""
+"""`trialflow cluster connect`, `list` and `disconnect`."""
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from trialflow.cli.cluster.options import cluster_option, the_cluster
+from trialflow.cli.reaching import note_server
 from trialflow.cli.terminal.messages import hint, next_commands, say, warn
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import InvalidInput, TrialflowError
@@ -47,6 +48,9 @@ def connect(filename: str | None, no_install: bool, **options: str | None) -> No
     with flow_session():
         asyncio.run(keep_cluster(cluster, home))
     say(f"connected cluster {cluster.name}; it is the current one")
+    with contextlib.suppress(TrialflowError):  # connected it is all the same
+        if note_server(cluster):
+            say("it has a trialflow server, to which `cluster optimize` leaves experiments")
     next_commands(["trialflow cluster test", "trialflow cluster optimize"])
 
 
@@ -72,10 +76,11 @@ async def _set_up(cluster: "Cluster", home: Home, *, install_too: bool) -> "Conn
 
     plan = await plan_connect(cluster, home, install_too=install_too)
     say(f"Kubernetes {plan.version} answers at {plan.server}")
-    return await apply_connect(plan, on_installed=_tell)
+    return await apply_connect(plan, on_installed=tell_installed)
 
 
-def _tell(one: "Installed") -> None:
+def tell_installed(one: "Installed") -> None:
+    """Say what became of one thing."""
     (say if one.outcome != "not allowed" else warn)(str(one))
 
 
@@ -121,30 +126,3 @@ def disconnect(name: str | None, cluster_name: str | None) -> None:
     say(f"forgot cluster {plan.name}; nothing on it was touched")
     if plan.next:
         say(f"the current cluster is {plan.next}")
-
-
-@click.command()
-@cluster_option
-@click.option("--gpu", is_flag=True, help="Also NVIDIA's device plugin, which offers the GPUs of nodes to pods.")
-def install_plugins(cluster_name: str | None, gpu: bool) -> None:
-    """Set up what trialflow needs on a cluster: namespace, service accounts, rights. What is there stays, what differs is put right."""
-    asyncio.run(_install(the_cluster(cluster_name), gpu))
-
-
-async def _install(cluster: "Cluster", gpu: bool) -> None:
-    from tasks.kubernetes.client.connection import open_cluster
-    from tasks.operations.plugins import apply_plugins, plan_plugins
-
-    async with open_cluster(cluster) as connection:
-        plan = await plan_plugins(connection, gpu=gpu)
-        for one in await apply_plugins(plan, connection):
-            _tell(one)
-    if plan.note:
-        warn(plan.note)
-    if plan.gpus is None:
-        return
-    say(f"GPUs: {plan.gpus}")
-    if gpu and plan.gpus.is_offered:
-        say("a device plugin is at work already: none was installed")
-    elif not gpu and not plan.gpus.is_offered:
-        hint("nodes with NVIDIA GPUs and their driver need NVIDIA's device plugin: `trialflow cluster install-plugins --gpu`")

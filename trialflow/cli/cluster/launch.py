@@ -9,6 +9,7 @@ import click
 from trialflow.cli.cluster.options import Decorator, cluster_option, the_cluster
 from trialflow.cli.optimize import Asked, asks, work_on
 from trialflow.cli.options import MODEL_COMMAND, command_argument, project_option, read_source, run_file_option, source_file_option
+from trialflow.cli.reaching import here_option, server_if_any
 from trialflow.cli.run import execute
 from trialflow.cli.terminal.messages import say
 from trialflow.cli.terminal.output import output_option
@@ -24,17 +25,24 @@ no_build_option: Decorator = click.option("--no-build", is_flag=True, help="Use 
 @cluster_option
 @dockerfile_option
 @no_build_option
+@here_option
 @asks
 @command_argument
-def optimize(cluster_name: str | None, dockerfile: str | None, no_build: bool, command: tuple[str, ...], **options: Any) -> int:
+def optimize(cluster_name: str | None, dockerfile: str | None, no_build: bool, here: bool, command: tuple[str, ...], **options: Any) -> int:
     """Work on the experiment of experiment.yml, with its training runs on the cluster.
+
+    On a cluster with a server (`install-plugins --server`) the experiment is left to it: it goes on when this machine is gone.
 
     The image is built from the Dockerfile, or run.yml names one that exists; nothing is built or pushed if nothing has changed. The same command
     again goes on where it stopped and adopts what still runs.
     """
     asked = Asked(**options)
     place = place_of(cluster_name, dockerfile, asked.run_file, asked.experiment_file, command, build=not no_build)
-    with drawn():
+    with drawn(), server_if_any(place.cluster, here=here, looks=asked.detach) as reached:
+        if reached:
+            from trialflow.cli.cluster.leaving import leave_to
+
+            return leave_to(reached, asked, place, command)
         return work_on(asked, place.run, command, place.prepared)
 
 

@@ -11,6 +11,7 @@ from trialflow.api.session import service_session
 from trialflow.cli.cluster import tables
 from trialflow.cli.cluster.options import cluster_option, cluster_session, tell_failure, the_cluster, width
 from trialflow.cli.options import project_here, project_option
+from trialflow.cli.reaching import here_option, server_if_any
 from trialflow.cli.terminal.messages import warn
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import TrialflowError
@@ -26,17 +27,17 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("identifiers", metavar="[ID]...", nargs=-1)
 @cluster_option
+@here_option
 @project_option
 @output_option
-def status(identifiers: tuple[str, ...], cluster_name: str | None, project: str | None, output: str) -> int:
+def status(identifiers: tuple[str, ...], cluster_name: str | None, here: bool, project: str | None, output: str) -> int:
     """Show what runs on the cluster, and what room there is.
 
     ID is an experiment (12, experiment/12) or a training run (run/34, suggestion/34, or its name): that is shown then, with every reason to wait.
     """
     cluster = the_cluster(cluster_name)
-    if identifiers:
-        return asyncio.run(_some(cluster, identifiers, project_here(project), output))
-    return asyncio.run(_all(cluster, output))
+    with server_if_any(cluster, here=here):
+        return asyncio.run(_some(cluster, identifiers, project_here(project), output) if identifiers else _all(cluster, output))
 
 
 async def _all(cluster: "Cluster", output: str) -> int:

@@ -8,6 +8,7 @@ import click
 
 from trialflow.cli.cluster.options import cluster_option, cluster_session, go_ahead, tell, tell_failure, the_cluster, yes_option
 from trialflow.cli.options import project_here, project_option
+from trialflow.cli.reaching import here_option, server_if_any
 from trialflow.cli.terminal.messages import hint, say
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("identifiers", metavar="[ID]...", nargs=-1)
 @cluster_option
+@here_option
 @project_option
 @yes_option
-def stop(identifiers: tuple[str, ...], cluster_name: str | None, project: str | None, yes: bool) -> int:
+def stop(identifiers: tuple[str, ...], cluster_name: str | None, here: bool, project: str | None, yes: bool) -> int:
     """Stop experiments or training runs, and delete what they have on the cluster.
 
     An experiment (12, experiment/12) goes on with the same `optimize` again. A training run (run/34, suggestion/34, or its name) counts as failed
@@ -31,7 +33,9 @@ def stop(identifiers: tuple[str, ...], cluster_name: str | None, project: str | 
         say("nothing was named, so there is nothing to stop")
         hint("`trialflow cluster stop experiment/12` stops an experiment; `trialflow cluster stop-all` stops everything; `cluster status` shows it")
         return 0
-    return asyncio.run(_stop(the_cluster(cluster_name), identifiers, project_here(project), yes))
+    cluster = the_cluster(cluster_name)
+    with server_if_any(cluster, here=here):
+        return asyncio.run(_stop(cluster, identifiers, project_here(project), yes))
 
 
 async def _stop(cluster: "Cluster", identifiers: tuple[str, ...], project: str, yes: bool) -> int:
@@ -46,11 +50,14 @@ async def _stop(cluster: "Cluster", identifiers: tuple[str, ...], project: str, 
 
 @click.command("stop-all")
 @cluster_option
+@here_option
 @click.option("--all", "everyones", is_flag=True, help="Also what this service does not know: it may be another user's.")
 @yes_option
-def stop_all(cluster_name: str | None, everyones: bool, yes: bool) -> int:
+def stop_all(cluster_name: str | None, here: bool, everyones: bool, yes: bool) -> int:
     """Stop all experiments and training runs on the cluster, and delete what they have there. They are shown first."""
-    return asyncio.run(_stop_all(the_cluster(cluster_name), everyones, yes))
+    cluster = the_cluster(cluster_name)
+    with server_if_any(cluster, here=here):
+        return asyncio.run(_stop_all(cluster, everyones, yes))
 
 
 async def _stop_all(cluster: "Cluster", everyones: bool, yes: bool) -> int:
