@@ -128,7 +128,7 @@ async def find_experiment(context: FlowContext, spec: ExperimentSpec, options: O
         folder=context.folder,
     )
     if decided.action == "create":
-        kept = {SAME: experiment_key(body), **with_flow_run({}, context.flow_run_id)}
+        kept = {SAME: experiment_key(body), **with_flow_run({}, context.flow_run_id, context.ui_url)}
         return await client.create_experiment(context.project, {**body, "metadata": {**(body.get("metadata") or {}), **kept}}), "create"
     assert decided.experiment_id is not None
     if decided.update:
@@ -144,7 +144,7 @@ def _metadata(spec: ExperimentSpec, found: Experiment, owner: Owner, context: Fl
         UID: uid_of(found) or new_uid(),
         **here,
         OWNER: owner.to_json(),
-        **with_flow_run(found, context.flow_run_id),
+        **with_flow_run(found, context.flow_run_id, context.ui_url),
     }
     asked = spec.to_api().get("metadata") or {}
     return {**kept, **{name: asked.get(name) for name in (EARLY_STOPPING, MAX_COST) if asked.get(name) or name in kept}}

@@ -56,6 +56,7 @@ class Work:
         self.context = context
         self.experiment: Experiment = experiment if effort.parallel is None else {**experiment, "parallel_bandwidth": effort.parallel}
         self.lease = lease
+        lease.on_stopped_runs = lambda training_runs: self.tuning.execution.end(training_runs)
         self._compute = compute
         self._effort = effort
         self._stopper: EarlyStopper | None = None

@@ -8,12 +8,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from trialflow.metadata_keys import FLOW_RUNS, OWNER
+from trialflow.metadata_keys import OWNER
 from trialflow.results.facts import belief_lines, lost_of
+from trialflow.results.links import flow_runs
 from trialflow.results.pictures import THEMES, Picture, catalogue, choices_of, pictures_of
 from trialflow.results.pictures.figure import MOST_DRAWN
 from trialflow.results.pictures.front import front_of
 from trialflow.results.pictures.points import optimized_metrics
+from trialflow.results.spending import dollars, spent_on
 from trialflow.results.text import text_of
 from trialflow.service import json_text
 from trialflow.service.optimizer_process import BACKGROUND
@@ -97,8 +99,10 @@ class ExperimentPage:
         root = root_of(request.scope["path"].removesuffix("/live"))
         place = {"root": root, "base": f"{root}experiments/{shown.experiment['id']}/"}
         every = all_columns(shown.experiment, runs)
+        facts = summary(shown)
         return {
-            "summary": part("parts/summary.html", {"root": root, **summary(shown)}),
+            "summary": part("parts/summary.html", {"root": root, **facts}),
+            "repeat": part("parts/repeat.html", {"best": facts["best"]}),
             "reasons": part("parts/reasons.html", {"root": root, "groups": grouped_reasons(runs)}),
             "table": part("parts/table.html", {**place, "is_ai": is_ai(shown), **shown_table(table, query, every, best_of(shown))}),
         }
@@ -156,7 +160,8 @@ def summary(shown: Shown) -> dict[str, Any]:
         "seconds": max(ended) - min(one.created for one in points) if ended else None,
         "workers": [worker_text(one) for one in experiment["workers"]],
         "owner": owner_text(metadata.get(OWNER)),
-        "flow_runs": str(metadata.get(FLOW_RUNS) or "").split()[:3],
+        "flow_runs": flow_runs(metadata, is_in_progress=bool(experiment["workers"])),
+        "cost": dollars(spent_on(list(shown.runs.values()))),
         "metadata": {key: value for key, value in metadata.items() if not key.startswith("trialflow_")},
     }
 
