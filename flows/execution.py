@@ -75,13 +75,14 @@ class Execution:
     def end(self, training_runs: Collection[str]) -> None:
         """Stop the attempts of these training runs, as far as they are in flight: somebody has ended them in the service, which `observe` finds."""
         for identifier in training_runs:
-            if identifier in self.in_flight and identifier not in self._ending:
-                self._ending[identifier] = asyncio.create_task(self._end(identifier), name=f"end-{identifier}")
+            attempt = self.in_flight.get(identifier)
+            if attempt is not None and identifier not in self._ending:
+                self._ending[identifier] = asyncio.create_task(self._end(attempt), name=f"end-{identifier}")
 
-    async def _end(self, identifier: str) -> None:
+    async def _end(self, attempt: Attempt) -> None:
         try:
-            await self.context.compute.stop(self.in_flight[identifier])
+            await self.context.compute.stop(attempt)
         except TrialflowError as error:
-            run_logger().warning("training run %s could not be stopped, which is tried again: %s", identifier, error.message)
+            run_logger().warning("training run %s could not be stopped, which is tried again: %s", attempt.training_run_id, error.message)
         finally:
-            del self._ending[identifier]
+            del self._ending[attempt.training_run_id]
