@@ -107,6 +107,16 @@ class Seed:
             self.run(one, point, ago=7200 - number * 90, state="completed", values=values)
         return one
 
+    def constrained(self) -> dict[str, Any]:
+        """One metric is optimized, another has to keep a threshold."""
+        latency = {**LATENCY, "strategy": "constraint", "threshold": 40.0}
+        one = self.experiment("accurate within 40 ms", metrics=[ACCURACY, latency], budget=20)
+        for number in range(20):
+            point = self.point()
+            values = {"accuracy": {"value": 0.5 + point["width"] / 1100}, "latency_ms": {"value": 8 + point["width"] / 7}}
+            self.run(one, point, ago=2000 - number * 60, state="completed", values=values)
+        return one
+
     def conditional(self) -> dict[str, Any]:
         """A search in which a parameter is active for one kind of model only."""
         momentum = {"name": "momentum", "type": "double", "bounds": {"min": 0, "max": 1}, "conditions": {"net": ["deep"]}}
@@ -166,6 +176,7 @@ def seeded(home: Path, *, large: int = 0) -> dict[str, str]:
             seed = Seed(connection)
             made = {"mixed": seed.mixed(), "front": seed.front(), "conditional": seed.conditional(), "hostile": seed.hostile()}
             made["empty"] = seed.experiment("nothing yet")
+            made["constrained"] = seed.constrained()
             made["other"] = seed.mixed("image classifier, wider")
             if large:
                 made["large"] = seed.large(large)

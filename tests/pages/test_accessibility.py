@@ -41,8 +41,9 @@ FAINT = """() => {
   return found;
 }"""
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_every_control_has_a_name_and_text_is_seen_in_light_and_dark(watched: Watched) -> None:
     page, ids = watched.page, watched.site.ids
     for path in ("", f"experiments/{ids['mixed']}", "training-runs/5", f"compare?id={ids['mixed']}&id={ids['other']}"):
@@ -58,7 +59,6 @@ def test_every_control_has_a_name_and_text_is_seen_in_light_and_dark(watched: Wa
             assert page.evaluate(FAINT) == [], f"{path} in {scheme}"
 
 
-@pytest.mark.slow
 def test_a_change_is_made_with_the_keyboard_alone(watched: Watched) -> None:
     service = watched.site.service
     experiment = service.experiment(name="by keyboard")

@@ -1,8 +1,12 @@
 """What is changed from a page of the service, in a real browser: running the best again, stopping a single training run."""
 
+import pytest
+
 from tests.pages.conftest import Watched
 from tests.pages.experiments import FLOW_RUN
 from trialflow.metadata_keys import REASON, STOPPED_BY_USER
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_best_is_run_again_once_that_was_confirmed(watched: Watched) -> None:
