@@ -192,5 +192,5 @@ def _mlflow_log(client: ServiceClient, experiment: Experiment) -> "MlflowLog | N
     from tasks.experiments.mlflow_log import MlflowLog
     from trialflow.specs.mlflow import mlflow_of
 
-    spec = mlflow_of(experiment["metadata"])
+    spec = mlflow_of(experiment.get("metadata"))
     return MlflowLog(client, experiment, spec, warn=run_logger().warning) if spec else None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tasks.experiments.client import ServiceClient
+from trialflow.api_types import Experiment, TrainingRun
 from trialflow.results.exports.mlflow_runs import MlflowRuns
 from trialflow.specs.mlflow import MlflowSpec
 
@@ -28,7 +29,7 @@ class MlflowLog:
     def __init__(
         self,
         client: ServiceClient,
-        experiment: Json,
+        experiment: Experiment,
         spec: MlflowSpec,
         *,
         open_runs: Callable[..., MlflowRuns] = MlflowRuns,
@@ -40,7 +41,7 @@ class MlflowLog:
         self._open_runs = open_runs
         self._warn = warn
         self._reading: set[asyncio.Task[None]] = set()
-        self._queue: queue.SimpleQueue[tuple[Json, Sequence[Json]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[TrainingRun, Sequence[Json]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._asked = 0
         self._logged = 0

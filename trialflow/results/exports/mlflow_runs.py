@@ -41,7 +41,7 @@ def to_mlflow(
 class MlflowRuns:
     """The training runs of an experiment in MLflow, whose id of the experiment is `id`. Raises MLflow's own errors, of many kinds."""
 
-    def __init__(self, experiment: Json, tracking_uri: str | None, *, name: str | None = None) -> None:
+    def __init__(self, experiment: Experiment, tracking_uri: str | None, *, name: str | None = None) -> None:
         self._client = neighbour("mlflow").MlflowClient(tracking_uri=tracking_uri)
         called = name or f"{experiment['name']} (experiment {experiment['id']})"
         found = self._client.get_experiment_by_name(called)
@@ -49,7 +49,7 @@ class MlflowRuns:
         self.id: str = found.experiment_id if found else self._client.create_experiment(called, tags=tags)
         self._known = _known(self._client, self.id)
 
-    def add(self, run: Json, checkpoints: Sequence[Json]) -> None:
+    def add(self, run: TrainingRun, checkpoints: Sequence[Json]) -> None:
         """Log a training run that has ended, unless it is there; `checkpoints` are oldest first."""
         if run["state"] != "active" and str(run["id"]) not in self._known:
             _log(self._client, self.id, run, checkpoints)

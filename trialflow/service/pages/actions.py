@@ -138,7 +138,8 @@ class Actions:
         call = await self._call(request, {"assignments": dict(assignments)})
         call.path["experiment"] = call.path["id"] = experiment
         await suggestion_routes.create_queued(call)
-        facts = experiment_facts(await experiment_routes.get_any(await self._call(request, {}, id=experiment)))
+        shown: Any = await experiment_routes.get_any(await self._call(request, {}, id=experiment))
+        facts = experiment_facts(shown)
         is_spent = facts["budget"] is not None and facts["done"] >= facts["budget"]
         return _done("Queued. The next training run gets it." + (" The budget is spent, so raise that too." if is_spent else ""))
 

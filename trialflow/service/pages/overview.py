@@ -10,7 +10,7 @@ from trialflow.results.best import best_text
 from trialflow.results.facts import status_of
 from trialflow.results.pictures.points import optimized_metrics
 from trialflow.results.ranking import best_of, gain, is_within
-from trialflow.results.spending import NodeUse, dollars, spent, uses_of
+from trialflow.results.spending import NodeUse, dollars, spent, uses_in
 from trialflow.results.text import progress as progress_text
 from trialflow.service import serializers
 from trialflow.service.service import Service
@@ -72,7 +72,7 @@ class Overview:
         changed = (table.experiment == experiment) & (table.updated >= since)
         for identifier, updated, dev in connection.execute(select(table.id, table.updated, table.data["dev_metadata"]).where(changed)):
             since = max(since, updated)
-            if uses := uses_of({"dev_metadata": dev}):
+            if uses := uses_in(dev or {}):
                 known[identifier] = uses
         self._uses[experiment] = (since, known)
         return dollars(spent(use for uses in known.values() for use in uses))
