@@ -193,4 +193,8 @@ def _mlflow_log(client: ServiceClient, experiment: Experiment) -> "MlflowLog | N
     from trialflow.specs.mlflow import mlflow_of
 
     spec = mlflow_of(experiment.get("metadata"))
-    return MlflowLog(client, experiment, spec, warn=run_logger().warning) if spec else None
+    if spec is None:
+        return None
+    log = MlflowLog(client, experiment, spec, warn=run_logger().warning)
+    log.start()
+    return log

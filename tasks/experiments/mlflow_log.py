@@ -47,6 +47,12 @@ class MlflowLog:
         self._logged = 0
         self._has_warned = False
 
+    def start(self) -> None:
+        """Connect to MLflow, beside the work: that may take a while, and a new store has its tables made."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._log_all, name="mlflow", daemon=True)
+            self._thread.start()
+
     def ended(self, training_run_id: str) -> None:
         """A training run has ended: it is read from the service and logged, beside the work."""
         self._asked += 1
@@ -75,12 +81,12 @@ class MlflowLog:
             self._warn_once(error)
             return
         self._queue.put((run, checkpoints[::-1]))
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._log_all, name="mlflow", daemon=True)
-            self._thread.start()
+        self.start()
 
     def _log_all(self) -> None:
         runs: MlflowRuns | None = None
+        with contextlib.suppress(Exception):  # tried again, and told, when there is something to log
+            runs = self._open_runs(self._experiment, self._spec.tracking_uri, name=self._spec.experiment)
         while (item := self._queue.get()) is not None:
             try:
                 runs = runs or self._open_runs(self._experiment, self._spec.tracking_uri, name=self._spec.experiment)
