@@ -2,8 +2,8 @@
 
     python -m benchmarks          (or `make bench`)
 
-Nothing else should run meanwhile. Not among them are `benchmarks.cluster`, which needs a cluster and an image, and `benchmarks.optimizer`,
-which takes hours and compares with peers that have to be installed.
+Nothing else should run meanwhile. Not among them are `benchmarks.cluster`, which needs a cluster and an image, `benchmarks.pages`, which needs
+Chromium, and `benchmarks.optimizer`, which takes hours and compares with peers that have to be installed.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ def main() -> int:
         print(f"\n## python -m benchmarks.{name}\n", flush=True)
         if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
             failed.append(name)
-    print("\nnot run: benchmarks.cluster (needs a cluster and an image), benchmarks.optimizer (takes hours)")
+    print("\nnot run: benchmarks.cluster (needs a cluster and an image), benchmarks.pages (needs Chromium), benchmarks.optimizer (takes hours)")
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return len(failed)

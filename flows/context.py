@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from prefect.runtime import deployment, flow_run
+from prefect.settings import PREFECT_UI_URL
 
 from flows.cancelling import stopping_in_order
 from flows.cluster import OnCluster, cluster_computes
@@ -55,4 +56,5 @@ async def open_flow(
             opened = cluster_computes(cluster, run, folder, root=root, issue=issue, flow_run=identifier)
             computes = await held.enter_async_context(opened)
         await client.ensure_project(named)
-        yield FlowContext(home, client, computes, named, run, folder, whole_source(source, folder), identifier, folder_id(project, folder), stop)
+        place, ui_url = folder_id(project, folder), PREFECT_UI_URL.value()
+        yield FlowContext(home, client, computes, named, run, folder, whole_source(source, folder), identifier, place, stop, ui_url)

@@ -1,16 +1,17 @@
 """The way of one training run: launch, collect, observe, and again if it was lost."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from tasks.compute import Attempt, label_of
 from tasks.context import RunContext
 from tasks.experiments.launch_history import LaunchHistory
-from tasks.steps import TaskChain
+from tasks.steps import TaskChain, run_logger
 from tasks.training_runs import Observed, collect, last_lines, launch, observe
 from trialflow.api_types import TrainingRun
+from trialflow.errors import TrialflowError
 from trialflow.events import Event, tell
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class Execution:
         self.new_chain = new_chain
         self.in_flight: dict[str, Attempt] = {}
         self.is_stopping = False
+        self._ending: dict[str, asyncio.Task[None]] = {}
 
     async def execute(self, run: TrainingRun, chain: Chain | None = None) -> Observed | None:
         """Take a training run to its end, launching it again for as long as it is lost. None if it was stopped: then it stays active."""
@@ -76,3 +78,18 @@ class Execution:
         attempts = list(self.in_flight.values())
         await asyncio.gather(*(self.context.compute.stop(attempt) for attempt in attempts))
         return len(attempts)
+
+    def end(self, training_runs: Collection[str]) -> None:
+        """Stop the attempts of these training runs, as far as they are in flight: somebody has ended them in the service, which `observe` finds."""
+        for identifier in training_runs:
+            attempt = self.in_flight.get(identifier)
+            if attempt is not None and identifier not in self._ending:
+                self._ending[identifier] = asyncio.create_task(self._end(attempt), name=f"end-{identifier}")
+
+    async def _end(self, attempt: Attempt) -> None:
+        try:
+            await self.context.compute.stop(attempt)
+        except TrialflowError as error:
+            run_logger().warning("training run %s could not be stopped, which is tried again: %s", attempt.training_run_id, error.message)
+        finally:
+            del self._ending[attempt.training_run_id]

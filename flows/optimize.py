@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from prefect import flow
@@ -28,7 +29,7 @@ from tasks.steps import run_logger
 from trialflow.api_types import Experiment
 from trialflow.errors import ExperimentFailed, InvalidInput, LimitReached, TrialflowError
 from trialflow.events import Event, tell
-from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, LEARNS_FROM, MAX_COST, OWNER, SAME, UID, uid_of
+from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, LEARNS_FROM, MAX_COST, MLFLOW, OWNER, SAME, UID, uid_of
 from trialflow.results.spending import dollars
 from trialflow.specs import ExperimentSpec, FlowRunSpec
 
@@ -91,6 +92,9 @@ async def optimize(
             )
         if options.learn and (reason := unlearnable(experiment)):
             raise InvalidInput(f"this experiment cannot learn from the one before it: {reason}", hint="leave `learn` out")
+        if experiment.mlflow is not None and find_spec("mlflow") is None:
+            hint = "`pip install 'trialflow[mlflow]'` brings it, or take `mlflow` out"
+            raise InvalidInput("experiment.yml asks for logging to MLflow, which is not installed", hint=hint)
         with creating(context.home, context.client.url):
             found, resumed = await find_experiment(context, experiment, options)
         async with beside(tag_flow_run(f"experiment:{found['id']}")):
@@ -137,7 +141,7 @@ async def find_experiment(context: FlowContext, spec: ExperimentSpec, options: O
         folder=context.folder,
     )
     if decided.action == "create":
-        kept = {SAME: experiment_key(body), **with_flow_run({}, context.flow_run_id)}
+        kept = {SAME: experiment_key(body), **with_flow_run({}, context.flow_run_id, context.ui_url)}
         if options.learn and (before := predecessor(spec.name, existing, context.folder)):
             kept[LEARNS_FROM] = before
         return await client.create_experiment(context.project, {**body, "metadata": {**(body.get("metadata") or {}), **kept}}), "create"
@@ -148,17 +152,17 @@ async def find_experiment(context: FlowContext, spec: ExperimentSpec, options: O
 
 
 def _metadata(spec: ExperimentSpec, found: Experiment, owner: Owner, context: FlowContext) -> dict[str, Any]:
-    """The metadata of an experiment that is worked on: early stopping and `max_cost` are as the file has them now, not as it was made with."""
+    """The metadata of an experiment that is worked on: what it may change in the file is as that has it now, not as it was made with."""
     here = {FOLDER: context.folder} if context.folder else {}
     kept = {
         **(found.get("metadata") or {}),
         UID: uid_of(found) or new_uid(),
         **here,
         OWNER: owner.to_json(),
-        **with_flow_run(found, context.flow_run_id),
+        **with_flow_run(found, context.flow_run_id, context.ui_url),
     }
     asked = spec.to_api().get("metadata") or {}
-    return {**kept, **{name: asked.get(name) for name in (EARLY_STOPPING, MAX_COST) if asked.get(name) or name in kept}}
+    return {**kept, **{name: asked.get(name) for name in (EARLY_STOPPING, MAX_COST, MLFLOW) if asked.get(name) or name in kept}}
 
 
 async def show_end(work: Work, resumed: str) -> State:

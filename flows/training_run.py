@@ -70,7 +70,7 @@ async def _find_or_create(context: FlowContext, name: str, assignments: dict[str
         for one in await context.client.runs(context.project):
             if context.flow_run_id in flow_runs_of(one) and one["state"] != "failed":
                 return one
-    kept = with_flow_run({}, context.flow_run_id)
+    kept = with_flow_run({}, context.flow_run_id, context.ui_url)
     body = {"name": name, **({"assignments": assignments} if assignments else {}), **({"dev_metadata": kept} if kept else {})}
     return await context.client.create_run(context.project, body)
 

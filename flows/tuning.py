@@ -55,15 +55,15 @@ class Tuning:
         self._is_leaving = False
         self._experiment_id = str(experiment["id"])
         self._end_seconds = end_seconds
-        self._on_observed: Callable[[], None] = lambda: None
+        self._on_observed: Callable[[str], None] = lambda training_run_id: None
 
     @property
     def has_work(self) -> bool:
         """Whether there is a training run to go on with, or one may start."""
         return bool(self._active) or self.ledger.may_start
 
-    async def run(self, on_observed: Callable[[], None] = lambda: None) -> None:
-        """Work until no training run may start any more and all have ended. `on_observed` is called after each.
+    async def run(self, on_observed: Callable[[str], None] = lambda training_run_id: None) -> None:
+        """Work until no training run may start any more and all have ended. `on_observed` is called with the id of each.
 
         If it is cancelled, or fails for a reason of its own, what is in flight is stopped in order. If the service or the
         compute is away, or the lease is lost, it goes on.
@@ -116,7 +116,7 @@ class Tuning:
         else:
             self.ledger.fail(run["name"])
             self.last_failure = f"training run {label_of(run)}: {observed.failure}"
-        self._on_observed()
+        self._on_observed(str(run["id"]))
 
     async def _stop(self, error: BaseException) -> bool:
         if self._is_leaving or isinstance(error, (*UNAVAILABLE, LeaseLost, Pause)):

@@ -22,11 +22,14 @@ from tasks.steps import UNAVAILABLE, TaskChain, run_logger
 from tasks.training_runs import is_ours
 from trialflow.api_types import Experiment, TrainingRun
 from trialflow.events import Event, tell
-from trialflow.metadata_keys import EARLY_STOPPING
+from trialflow.metadata_keys import EARLY_STOPPING, MLFLOW
 
 if TYPE_CHECKING:
     from tasks.experiments.early_stopper import EarlyStopper
+    from tasks.experiments.mlflow_log import MlflowLog
 
+STOPPED_SECONDS = 5.0
+"""How long one that is stopped waits for MLflow."""
 LOOK_SECONDS = 5.0
 """How often one that has nothing more to start looks whether other workers have finished, or are gone."""
 
@@ -56,10 +59,12 @@ class Work:
         self.context = context
         self.experiment: Experiment = experiment if effort.parallel is None else {**experiment, "parallel_bandwidth": effort.parallel}
         self.lease = lease
+        lease.on_stopped_runs = lambda training_runs: self.tuning.execution.end(training_runs)
         self._compute = compute
         self._effort = effort
         self._stopper: EarlyStopper | None = None
         self._up_to: int | None = None
+        self._mlflow: MlflowLog | None = None
         self.tuning: Tuning
         self.reporter: ArtifactReporter
 
@@ -70,6 +75,7 @@ class Work:
         self._stopper = await _early_stopper(client, self.experiment, runs)
         await self._tune(runs)
         self.reporter = ArtifactReporter(self.experiment, self.tuning.ledger)
+        self._mlflow = _mlflow_log(client, self.experiment)
         best = await client.best_runs(identifier) if resumed != "create" else []
         tally = asdict(Tally.of(runs))
         facts = {
@@ -96,8 +102,18 @@ class Work:
     async def to_the_end(self) -> None:
         """Work until the experiment is finished, or broken. Raises what stops it before: cancellation, `LeaseLost`, an error of `UNAVAILABLE`."""
         try:
+            await self._to_the_end()
+        except BaseException:
+            if self._mlflow is not None:
+                await self._mlflow.finish(seconds=STOPPED_SECONDS)
+            raise
+        if self._mlflow is not None:
+            await self._mlflow.finish()
+
+    async def _to_the_end(self) -> None:
+        try:
             while True:
-                await _until_ended(self.tuning, self.lease, self.reporter.observed)
+                await _until_ended(self.tuning, self.lease, self._observed)
                 if self.tuning.ledger.is_broken or self.tuning.ledger.exhausted or self.tuning.ledger.is_too_dear or not await self._goes_on():
                     return
         except UNAVAILABLE as error:
@@ -110,6 +126,11 @@ class Work:
             if isinstance(self.context.computes, LocalComputes) and successor is not None and successor.host != socket.gethostname():
                 await self.tuning.execution.stop()  # it executes them anew, and cannot follow those of this machine
             raise LeaseLost(f"{successor or 'another worker'} has taken over experiment {self.lease.experiment_id}", hint=lost.hint) from lost
+
+    def _observed(self, training_run_id: str) -> None:
+        self.reporter.observed()
+        if self._mlflow is not None:
+            self._mlflow.ended(training_run_id)
 
     async def _goes_on(self) -> bool:
         """Whether there is more to do, perhaps after waiting for other workers: a training run whose worker is gone, or more budget than before."""
@@ -141,7 +162,7 @@ class Work:
         self.tuning.ledger.up_to = self._up_to
 
 
-async def _until_ended(tuning: Tuning, lease: WorkerLease, on_observed: Callable[[], None]) -> None:
+async def _until_ended(tuning: Tuning, lease: WorkerLease, on_observed: Callable[[str], None]) -> None:
     """Tune to the end, or until the lease is lost: then what is in flight is left as it is, and `LeaseLost` raised."""
     work = asyncio.ensure_future(tuning.run(on_observed))
     while not work.done():
@@ -174,3 +195,17 @@ async def _early_stopper(client: ServiceClient, experiment: Experiment, runs: li
     from tasks.experiments.early_stopper import EarlyStopper  # the rule comes with numpy and scipy, which nothing else here needs
 
     return await EarlyStopper.of(experiment, runs, client)
+
+
+def _mlflow_log(client: ServiceClient, experiment: Experiment) -> "MlflowLog | None":
+    if not (experiment.get("metadata") or {}).get(MLFLOW):
+        return None
+    from tasks.experiments.mlflow_log import MlflowLog
+    from trialflow.specs.mlflow import mlflow_of
+
+    spec = mlflow_of(experiment.get("metadata"))
+    if spec is None:
+        return None
+    log = MlflowLog(client, experiment, spec, warn=run_logger().warning)
+    log.start()
+    return log

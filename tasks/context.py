@@ -20,7 +20,7 @@ class FlowContext:
     """An open service, a place for training runs, and the model: `run` in `directory`, `source` being the hash and content of its source file.
 
     `flow_run_id` is that of the Prefect flow run, None outside of one. `folder` is `HOST:PATH` of the directory if experiments belong to it.
-    `stop` asks the flow to end in order.
+    `stop` asks the flow to end in order. `ui_url` is where Prefect's UI shows the flow run, if that is known.
     """
 
     home: Home
@@ -33,6 +33,7 @@ class FlowContext:
     flow_run_id: str | None = None
     folder: str | None = None
     stop: Callable[[], None] = lambda: None
+    ui_url: str | None = None
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,12 @@ FLOW_RUNS = "trialflow_flow_runs"
 """The ids of the Prefect flow runs that worked on it, latest first, with spaces between: a flow run that is retried goes on with its experiment.
 A training run that belongs to no experiment has it too."""
 
+PREFECT_UI = "trialflow_prefect_ui"
+"""The address of Prefect's UI in which the latest of these flow runs is shown, without any secret."""
+
+MLFLOW = "trialflow_mlflow"
+"""Its `mlflow` as JSON: where training runs are logged as they end."""
+
 MAX_COST = "trialflow_max_cost"
 """Its `max_cost` in US dollars: the API has no field for it."""
 

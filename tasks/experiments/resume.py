@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
-from trialflow.metadata_keys import FLOW_RUNS, FOLDER, SAME
+from trialflow.metadata_keys import FLOW_RUNS, FOLDER, PREFECT_UI, SAME
+from trialflow.results.links import plain_address
 
 FREE_FIELDS = ("budget", "parallel_bandwidth", "metadata")
 """Fields that may change between two invocations that mean the same experiment."""
@@ -102,9 +103,11 @@ def flow_runs_of(kept: Mapping[str, Any]) -> list[str]:
     return str(metadata.get(FLOW_RUNS) or "").split()
 
 
-def with_flow_run(kept: Mapping[str, Any], flow_run_id: str | None) -> dict[str, str]:
-    """The metadata that remembers the flow run with those before it; empty outside of a flow run."""
+def with_flow_run(kept: Mapping[str, Any], flow_run_id: str | None, ui_url: str | None = None) -> dict[str, str]:
+    """The metadata that remembers the flow run with those before it, and where Prefect's UI shows it; empty outside of a flow run."""
     if flow_run_id is None:
         return {}
     before = [one for one in flow_runs_of(kept) if one != flow_run_id]
-    return {FLOW_RUNS: " ".join([flow_run_id, *before][:MOST_FLOW_RUNS])}
+    # An address that is not known any more is taken back: it would show the flow run at the wrong server.
+    address = {PREFECT_UI: plain_address(ui_url) or ""} if plain_address(ui_url) or (kept.get("metadata") or {}).get(PREFECT_UI) else {}
+    return {FLOW_RUNS: " ".join([flow_run_id, *before][:MOST_FLOW_RUNS]), **address}

@@ -33,6 +33,8 @@ WhenBusy = Literal["fail", "wait"]
 class WorkerLease:
     """The right to work on an experiment. `lost` is done once somebody else has taken it, with the `LeaseLost` to raise.
 
+    `on_stopped_runs` is called with the ids of training runs that somebody has ended in the service, again and again for some minutes.
+
     A service without leases, such as SigOpt's own, gives one without an `identifier`: it is never lost, and all training runs of flows are its own.
     """
 
@@ -42,6 +44,7 @@ class WorkerLease:
         self.experiment_id = experiment_id
         self.identifier = identifier
         self.lost: asyncio.Future[LeaseLost] = asyncio.get_running_loop().create_future()
+        self.on_stopped_runs: Callable[[Collection[str]], None] = lambda training_runs: None
 
     async def adopt(self, training_runs: Collection[str]) -> set[str]:
         """Take those of these active training runs that no living worker executes. Returns which are this worker's now."""
@@ -67,6 +70,8 @@ class WorkerLease:
                 continue  # what the flow does says more of a service that is away
             if answer["stop"]:
                 on_stop()
+            if stopped := answer.get("stopped_runs"):  # a service of an earlier version says nothing of them
+                self.on_stopped_runs(stopped)
 
     async def release(self) -> bool:
         """Give the lease back. Returns whether that was done; otherwise it expires by itself, and is taken at once by whoever sees its lock free."""

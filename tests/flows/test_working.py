@@ -13,6 +13,7 @@ from tasks.experiments.client import LeaseLost, ServiceClient, ServiceRefused
 from tasks.experiments.worker_lease import WorkerLease
 from tests.flows.fakes import WELL, FakeCompute, FakeService, PlainChain, context_of, never
 from trialflow.home import Home
+from trialflow.metadata_keys import REASON, STOPPED_BY_USER
 
 
 class Shared(FakeService):
@@ -27,6 +28,7 @@ class Shared(FakeService):
         self.renewals = 0
         self.is_lost = False
         self.stop = False
+        self.stopped_runs: list[str] = []
 
     async def suggest_run(self, experiment_id: str, name: str) -> dict[str, Any]:
         if self.is_lost:
@@ -43,7 +45,7 @@ class Shared(FakeService):
             self.renewals += 1
             if self.is_lost:
                 raise LeaseLost("taken over")
-            return {"stop": self.stop}
+            return {"stop": self.stop, "stopped_runs": self.stopped_runs}
         return {"data": []}
 
     async def experiment(self, identifier: str) -> dict[str, Any]:  # type: ignore[override]
@@ -159,3 +161,28 @@ async def test_a_worker_that_is_asked_to_stop_is_told() -> None:
     keeping = asyncio.create_task(lease.keep(asked.set, seconds=0))
     await asked.wait()
     keeping.cancel()
+
+
+async def test_a_training_run_that_the_user_stops_ends_as_failed_and_the_others_go_on() -> None:
+    service = Shared(budget=3, bandwidth=2)
+    ended: list[str] = []
+
+    async def first_one_never(attempt: Any) -> Any:
+        if attempt.training_run_id == "1":
+            await asyncio.Event().wait()
+        while "1" not in compute.following:
+            await asyncio.sleep(0)
+        ended.append(attempt.training_run_id)
+        if len(ended) == 2:  # all but it are through
+            service.kept["1"] |= {"state": "failed", "dev_metadata": {REASON: STOPPED_BY_USER}}
+            service.stopped_runs = ["1", "2"]
+        return WELL
+
+    compute = FakeCompute(first_one_never)
+    work = await work_of(service, compute)
+    keeping = asyncio.create_task(work.lease.keep(lambda: None, seconds=0))
+    await work.to_the_end()
+    keeping.cancel()
+    assert service.states() == ["failed", "completed", "completed"]
+    assert set(compute.stopped) == {"1"} and compute.launched == [("1", 1), ("2", 1), ("3", 1)]
+    assert service.kept["1"]["dev_metadata"][REASON] == STOPPED_BY_USER

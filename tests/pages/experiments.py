@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from trialflow.metadata_keys import ATTEMPT, LOST, OWNER, REASON, STOPPED_EARLY
+from trialflow.metadata_keys import ATTEMPT, FLOW_RUNS, LOST, NODE_USE, OWNER, PREFECT_UI, REASON, STOPPED_EARLY
+from trialflow.results.spending import NodeUse
 from trialflow.service.store import Database
 from trialflow.service.store import experiments as experiment_store
 from trialflow.service.store import projects as project_store
@@ -17,6 +18,7 @@ from trialflow.service.store.rows import add, change, now
 from trialflow.service.store.schema import checkpoints, training_runs
 
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\'"&%{x}\x1b[31m\u202e'
+FLOW_RUN = "1fec05f7-3f00-46fd-9601-7a6ada0b8a2b"
 LR = {"name": "log_lr", "type": "double", "bounds": {"min": -5, "max": 0}}
 WIDTH = {"name": "width", "type": "int", "bounds": {"min": 16, "max": 512}}
 OPTIMIZER = {"name": "optimizer", "type": "categorical", "categorical_values": ["adam", "sgd", "lion"]}
@@ -67,8 +69,9 @@ class Seed:
 
     def mixed(self, name: str = "image classifier") -> dict[str, Any]:
         """An experiment in progress with training runs in every state, checkpoints, logs and reasons."""
-        owner = '{"host": "gpu-01", "pid": 4711, "flow_run_id": "1fec05f7-3f00-46fd-9601-7a6ada0b8a2b", "since": 1.0}'
-        one = self.experiment(name, metadata={OWNER: owner, "dataset": "birds v3"})
+        owner = '{"host": "gpu-01", "pid": 4711, "since": 1.0}'
+        flow_run = {FLOW_RUNS: FLOW_RUN, PREFECT_UI: "https://prefect.example.org"}
+        one = self.experiment(name, metadata={OWNER: owner, "dataset": "birds v3", **flow_run})
         for number in range(34):
             point = self.point()
             point["log_lr"] = -2.6 + (point["log_lr"] + 2.6) * (1 - number / 50)
@@ -77,6 +80,7 @@ class Seed:
             dev: dict[str, Any] = {ATTEMPT: 1}
             if number % 9 == 4:
                 dev = {ATTEMPT: 2, LOST: 1, REASON: "the pod was evicted: the node was low on memory"}
+            dev[f"{NODE_USE}1"] = str(NodeUse(f"node-{number}", 3.6, now() - ago, now() - ago + 40))
             if number in (6, 13, 27):
                 reason = f"exit code 1: CUDA out of memory: tried to allocate {number}.50 GiB" if number != 13 else "the model did not log accuracy"
                 log = {"all": {"content": f"epoch 1\nepoch 2\n{reason}\n"}}
@@ -101,6 +105,16 @@ class Seed:
             latency = 8 + point["width"] / 7 + self.random.gauss(0, 3)
             values = {"accuracy": {"value": self.quality(point) + point["width"] / 6000}, "latency_ms": {"value": latency}}
             self.run(one, point, ago=7200 - number * 90, state="completed", values=values)
+        return one
+
+    def constrained(self) -> dict[str, Any]:
+        """One metric is optimized, another has to keep a threshold."""
+        latency = {**LATENCY, "strategy": "constraint", "threshold": 40.0}
+        one = self.experiment("accurate within 40 ms", metrics=[ACCURACY, latency], budget=20)
+        for number in range(20):
+            point = self.point()
+            values = {"accuracy": {"value": 0.5 + point["width"] / 1100}, "latency_ms": {"value": 8 + point["width"] / 7}}
+            self.run(one, point, ago=2000 - number * 60, state="completed", values=values)
         return one
 
     def conditional(self) -> dict[str, Any]:
@@ -162,6 +176,7 @@ def seeded(home: Path, *, large: int = 0) -> dict[str, str]:
             seed = Seed(connection)
             made = {"mixed": seed.mixed(), "front": seed.front(), "conditional": seed.conditional(), "hostile": seed.hostile()}
             made["empty"] = seed.experiment("nothing yet")
+            made["constrained"] = seed.constrained()
             made["other"] = seed.mixed("image classifier, wider")
             if large:
                 made["large"] = seed.large(large)

@@ -51,6 +51,17 @@ def test_two_metrics_have_a_front_and_conditionals_a_place_for_what_is_not_activ
     assert "not active" in " ".join(watched.drawn("coordinates").locator(".annotation-text").all_text_contents())
 
 
+def test_the_best_keeps_the_threshold_of_a_constraint(watched: Watched) -> None:
+    page = of(watched, "constrained")
+    said = page.get_by_label("Best", exact=True).inner_text()
+    latency = float(re.search(r"latency_ms ([\d.]+)", said)[1])  # type: ignore[index]
+    rows = page.locator("table.runs tbody tr td:nth-child(4)").all_inner_texts()
+    assert 0 < latency <= 40 and any(float(one) > 40 for one in rows), "a better one beyond the threshold is not the best"
+    watched.drawn("history").locator("select").select_option("latency_ms")
+    page.get_by_text("latency_ms of each training run in its order").wait_for()
+    watched.drawn("history").locator(".shapelayer path").first.wait_for(state="attached")
+
+
 def test_an_empty_experiment_says_so(watched: Watched) -> None:
     page = of(watched, "empty")
     page.get_by_text("No training run yet.").wait_for()

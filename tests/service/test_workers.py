@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from tests.service.conftest import Running
+from trialflow.metadata_keys import REASON, STOPPED_BY_USER
 
 HOLDER = {"host": "here", "pid": 1}
 
@@ -73,6 +74,25 @@ def test_a_worker_that_is_asked_to_stop_learns_it_when_it_renews(service: Runnin
     assert as_worker(service, worker, "a", "PUT", path).json()["stop"] is False
     service.call("POST", f"{path}/stop")
     assert as_worker(service, worker, "a", "PUT", path).json()["stop"] is True
+
+
+def test_a_worker_learns_which_of_its_training_runs_the_user_has_stopped(service: Running) -> None:
+    experiment = service.experiment(budget=5)["id"]
+    first, second = claim(service, experiment, "a", exclusive=False), claim(service, experiment, "b", exclusive=False)
+    runs = f"aiexperiments/{experiment}/training_runs"
+    stopped, failed, other = (
+        as_worker(service, worker, token, "POST", runs, {"name": f"run-{name}"}).json()["id"]
+        for worker, token, name in ((first, "a", "1"), (first, "a", "2"), (second, "b", "3"))
+    )
+
+    def renewed(worker: dict, token: str) -> list[str]:
+        return as_worker(service, worker, token, "PUT", f"aiexperiments/{experiment}/workers/{worker['id']}").json()["stopped_runs"]
+
+    assert renewed(first, "a") == []
+    for identifier, body in ((stopped, {"dev_metadata": {REASON: STOPPED_BY_USER}}), (failed, {}), (other, {})):
+        service.call("MERGE", f"training_runs/{identifier}", {"state": "failed", **body})
+    assert renewed(first, "a") == [stopped] and renewed(second, "b") == []
+    assert renewed(first, "a") == [stopped], "an answer that was lost is given again"
 
 
 def test_living_workers_keep_their_training_runs_and_those_of_others_are_adopted_once(service: Running) -> None:

@@ -38,8 +38,12 @@ class NodeUse:
 
 def uses_of(run: TrainingRun) -> list[NodeUse]:
     """The nodes that the attempts of a training run used."""
-    kept = run.get("dev_metadata") or {}
-    return [use for name, text in kept.items() if name.startswith(NODE_USE) and (use := NodeUse.parse(text))]
+    return uses_in(run.get("dev_metadata") or {})
+
+
+def uses_in(dev_metadata: Mapping[str, Any]) -> list[NodeUse]:
+    """The nodes that the metadata of a training run name."""
+    return [use for name, text in dev_metadata.items() if name.startswith(NODE_USE) and (use := NodeUse.parse(text))]
 
 
 def spent(uses: Iterable[NodeUse]) -> float | None:

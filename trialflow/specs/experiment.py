@@ -9,15 +9,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, model_validator
 
 from trialflow.launcher.model import variable_of
-from trialflow.metadata_keys import EARLY_STOPPING, MAX_COST
+from trialflow.metadata_keys import EARLY_STOPPING, MAX_COST, MLFLOW
 from trialflow.specs.conditional import ConditionalSpec, conditional_rules
 from trialflow.specs.constraint import LinearConstraintSpec, constraint_rules
 from trialflow.specs.metric import MetricSpec
+from trialflow.specs.mlflow import MlflowSpec, mlflow_rules
 from trialflow.specs.parameter import ParameterSpec
 from trialflow.specs.stopping import EarlyStoppingSpec, stopping_rules
 from trialflow.specs.strict import IN_FILE, Name, Number, Positive, Strict, Text, Violation, refuse
 
 MOST_METRICS, MOST_OPTIMIZED, MOST_CONSTRAINTS = 50, 2, 4
+SENT_OTHERWISE = {"parameters", "metrics", "budget", "early_stopping", "max_cost", "mlflow"}
+"""Fields that the API has in another form, or in the metadata."""
 MOST_BYTES = 192 << 10
 """What the assignments of a training run may take: a pod's annotations hold 256 KiB."""
 
@@ -40,6 +43,7 @@ class ExperimentSpec(Strict):
     max_cost: Annotated[Number, Field(gt=0)] | None = Field(
         default=None, description="US dollars: no training run is started any more once the nodes used for it have cost so much."
     )
+    mlflow: MlflowSpec | None = Field(default=None, description="Logs training runs to MLflow as they end; off by default.")
     metadata: dict[str, Number | Text | None] | None = Field(default=None, description="Facts of your own, kept with the experiment.")
 
     @model_validator(mode="after")
@@ -54,6 +58,7 @@ class ExperimentSpec(Strict):
                 *constraint_rules(self.linear_constraints or [], self.parameters),
                 *_kind_rules(self),
                 *stopping_rules(self.early_stopping, self.metrics),
+                *mlflow_rules(self.mlflow),
                 *_metadata_rules(self.metadata or {}),
             ]
         )
@@ -76,7 +81,7 @@ class ExperimentSpec(Strict):
 
     def to_api(self) -> dict[str, Any]:
         """The body for `POST aiexperiments`."""
-        body = self.model_dump(mode="json", exclude_none=True, exclude={"parameters", "metrics", "budget", "early_stopping", "max_cost"})
+        body = self.model_dump(mode="json", exclude_none=True, exclude=SENT_OTHERWISE)
         body["parameters"] = [one.to_api() for one in self.parameters]
         body["metrics"] = [one.to_api() for one in self.metrics]
         if self.full_budget is not None:
@@ -84,6 +89,8 @@ class ExperimentSpec(Strict):
         kept: dict[str, Any] = {}
         if self.early_stopping is not None:
             kept[EARLY_STOPPING] = json.dumps(self.early_stopping.model_dump())
+        if self.mlflow is not None:
+            kept[MLFLOW] = json.dumps(self.mlflow.model_dump(exclude_none=True))
         if self.max_cost is not None:
             kept[MAX_COST] = self.max_cost
         if kept:

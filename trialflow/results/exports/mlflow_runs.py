@@ -32,15 +32,28 @@ def to_mlflow(
     `tracking_uri` is MLflow's; None is what MLflow itself takes, MLFLOW_TRACKING_URI for one. `checkpoints` are those of training runs by their id,
     oldest first: each is a step of its metrics. Returns MLflow's id of the experiment.
     """
-    client = neighbour("mlflow").MlflowClient(tracking_uri=tracking_uri)
-    called = name or f"{experiment['name']} (experiment {experiment['id']})"
-    found = client.get_experiment_by_name(called)
-    identifier = found.experiment_id if found else client.create_experiment(called, tags={"trialflow.experiment": str(experiment["id"])})
-    known = _known(client, identifier)
+    log = MlflowRuns(experiment, tracking_uri, name=name)
     for run in sorted(runs, key=lambda run: int(run["id"])):
-        if run["state"] != "active" and str(run["id"]) not in known:
-            _log(client, identifier, run, checkpoints.get(run["id"], ()))
-    return identifier
+        log.add(run, checkpoints.get(run["id"], ()))
+    return log.id
+
+
+class MlflowRuns:
+    """The training runs of an experiment in MLflow, whose id of the experiment is `id`. Raises MLflow's own errors, of many kinds."""
+
+    def __init__(self, experiment: Experiment, tracking_uri: str | None, *, name: str | None = None) -> None:
+        self._client = neighbour("mlflow").MlflowClient(tracking_uri=tracking_uri)
+        called = name or f"{experiment['name']} (experiment {experiment['id']})"
+        found = self._client.get_experiment_by_name(called)
+        tags = {"trialflow.experiment": str(experiment["id"])}
+        self.id: str = found.experiment_id if found else self._client.create_experiment(called, tags=tags)
+        self._known = _known(self._client, self.id)
+
+    def add(self, run: TrainingRun, checkpoints: Sequence[Json]) -> None:
+        """Log a training run that has ended, unless it is there; `checkpoints` are oldest first."""
+        if run["state"] != "active" and str(run["id"]) not in self._known:
+            _log(self._client, self.id, run, checkpoints)
+            self._known.add(str(run["id"]))
 
 
 def _known(client: Any, experiment_id: str) -> set[str]:

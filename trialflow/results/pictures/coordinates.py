@@ -21,6 +21,8 @@ MOST_AXES = 20
 """Parameters that are shown; more cannot be told apart."""
 BANDS = 12
 """Colours of the lines, from the lowest value to the highest."""
+MOST_LINES = 2000
+"""Of more than so many, lines at even steps from the lowest value to the highest are drawn: more would cover each other, and take seconds."""
 FEW = 300
 """Up to so many lines, all of a training run is said when one points at it."""
 ABSENT = "not active"
@@ -42,9 +44,14 @@ def parallel_coordinates(experiment: Experiment, points: Sequence[Point]) -> Pic
     metrics = [one["name"] for one in shown_metrics(experiment)]
     first = next((one["name"] for one in optimized_metrics(experiment)), metrics[0] if metrics else None)
     known = [one for one in points if first is not None and one.value(first) is not None]
+    count = len(known)
+    if first is not None and count > MOST_LINES:
+        ranked = sorted(known, key=lambda one: (one.values[first], one.id))
+        known = [ranked[round(place * (count - 1) / (MOST_LINES - 1))] for place in range(MOST_LINES)]
     parameters = experiment["parameters"][:MOST_AXES]
     left_out = len(experiment["parameters"]) - len(parameters)
     more = f" {left_out} more parameters are not shown." if left_out > 0 else ""
+    said = str(count) if count == len(known) else f"{len(known)} of {count}, at even steps from the lowest to the highest,"
     shown: dict[str, Any] = figure([])
     if known and first is not None:
         axes = [_parameter_axis(one, known) for one in parameters]
@@ -55,7 +62,7 @@ def parallel_coordinates(experiment: Experiment, points: Sequence[Point]) -> Pic
         group="coordinates",
         title="Parallel coordinates",
         choice="",
-        caption=f"Parameters and metrics of {len(known)} training runs with a result, coloured by {plain(first or '')}.{more}",
+        caption=f"Parameters and metrics of {said} training runs with a result, coloured by {plain(first or '')}.{more}",
         figure=shown,
     )
 

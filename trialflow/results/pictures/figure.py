@@ -1,7 +1,7 @@
 """What all figures have in common."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from trialflow.results.pictures.points import Point
@@ -29,7 +29,7 @@ class Picture:
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON."""
-        return asdict(self)
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
 def figure(data: Sequence[Mapping[str, Any]], *, x: str | None = None, y: str | None = None, **layout: Any) -> dict[str, Any]:
@@ -44,18 +44,18 @@ def figure(data: Sequence[Mapping[str, Any]], *, x: str | None = None, y: str | 
 def scatter(points: Sequence[Point], x: Place, y: Place, *, state: str, name: str, total: int, **more: Any) -> dict[str, Any]:
     """Markers of training runs in one state, at the places that `x` and `y` give; `total` says how many the picture has in all.
 
-    `customdata` are their ids: a click leads to the training run.
+    `customdata` are their ids: a click leads to the training run. Of very many, what is said is put together when one points at them.
     """
     many = total > MOST_DRAWN
+    said = {"hovertemplate": f"<b>training run %{{customdata}}</b>: {name}<br>%{{x}}, %{{y}}<extra></extra>"}
     return {
         "type": "scattergl" if many else "scatter",
         "mode": "markers",
         "name": name,
         "x": [x(one) for one in points],
         "y": [y(one) for one in points],
-        "text": [one.brief if many else one.hover for one in points],
         "customdata": [one.id for one in points],
-        "hoverinfo": "x+y+text" if many else "text",
+        **(said if many else {"text": [one.hover for one in points], "hoverinfo": "text"}),
         "marker": {"color": COLOURS[state], "symbol": SYMBOLS[state], "size": 7, **more.pop("marker", {})},
         **more,
     }

@@ -7,18 +7,26 @@ the service.
 import asyncio
 import os
 import sys
+import time
+from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from trialflow.metadata_keys import REASON, STOPPED_BY_USER
 from trialflow.results.text import clean
 from trialflow.service import json_text
 from trialflow.service.errors import ApiError, BadRequest
+from trialflow.service.pages.overview import experiment_facts
 from trialflow.service.requests import Call, json_object, read_body
 from trialflow.service.routes import experiments as experiment_routes
+from trialflow.service.routes import runs as run_routes
 from trialflow.service.routes import suggestions as suggestion_routes
 from trialflow.service.service import Service
+from trialflow.service.store import runs as run_store
+from trialflow.service.store import workers as worker_store
 
 LARGEST = 64 << 10
 SECONDS = 10.0
@@ -59,10 +67,40 @@ class Actions:
         experiment: Any = await experiment_routes.get_any(await self._call(request, {}))
         kinds = {one["name"]: one["type"] for one in experiment["parameters"]}
         given = {name: _value(name, value, kinds.get(name, "categorical")) for name, value in fields.items() if value != ""}
-        call = await self._call(request, {"assignments": given})
-        call.path["experiment"] = call.path["id"]
-        await suggestion_routes.create_queued(call)
-        return _done("Queued. The next training run gets it.")
+        return await self._queue(request, str(experiment["id"]), given)
+
+    async def repeat(self, request: Request) -> Response:
+        """POST /experiments/{id}/repeat with `training_run`: its assignments are queued for another training run."""
+        wanted = (await _fields(request)).get("training_run")
+        if not isinstance(wanted, str):
+            raise BadRequest("No training run has a result yet")
+        row = await self._service.store.do(lambda connection: run_store.get(connection, wanted))
+        if str(row["experiment"]) != request.path_params["id"]:
+            raise BadRequest(f"Training run {wanted[:20]} belongs to another experiment")
+        return await self._queue(request, request.path_params["id"], row["data"]["assignments"])
+
+    async def repeat_run(self, request: Request) -> Response:
+        """POST /training-runs/{id}/repeat: the same, from the training run's own page."""
+        await _fields(request)
+        row = await self._service.store.do(lambda connection: run_store.get(connection, request.path_params["id"]))
+        if row["experiment"] is None:
+            raise BadRequest("It belongs to no experiment: `trialflow run` runs it again")
+        return await self._queue(request, str(row["experiment"]), row["data"]["assignments"])
+
+    async def stop_run(self, request: Request) -> Response:
+        """POST /training-runs/{id}/stop: it fails in the service, and its worker learns of that when it renews its lease."""
+        await _fields(request)
+
+        def check(connection: Connection) -> None:
+            row = run_store.get(connection, request.path_params["id"])
+            if row["completed"] is not None:
+                raise ApiError(409, f"It is {row['state']} already")
+            if not worker_store.executes(connection, row, moment=time.time()):
+                raise ApiError(409, "No worker of trialflow executes it, so nobody would end it; stop it where it was started")
+
+        await self._service.store.do(check)
+        await run_routes.merge(await self._call(request, {"state": "failed", "dev_metadata": {REASON: STOPPED_BY_USER}}))
+        return _done("It has failed: stopped by the user. Whoever executes it ends it within some seconds.")
 
     async def stop(self, request: Request) -> Response:
         """POST /experiments/{id}/stop: end the work on it, wherever it is done."""
@@ -96,9 +134,18 @@ class Actions:
             raise ApiError(409, text or "It could not be stopped")
         return _done(text)
 
-    async def _call(self, request: Request, body: dict[str, Any]) -> Call:
+    async def _queue(self, request: Request, experiment: str, assignments: Mapping[str, Any]) -> Response:
+        call = await self._call(request, {"assignments": dict(assignments)})
+        call.path["experiment"] = call.path["id"] = experiment
+        await suggestion_routes.create_queued(call)
+        shown: Any = await experiment_routes.get_any(await self._call(request, {}, id=experiment))
+        facts = experiment_facts(shown)
+        is_spent = facts["budget"] is not None and facts["done"] >= facts["budget"]
+        return _done("Queued. The next training run gets it." + (" The budget is spent, so raise that too." if is_spent else ""))
+
+    async def _call(self, request: Request, body: dict[str, Any], **path: str) -> Call:
         """A request of the API on behalf of whoever is signed in."""
-        return Call(request, self._service, body, {}, dict(request.path_params))
+        return Call(request, self._service, body, {}, {**request.path_params, **path})
 
 
 async def _fields(request: Request) -> dict[str, Any]:

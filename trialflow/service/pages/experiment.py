@@ -8,12 +8,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from trialflow.metadata_keys import FLOW_RUNS, OWNER
+from trialflow.metadata_keys import OWNER
 from trialflow.results.facts import belief_lines, lost_of
+from trialflow.results.links import flow_runs
 from trialflow.results.pictures import THEMES, Picture, catalogue, choices_of, pictures_of
 from trialflow.results.pictures.figure import MOST_DRAWN
-from trialflow.results.pictures.front import front_of
-from trialflow.results.pictures.points import optimized_metrics
+from trialflow.results.spending import dollars, spent_on
 from trialflow.results.text import text_of
 from trialflow.service import json_text
 from trialflow.service.optimizer_process import BACKGROUND
@@ -44,7 +44,7 @@ class ExperimentPage:
         shown = await self._memory.of(request.path_params["id"])
         parts = await asyncio.to_thread(self._parts, shown, request)
         facts = experiment_facts(shown.experiment)
-        best = best_of(shown)
+        best = shown.best
         fields = suggestion_fields(shown.experiment, shown.runs[best[0]]["assignments"] if best else {})
         actions = {"fields": fields, "conditionals": shown.experiment.get("conditionals") or [], "is_ai": is_ai(shown)}
         is_large = len(shown.runs) > MOST_DRAWN
@@ -90,17 +90,23 @@ class ExperimentPage:
         return Response(text, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
     def _parts(self, shown: Shown, request: Request) -> dict[str, str]:
-        """The parts of the page that change, as HTML."""
+        """The parts of the page that change, as HTML. A page asks for them again at once, when its script begins."""
+        query, root = Query.of(request.query_params.multi_items()), root_of(request.scope["path"].removesuffix("/live"))
+        if (root, query) not in shown.kept:
+            shown.kept = {(root, query): self._new_parts(shown, query, root)}
+        return shown.kept[root, query]
+
+    def _new_parts(self, shown: Shown, query: Query, root: str) -> dict[str, str]:
         runs = list(shown.runs.values())
-        query = Query.of(request.query_params.multi_items())
         table = table_of(shown.experiment, runs, query)
-        root = root_of(request.scope["path"].removesuffix("/live"))
         place = {"root": root, "base": f"{root}experiments/{shown.experiment['id']}/"}
         every = all_columns(shown.experiment, runs)
+        facts = summary(shown)
         return {
-            "summary": part("parts/summary.html", {"root": root, **summary(shown)}),
+            "summary": part("parts/summary.html", {"root": root, **facts}),
+            "repeat": part("parts/repeat.html", {"best": facts["best"]}),
             "reasons": part("parts/reasons.html", {"root": root, "groups": grouped_reasons(runs)}),
-            "table": part("parts/table.html", {**place, "is_ai": is_ai(shown), **shown_table(table, query, every, best_of(shown))}),
+            "table": part("parts/table.html", {**place, "is_ai": is_ai(shown), **shown_table(table, query, every, shown.best)}),
         }
 
     async def _believed(self, shown: Shown) -> list[dict[str, Any]]:
@@ -132,17 +138,12 @@ def is_ai(shown: Shown) -> bool:
     return shown.experiment["object"] == "aiexperiment"
 
 
-def best_of(shown: Shown) -> list[int]:
-    """The ids of the best training runs, best first. Several solutions are left to the API, which chooses them at different points."""
-    return [one.id for one in front_of(shown.experiment, shown.points)] if optimized_metrics(shown.experiment) else []
-
-
 def summary(shown: Shown) -> dict[str, Any]:
     """The facts on top of the page."""
     experiment, points = shown.experiment, shown.points
     metadata = experiment.get("metadata") or {}
     counts = {state: sum(one.state == state for one in points) for state in ("completed", "stopped", "failed", "active")}
-    best = best_of(shown)
+    best = shown.best
     ended = [one.completed for one in points if one.completed]
     return {
         **experiment_facts(experiment),
@@ -156,7 +157,8 @@ def summary(shown: Shown) -> dict[str, Any]:
         "seconds": max(ended) - min(one.created for one in points) if ended else None,
         "workers": [worker_text(one) for one in experiment["workers"]],
         "owner": owner_text(metadata.get(OWNER)),
-        "flow_runs": str(metadata.get(FLOW_RUNS) or "").split()[:3],
+        "flow_runs": flow_runs(metadata, is_in_progress=bool(experiment["workers"])),
+        "cost": dollars(spent_on(list(shown.runs.values()))),
         "metadata": {key: value for key, value in metadata.items() if not key.startswith("trialflow_")},
     }
 

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, cast
 
 from sqlalchemy import Connection, select
@@ -10,6 +11,8 @@ from sqlalchemy import Connection, select
 from trialflow.api_types import Experiment, TrainingRun
 from trialflow.metadata_keys import PREFIX
 from trialflow.results.pictures import Point, points_of
+from trialflow.results.pictures.front import front_of
+from trialflow.results.pictures.points import optimized_metrics
 from trialflow.service import serializers
 from trialflow.service.store import StoreThread
 from trialflow.service.store import experiments as experiment_store
@@ -22,6 +25,7 @@ MOST_KEPT = 12
 """Experiments whose training runs are kept."""
 AT_ONCE = 1000
 """Training runs that are read in one job of the store: others are served in between."""
+READ = ("id", "name", "state", "created", "updated", "completed", "deleted", "checkpoint_count", "data")
 MOST_CURVES = 60
 """Training runs whose checkpoints are drawn, the newest."""
 
@@ -43,14 +47,18 @@ class Shown:
     runs: dict[int, TrainingRun]
     version: str
     curves: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
-    _points: list[Point] | None = None
+    kept: dict[Any, dict[str, str]] = field(default_factory=dict)
+    """The last parts of a page that were made of it, by what they were made for."""
 
-    @property
+    @cached_property
     def points(self) -> list[Point]:
         """The training runs as points, oldest first."""
-        if self._points is None:
-            self._points = points_of(self.runs.values())
-        return self._points
+        return points_of(self.runs.values())
+
+    @cached_property
+    def best(self) -> list[int]:
+        """The ids of the best training runs, best first. Several solutions are left to the API, which chooses them at different points."""
+        return [one.id for one in front_of(self.experiment, self.points)] if optimized_metrics(self.experiment) else []
 
     @property
     def with_checkpoints(self) -> int:
@@ -148,8 +156,8 @@ def _facts(connection: Connection, identifier: str) -> tuple[Row, WorkedOn]:
 
 
 def _rows(connection: Connection, wanted: Any, most: int | None = None) -> list[Row]:
-    query = select(training_runs).where(wanted).order_by(training_runs.c.id)
-    return [dict(row) for row in connection.execute(query.limit(most) if most else query).mappings()]
+    query = select(*(training_runs.c[name] for name in READ)).where(wanted).order_by(training_runs.c.id)
+    return [dict(zip(READ, row, strict=True)) for row in connection.execute(query.limit(most) if most else query)]
 
 
 def _checkpoints(connection: Connection, wanted: set[int]) -> list[Row]:

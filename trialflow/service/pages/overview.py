@@ -10,6 +10,7 @@ from trialflow.results.best import best_text
 from trialflow.results.facts import status_of
 from trialflow.results.pictures.points import optimized_metrics
 from trialflow.results.ranking import best_of, gain, is_within
+from trialflow.results.spending import NodeUse, dollars, spent, uses_in
 from trialflow.results.text import progress as progress_text
 from trialflow.service import serializers
 from trialflow.service.service import Service
@@ -17,7 +18,7 @@ from trialflow.service.store import experiments as store
 from trialflow.service.store import projects as project_store
 from trialflow.service.store.progress import progress
 from trialflow.service.store.rows import Row
-from trialflow.service.store.schema import experiments, observations
+from trialflow.service.store.schema import experiments, observations, training_runs
 
 PAGE = 30
 WIDTH, HEIGHT = 120, 28
@@ -29,6 +30,7 @@ class Overview:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._kept: dict[int, tuple[tuple[int, int], dict[str, Any]]] = {}
+        self._uses: dict[int, tuple[int, dict[int, list[NodeUse]]]] = {}
 
     async def of(self, request: Request) -> dict[str, Any]:
         """What the first page shows for an address."""
@@ -44,7 +46,8 @@ class Overview:
             rows = [dict(row) for row in connection.execute(chosen).mappings()]
             counts = dict(connection.execute(select(experiments.c.project, func.count()).group_by(experiments.c.project)).tuples().all())
             named = [{**row, "count": counts.get(row["id"], 0)} for row in project_store.all_of(connection)]
-            return {"experiments": [self._row(connection, row) for row in rows], "count": count, "projects": named}
+            shown = [self._row(connection, row) for row in rows]
+            return {"experiments": shown, "count": count, "projects": named, "has_cost": any(one["cost"] for one in shown)}
 
         found = await self._service.store.do(read)
         pages = max(1, -(-found["count"] // PAGE))
@@ -55,11 +58,24 @@ class Overview:
         stamp = (row["updated"], row["history"])
         before = self._kept.get(row["id"])
         if before is None or before[0] != stamp or row["kind"] == "core":
-            before = (stamp, _results(connection, row))
+            before = (stamp, {**_results(connection, row), "cost": self._cost(connection, row["id"])})
             self._kept[row["id"]] = before
             while len(self._kept) > 1000:
-                del self._kept[next(iter(self._kept))]
+                self._uses.pop(forgotten := next(iter(self._kept)), None)
+                del self._kept[forgotten]
         return {**experiment_facts(shown), **before[1]}
+
+    def _cost(self, connection: Connection, experiment: int) -> str | None:
+        """What an experiment has cost, from the nodes of its training runs; only those that changed are read again."""
+        table = training_runs.c
+        since, known = self._uses.get(experiment, (0, {}))
+        changed = (table.experiment == experiment) & (table.updated >= since)
+        for identifier, updated, dev in connection.execute(select(table.id, table.updated, table.data["dev_metadata"]).where(changed)):
+            since = max(since, updated)
+            if uses := uses_in(dev or {}):
+                known[identifier] = uses
+        self._uses[experiment] = (since, known)
+        return dollars(spent(use for uses in known.values() for use in uses))
 
 
 def experiment_facts(shown: Mapping[str, Any]) -> dict[str, Any]:

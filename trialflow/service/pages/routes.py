@@ -62,7 +62,10 @@ def page_routes(service: Service) -> list[Route]:
         f"{one}/unarchive": actions.unarchive,
         f"{one}/budget": actions.set_budget,
         f"{one}/suggest": actions.suggest,
+        f"{one}/repeat": actions.repeat,
         f"{one}/stop": actions.stop,
+        f"{run}/repeat": actions.repeat_run,
+        f"{run}/stop": actions.stop_run,
         "/sign-out": lambda request: _sign_out(service, request),
     }
     return [

@@ -1,15 +1,18 @@
 """The page of one training run: everything that the service knows of it, and the files that the model logged."""
 
 import asyncio
+import time
 from typing import Any
 
 from sqlalchemy import Connection, select
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from trialflow.metadata_keys import ATTEMPT, EXIT_CODE, FLOW_RUNS, PREFIX
+from trialflow.metadata_keys import ATTEMPT, EXIT_CODE, PREFIX
 from trialflow.results.facts import lost_of, state_of
+from trialflow.results.links import flow_runs
 from trialflow.results.pictures import THEMES, catalogue, choices_of, pictures_of, points_of
+from trialflow.results.spending import dollars, spent_on, uses_of
 from trialflow.service import serializers
 from trialflow.service.errors import NotFound
 from trialflow.service.pages.experiment import changes
@@ -19,6 +22,7 @@ from trialflow.service.routes.files import SAFE
 from trialflow.service.service import Service
 from trialflow.service.store import experiments as experiment_store
 from trialflow.service.store import runs as run_store
+from trialflow.service.store import workers as worker_store
 from trialflow.service.store.rows import Row, find
 from trialflow.service.store.schema import checkpoints, files
 
@@ -35,7 +39,7 @@ class TrainingRunPage:
         """GET /training-runs/{id}."""
         found = await self._service.store.do(lambda connection: _read(connection, request.path_params["id"]))
         run = found["run"]
-        parts = {"run": part("parts/training_run.html", {"root": root_of(request.scope["path"]), **_shown(found)})}
+        parts = _parts(found, root_of(request.scope["path"]))
         shown = {"run": run, "experiment": found["experiment"], "title": f"Training run {run['id']}", "parts": parts, "themes": THEMES}
         return render(request, "training_run.html", shown)
 
@@ -50,7 +54,7 @@ class TrainingRunPage:
             curves = {int(run["id"]): found["checkpoints"]}
             entries = [one for one in catalogue(experiment, points_of([run]), checkpoints=curves) if one.group == "checkpoints"]
             pictures = pictures_of(entries, {"checkpoints": request.query_params.get("checkpoints", "")})
-            return changes({"run": part("parts/training_run.html", {"root": root, **_shown(found)})}, pictures, choices_of(entries))
+            return changes(_parts(found, root), pictures, choices_of(entries))
 
         text = await asyncio.to_thread(answer)
         tag = f'"{run["id"]}-{hash(text) & 0xFFFFFFFFFFFF:x}"'
@@ -83,18 +87,27 @@ def _read(connection: Connection, identifier: str) -> dict[str, Any]:
     experiment = None
     if row["experiment"] is not None:
         of_it = experiment_store.get(connection, row["experiment"])
-        experiment = {"id": str(of_it["id"]), "name": of_it["name"], **{key: of_it["body"][key] for key in ("metrics", "parameters")}}
+        experiment = {"id": str(of_it["id"]), "name": of_it["name"], **{key: of_it["body"].get(key) for key in ("metrics", "parameters", "metadata")}}
     return {
         "run": dict(serializers.training_run(row)),
         "checkpoints": [{"values": one["values"]} for one in connection.execute(query).mappings()],
         "files": [dict(one) for one in connection.execute(kept).mappings()],
         "experiment": experiment,
+        "is_executed": worker_store.executes(connection, row, moment=time.time()),
     }
 
 
+def _parts(found: dict[str, Any], root: str) -> dict[str, str]:
+    """The parts of the page that change, as HTML."""
+    shown = {"root": root, **_shown(found)}
+    names = {"actions": "run_actions", "summary": "run_summary", "run": "training_run"}
+    return {name: part(f"parts/{template}.html", shown) for name, template in names.items()}
+
+
 def _shown(found: dict[str, Any]) -> dict[str, Any]:
-    run = found["run"]
+    run, experiment = found["run"], found["experiment"] or {}
     dev = run["dev_metadata"]
+    kept = {**(experiment.get("metadata") or {}), **run["metadata"], **dev}
     return {
         **found,
         "state": state_of(run),
@@ -102,7 +115,9 @@ def _shown(found: dict[str, Any]) -> dict[str, Any]:
         "lost": lost_of([run]),
         "attempt": dev.get(ATTEMPT) or 1,
         "exit_code": dev.get(EXIT_CODE),
-        "flow_runs": str({**dev, **run["metadata"]}.get(FLOW_RUNS) or "").split()[:3],
+        "flow_runs": flow_runs(kept, is_in_progress=found["is_executed"] or (run["state"] == "active" and not experiment)),
+        "cost": dollars(spent_on([run])),
+        "nodes": uses_of(run),
         "metadata": {key: value for key, value in {**run["metadata"], **dev}.items() if not key.startswith(PREFIX)},
         "images": IMAGES,
     }

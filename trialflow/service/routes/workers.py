@@ -58,10 +58,19 @@ async def list_(call: Call) -> Answer:
 
 
 async def renew(call: Call) -> Answer:
-    """PUT /aiexperiments/{id}/workers/{worker}: `seconds` more. The answer's `stop` says that the worker is to stop."""
+    """PUT /aiexperiments/{id}/workers/{worker}: `seconds` more.
+
+    The answer's `stop` says that the worker is to stop, its `stopped_runs` which of its training runs were ended by somebody else.
+    """
     validation.known_keys(call.body, ("seconds", "object"))
-    seconds = _seconds(call)
-    return _shown(await call.do(lambda connection: store.renew(connection, _own(connection, call), seconds=seconds, moment=time.time())))
+    seconds, moment = _seconds(call), time.time()
+
+    def write(connection: Connection) -> tuple[Row, list[int]]:
+        row = store.renew(connection, _own(connection, call), seconds=seconds, moment=moment)
+        return row, store.stopped_by_user(connection, row, moment=moment)
+
+    row, stopped = await call.do(write)
+    return {**_shown(row), "stopped_runs": [str(identifier) for identifier in stopped]}
 
 
 async def delete(call: Call) -> Answer:

@@ -10,10 +10,14 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from trialflow.metadata_keys import REASON, STOPPED_BY_USER
 from trialflow.service.errors import ApiError, NotFound
 from trialflow.service.store.known import costs_budget
 from trialflow.service.store.rows import Row, add, change, find
 from trialflow.service.store.schema import experiments, training_runs, workers
+
+RECENT_SECONDS = 600
+"""For so long a worker is told which of its training runs were ended, whenever it renews its lease."""
 
 
 class Occupied(ApiError):
@@ -103,6 +107,23 @@ def ask_to_stop(connection: Connection, experiment: int, identifier: str) -> Row
         raise NotFound("worker", identifier)
     change(connection, workers, row["id"], {"stop": True})
     return {**row, "stop": True}
+
+
+def stopped_by_user(connection: Connection, row: Row, *, moment: float) -> list[int]:
+    """The training runs of this worker that somebody has ended in the service within the last minutes: it may still execute them."""
+    columns = training_runs.c
+    recent = (columns.experiment == row["experiment"]) & (columns.worker == row["id"]) & (columns.completed >= int(moment) - RECENT_SECONDS)
+    ended = connection.execute(select(columns.id, columns.data).where(recent & (columns.state == "failed")).order_by(columns.id)).all()
+    return [identifier for identifier, data in ended if data["dev_metadata"].get(REASON) == STOPPED_BY_USER]
+
+
+def executes(connection: Connection, training_run: Row, *, moment: float) -> bool:
+    """Whether a living worker executes this training run, and would learn that somebody has ended it."""
+    if training_run["completed"] is not None or training_run["worker"] is None:
+        return False
+    columns = workers.c
+    living = select(columns.id).where((columns.id == training_run["worker"]) & (columns.expires > moment))
+    return connection.execute(living).first() is not None
 
 
 def adopt(connection: Connection, row: Row, runs: Collection[int], *, replaces: Collection[int] = (), moment: float) -> list[int]:

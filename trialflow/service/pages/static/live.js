@@ -46,6 +46,7 @@ function setPart(name, html, isForced) {
   part.innerHTML = part.html = html;
   part.querySelectorAll(".scroll").forEach((one, at) => scrolled[at] && one.scrollTo(...scrolled[at]));
   part.querySelectorAll("details").forEach((one, at) => (one.open = Boolean(isOpen[at])));
+  part.querySelectorAll("[data-dialog]").forEach((one) => (one.disabled = false));
   part.querySelectorAll("[data-key]").forEach((one) => {
     if (ticked.includes(one.dataset.key)) one.checked = true;
     if (key && one.dataset.key === key) one.focus({ preventScroll: true });
