@@ -23,6 +23,7 @@ from tasks.training_runs import is_ours
 from trialflow.api_types import Experiment, TrainingRun
 from trialflow.events import Event, tell
 from trialflow.metadata_keys import EARLY_STOPPING, MLFLOW
+from trialflow.results.links import experiment_page
 
 if TYPE_CHECKING:
     from tasks.experiments.early_stopper import EarlyStopper
@@ -74,7 +75,8 @@ class Work:
         runs = await client.runs(self.context.project, experiment_id=identifier)
         self._stopper = await _early_stopper(client, self.experiment, runs)
         await self._tune(runs)
-        self.reporter = ArtifactReporter(self.experiment, self.tuning.ledger)
+        has_pages = self.lease.identifier is not None  # a service without leases, such as SigOpt's own, has no pages of ours either
+        self.reporter = ArtifactReporter(self.experiment, self.tuning.ledger, page=experiment_page(client.url, identifier) if has_pages else None)
         self._mlflow = _mlflow_log(client, self.experiment)
         best = await client.best_runs(identifier) if resumed != "create" else []
         tally = asdict(Tally.of(runs))

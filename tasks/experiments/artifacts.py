@@ -32,12 +32,14 @@ logger = logging.getLogger(__name__)
 class ArtifactReporter:
     """Keeps the artifacts of one experiment up to date, at most every two seconds. Stable keys: recurring tuning shows versions.
 
-    No training run waits for Prefect's server here, and none is lost because it is away: then the artifacts are old, and a warning says so.
+    `page` is the address of the experiment's page, which they link to. No training run waits for Prefect's server here, and none is lost because it
+    is away: then the artifacts are old, and a warning says so.
     """
 
-    def __init__(self, experiment: Experiment, ledger: Ledger, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, experiment: Experiment, ledger: Ledger, *, page: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.experiment = experiment
         self.ledger = ledger
+        self._page = page
         self._clock = clock
         self._progress: UUID | None = None
         self._updated = float("-inf")
@@ -66,11 +68,20 @@ class ArtifactReporter:
     async def _show_all(self, runs: Sequence[TrainingRun], best: Sequence[TrainingRun]) -> None:
         await self._show_progress()
         if rows := table_rows(runs):
-            await acreate_table_artifact(table=rows, key=f"{self.key}-training-runs", description=f"Experiment {self.experiment['id']}")
+            await acreate_table_artifact(table=rows, key=f"{self.key}-training-runs", description=self._named("Experiment"))
         if rows := best_rows(self.experiment["metrics"], runs, best):
-            await acreate_table_artifact(table=rows, key=f"{self.key}-best", description=f"The best of experiment {self.experiment['id']}")
+            await acreate_table_artifact(table=rows, key=f"{self.key}-best", description=self._named("The best of experiment"))
         text = report(self.experiment, best, **asdict(Tally.of(runs)), cost=spent_on(runs))
-        await acreate_markdown_artifact(markdown="\n".join([text, *trouble_lines(runs)]), key=f"{self.key}-report")
+        await acreate_markdown_artifact(markdown="\n".join([text, *trouble_lines(runs), *self._link_lines()]), key=f"{self.key}-report")
+
+    def _named(self, what: str) -> str:
+        number = self.experiment["id"]
+        return f"{what} [{number}]({self._page})" if self._page else f"{what} {number}"
+
+    def _link_lines(self) -> list[str]:
+        if self._page is None:
+            return []
+        return ["", f"More on [its page]({self._page}); `trialflow open {self.experiment['id']}` signs a browser in."]
 
     async def _show_progress(self) -> None:
         self._updated = self._clock()

@@ -62,7 +62,7 @@ class Shared(FakeService):
 class Quiet:
     """Shows nothing."""
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, *_: Any, **__: Any) -> None:
         self.ledger = None
 
     def observed(self) -> None:

@@ -9,6 +9,7 @@ from tasks.experiments import artifacts
 from tasks.experiments.artifacts import ArtifactReporter
 from tasks.experiments.ledger import Ledger
 from tasks.experiments.tally import Tally, result_line
+from trialflow.results.links import experiment_page
 
 EXPERIMENT = {"id": "1", "name": "My model", "budget": 4, "progress": {"finished_run_count": 0}}
 RUN = {"id": "7", "state": "completed", "values": {"y": {"value": 1.0}}, "assignments": {"x": 2}}
@@ -71,6 +72,23 @@ async def test_the_table_has_all_training_runs_that_have_ended_in_order_with_the
         ("8", "stopped", 0, "below the median"),
         ("10", "failed", 2, "exit code 3"),
     ]
+
+
+async def test_artifacts_link_to_the_page_where_there_is_one_and_hold_nothing_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    async def keep(*_: object, **given: object) -> str:
+        shown.append(str(given.get("markdown") or given.get("description")))
+        return "an id"
+
+    for name in ("acreate_progress_artifact", "aupdate_progress_artifact", "acreate_table_artifact", "acreate_markdown_artifact"):
+        monkeypatch.setattr(artifacts, name, keep)
+    ledger = Ledger.of(EXPERIMENT, ours=0, canary=False, stop_after_failures=0, proven=True)
+    measured = {**EXPERIMENT, "metrics": []}
+    page = experiment_page("https://user:secret@tune.example.com/trialflow/", "1")
+    for one in (ArtifactReporter(measured, ledger, page=page), ArtifactReporter(measured, ledger)):
+        await one.finish([RUN], [RUN])
+    assert sum("](https://tune.example.com/trialflow/experiments/1)" in text for text in shown) == 3 and "secret" not in "".join(shown)
 
 
 def test_what_has_become_of_training_runs_is_counted_from_what_the_service_keeps() -> None:

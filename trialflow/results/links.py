@@ -1,4 +1,7 @@
-"""Addresses outside of the service that pages link to. Anybody can write metadata, so only what is an address of its kind becomes a link. Pure."""
+"""Addresses that are linked to: outside of the service by its pages, and the pages by what others show. Pure.
+
+Anybody can write metadata, so only what is an address of its kind becomes a link.
+"""
 
 import ipaddress
 import re
@@ -24,6 +27,12 @@ def flow_runs(metadata: Mapping[str, Any], *, is_in_progress: bool) -> list[dict
         {"id": one, "address": f"{base}/runs/flow-run/{one}" if is_known and place == 0 and FLOW_RUN.fullmatch(one) else None}
         for place, one in enumerate(ids)
     ]
+
+
+def experiment_page(service: str, experiment_id: str) -> str | None:
+    """The address of an experiment's page on the `service` at an address, without anything secret. None if that is no address."""
+    base = plain_address(service)
+    return base and f"{base}/experiments/{experiment_id}"
 
 
 def plain_address(text: Any) -> str | None:
