@@ -81,7 +81,7 @@ class Pages:
 
     shown: dict[str, str] = {}
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, *_: Any, **__: Any) -> None:
         self.ledger = None
         self.key = "fake"
 

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.compute import Attempt, Exit, Report
 from tasks.kubernetes.client.connection import Connection
-from tasks.kubernetes.jobs import log_reader
+from tasks.kubernetes.jobs import following, log_reader
 from tasks.kubernetes.jobs.following import Following
 from tasks.kubernetes.jobs.log_folder import KeptFolder
 from tasks.kubernetes.jobs.starting import CannotStart
@@ -25,6 +25,7 @@ NAME = "run-abcd1234"
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_reader, "DELAYS", (0.0,))
+    monkeypatch.setattr(following, "LOG_SECONDS", 2.0)
 
 
 def ended(code: int, **more: Any) -> dict[str, Any]:
