@@ -3,6 +3,7 @@
 This room knows Prefect's blocks and nothing of flows or tasks."""
 
 from blocks.cluster import TrialflowCluster
+from blocks.registry import ImageRegistry
 from blocks.service import TrialflowService
 
-__all__ = ["TrialflowCluster", "TrialflowService"]
+__all__ = ["ImageRegistry", "TrialflowCluster", "TrialflowService"]

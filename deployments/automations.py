@@ -25,7 +25,7 @@ LOST, RESUMED = "trialflow: a flow run that is silent has crashed", "trialflow: 
 PAUSE = timedelta(seconds=20)
 REMEMBERED = timedelta(days=30)
 """How long Prefect remembers a heartbeat: it forgets at once without it, and no crash would follow one."""
-PARAMETERS = ("experiment", "run", "project", "directory", "service", "source", "cluster", "options")
+PARAMETERS = ("experiment", "run", "project", "directory", "service", "source", "cluster", "aws", "options")
 
 
 async def ensure_automations(client: "PrefectClient") -> None:

@@ -9,6 +9,7 @@ from prefect import flow
 from prefect.logging import get_run_logger
 
 from flows.aws_steps import do_all, on_retry, said, sign_in
+from flows.ending import errors_as_states
 from tasks.aws.design import Design
 from tasks.aws.errors import AwsUnavailable
 from tasks.aws.plan import Plan, lines
@@ -21,7 +22,7 @@ from tasks.kubernetes.client.errors import ClusterRefused, ClusterUnavailable
 from tasks.kubernetes.cluster.saved import save_block
 from tasks.steps import step
 from trialflow.errors import InvalidInput
-from trialflow.specs import ClusterSpec
+from trialflow.specs import ClusterSpec, FlowClusterSpec
 
 SIGN_IN_DELAYS = [2.0, 5.0, 10.0, 20.0]
 """A new access entry works after some seconds."""
@@ -36,7 +37,8 @@ class Installation:
 
 
 @flow(name="cluster-create", flow_run_name="cluster-create {config.cluster_name}", persist_result=False)
-async def cluster_create(config: ClusterSpec, credentials: str | None = None) -> dict[str, Any]:
+@errors_as_states
+async def cluster_create(config: FlowClusterSpec, credentials: str | None = None) -> dict[str, Any]:
     """Make a cluster on AWS as a cluster.yml says. What exists already is kept, so a run that stopped goes on. Returns name, region and server.
 
     Args:

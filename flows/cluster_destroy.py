@@ -7,6 +7,7 @@ from prefect import flow
 from prefect.logging import get_run_logger
 
 from flows.aws_steps import do_all, said, sign_in
+from flows.ending import errors_as_states
 from tasks.aws.control_plane import read_cluster
 from tasks.aws.errors import AwsRefused
 from tasks.aws.inventory import leftovers
@@ -18,6 +19,7 @@ from trialflow.errors import TrialflowError
 
 
 @flow(name="cluster-destroy", flow_run_name="cluster-destroy {cluster_name}", persist_result=False)
+@errors_as_states
 async def cluster_destroy(cluster_name: str, region: str | None = None, credentials: str | None = None) -> dict[str, Any]:
     """Delete everything on AWS that carries the tag of this cluster. Done again it goes on, and finds nothing more to do.
 

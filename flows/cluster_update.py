@@ -5,14 +5,16 @@ from typing import Any
 from prefect import flow
 
 from flows.cluster_create import carry_out
+from flows.ending import errors_as_states
 from tasks.aws.preparing import prepare_update
 from tasks.aws.updating import updating
 from tasks.kubernetes.client.cluster import MODEL_ACCOUNT
-from trialflow.specs import ClusterSpec
+from trialflow.specs import FlowClusterSpec
 
 
 @flow(name="cluster-update", flow_run_name="cluster-update {config.cluster_name}", persist_result=False)
-async def cluster_update(config: ClusterSpec, credentials: str | None = None) -> dict[str, Any]:
+@errors_as_states
+async def cluster_update(config: FlowClusterSpec, credentials: str | None = None) -> dict[str, Any]:
     """Change a cluster on AWS to what a cluster.yml says; what cannot be changed in place is refused. Returns name, region, server.
 
     Args:

@@ -32,14 +32,20 @@ async def open_flow(
     service: str | None,
     source: Mapping[str, str] | None,
     cluster: OnCluster | None = None,
+    aws: str | None = None,
 ) -> AsyncIterator[FlowContext]:
-    """Connect to the service, and to the cluster if one is meant. Raises errors for people before anything is started."""
+    """Connect to the service, and to the cluster if one is meant. Raises errors for people before anything is started.
+
+    `aws` names an AWS credentials block whose keys a model here gets; on a cluster, `cluster.aws` does.
+    """
     folder = model_folder(directory, is_deployed=bool(deployment.id))
     if not run.run and cluster is None:
         raise InvalidInput(
             "there is nothing to run",
             hint="give the command after `--`, as in `trialflow optimize -- python model.py`, or as `run:` in run.yml",
         )
+    if aws and cluster is not None:
+        raise InvalidInput("`aws` is for a model on this machine", hint="name the block as `cluster.aws`")
     home = Home.from_environment()
     identifier = str(flow_run.id) if flow_run.id else None
     async with AsyncExitStack() as held:
@@ -51,7 +57,7 @@ async def open_flow(
         issue = RunTokens(client, token, on_trouble=lambda text: run_logger().warning(text) if cluster else None)
         if cluster is None:
             shell = shell_of(home, folder) if deployment.id else None
-            computes = LocalComputes(root, api_url=client.url, issue=issue, keys=await secrets_of_model(None), environment=shell)
+            computes = LocalComputes(root, api_url=client.url, issue=issue, keys=await secrets_of_model(aws), environment=shell)
         else:
             opened = cluster_computes(cluster, run, folder, root=root, issue=issue, flow_run=identifier)
             computes = await held.enter_async_context(opened)

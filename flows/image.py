@@ -10,6 +10,7 @@ from prefect.runtime import deployment, flow_run
 from pydantic import BaseModel, Field
 
 from blocks.registry import ImageRegistry
+from flows.ending import errors_as_states
 from tasks.images import building
 from tasks.images.building import BuildPlan, BuildRequest
 from tasks.images.errors import RegistryUnavailable
@@ -61,6 +62,7 @@ def _flow_run_name() -> str:
 
 
 @flow(name="image", flow_run_name=_flow_run_name, persist_result=False)
+@errors_as_states
 async def image(source: ImageSource = ImageSource(), registry: str | None = None) -> str:  # noqa: B008 - Prefect shows it as the default
     """Make the image of a directory and push it. Returns `repository@sha256:...`; unchanged contents build and push nothing.
 

@@ -68,6 +68,7 @@ async def optimize(
     service: str | None = None,
     source: dict[str, str] | None = None,
     cluster: OnCluster | None = None,
+    aws: str | None = None,
     options: Options = Options(),  # noqa: B008 - Prefect shows it as the default
 ) -> dict[str, Any] | State:
     """Tune a model: suggest assignments, execute a training run, observe its metrics, until the budget is spent.
@@ -82,9 +83,10 @@ async def optimize(
         service: Name of a `trialflow service` block; by default the service on this machine.
         source: `hash`, and `content` or `file`, of the model's source, kept with each training run.
         cluster: Where training runs execute, if not here.
+        aws: Name of an AWS credentials block whose keys a model here gets; on a cluster, `cluster.aws`.
         options: Canary, failures in a row, and what to do with a finished experiment.
     """
-    async with open_flow(run=run, project=project, directory=directory, service=service, source=source, cluster=cluster) as context:
+    async with open_flow(run=run, project=project, directory=directory, service=service, source=source, cluster=cluster, aws=aws) as context:
         if experiment.max_cost is not None and not context.computes.has_prices:
             raise InvalidInput(
                 "experiment.yml has a max_cost, and it is not known what anything costs here",

@@ -43,6 +43,7 @@ async def training_run(
     service: str | None = None,
     source: dict[str, str] | None = None,
     cluster: OnCluster | None = None,
+    aws: str | None = None,
 ) -> dict[str, Any] | State:
     """Execute the model once, as a training run that belongs to no experiment. Returns its id, state and metrics.
 
@@ -54,8 +55,9 @@ async def training_run(
         service: Name of a `trialflow service` block; by default the service on this machine.
         source: `hash`, and `content` or `file`, of the model's source, kept with the training run.
         cluster: Where the training run executes, if not here.
+        aws: Name of an AWS credentials block whose keys a model here gets; on a cluster, `cluster.aws`.
     """
-    async with open_flow(run=run, project=project, directory=directory, service=service, source=source, cluster=cluster) as context:
+    async with open_flow(run=run, project=project, directory=directory, service=service, source=source, cluster=cluster, aws=aws) as context:
         name = (None if cluster else run.name) or new_name()
         made = await _find_or_create(context, name, assignments or dict(run.assignments))
         if made["state"] == "completed":

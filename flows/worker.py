@@ -28,6 +28,7 @@ async def worker(
     directory: str | None = None,
     service: str | None = None,
     source: dict[str, str] | None = None,
+    aws: str | None = None,
     parallel: int = 1,
     stop_after_failures: int = 5,
 ) -> dict[str, Any] | State:
@@ -40,10 +41,11 @@ async def worker(
         directory: The folder that the model runs in. A deployment needs it; otherwise it is by default the one that the flow runs in.
         service: Name of a `trialflow service` block; by default the service on this machine.
         source: `hash`, and `content` or `file`, of the model's source, kept with each training run.
+        aws: Name of an AWS credentials block whose keys the model gets.
         parallel: How many training runs this worker has in flight.
         stop_after_failures: Failures in a row that end this worker; 0 for never.
     """
-    async with open_flow(run=run, project=project, directory=directory, service=service, source=source) as opened:
+    async with open_flow(run=run, project=project, directory=directory, service=service, source=source, aws=aws) as opened:
         found = await opened.client.experiment(experiment_id)
         if found.get("state") == "deleted":
             raise InvalidInput(f"experiment {experiment_id} is archived", hint="nobody can work on it")

@@ -12,7 +12,7 @@ from prefect.utilities.schema_tools import ValidationError, validate
 
 from deployments.declared import DEPLOYMENTS, Deployment
 from deployments.project_file import project_file
-from deployments.registration import load
+from deployments.registration import BLOCKS, load
 from deployments.schema import form_of, with_titles
 
 ROOT = Path(__file__).parents[2]
@@ -108,3 +108,24 @@ def test_a_field_that_may_be_left_out_is_no_choice_between_a_value_and_nothing()
     assert budget["type"] == "integer" and "anyOf" not in budget and "default" not in budget
     assert "budget" not in definitions["ExperimentSpec"]["required"]
     assert definitions["ExperimentSpec"]["properties"]["early_stopping"]["$ref"].endswith("EarlyStoppingSpec")
+
+
+@pytest.mark.parametrize("name", ["cluster-create", "cluster-update"])
+def test_a_server_refuses_keys_in_the_parameters_of_a_cluster_before_it_keeps_them(name: str) -> None:
+    config = {"provider": "aws", "cluster_name": "mine", "cpu": {"instance_type": "t3.large", "min_nodes": 0, "max_nodes": 2}}
+    policies = {"additional_policies": ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]}
+    schema = schema_named(name)
+    validate({"config": {**config, "aws": policies}}, schema, raise_on_error=True)
+    with pytest.raises(ValidationError):
+        validate({"config": {**config, "aws": {**policies, "aws_access_key_id": "A", "aws_secret_access_key": "B"}}}, schema, raise_on_error=True)
+
+
+def test_whoever_registers_the_blocks_as_prefect_does_gets_all_of_them() -> None:
+    import blocks
+
+    assert {path.rpartition(".")[2] for path in BLOCKS} == set(blocks.__all__)
+
+
+@pytest.mark.parametrize("one", DEPLOYMENTS, ids=lambda one: one.name)
+def test_every_flow_ends_with_a_state_that_says_its_error_and_what_to_do(one: Deployment) -> None:
+    assert hasattr(load(one.entrypoint).fn, "__wrapped__"), "errors_as_states wraps it"

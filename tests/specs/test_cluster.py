@@ -4,6 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from trialflow.specs import FlowClusterSpec
 
 AWS = "provider: aws\ncluster_name: tiny\n"
 CPU = "cpu: {instance_type: m5.large, min_nodes: 0, max_nodes: 2}\n"
@@ -126,3 +129,12 @@ aws: {aws_access_key_id: ASIAHUSH, aws_secret_access_key: hush, aws_session_toke
 def test_what_is_wrong_is_said(problems: Callable[[str, str], list[str]], text: str, expected: str) -> None:
     (found,) = problems("cluster", text)
     assert found.startswith(expected)
+
+
+def test_a_flow_parameter_holds_no_keys() -> None:
+    flow = TypeAdapter(FlowClusterSpec)
+    given = {"provider": "aws", "cluster_name": "mine", "cpu": {"instance_type": "t3.large", "min_nodes": 0, "max_nodes": 2}}
+    assert flow.validate_python(given).cluster_name == "mine"
+    with pytest.raises(ValidationError, match="AWS credentials block") as raised:
+        flow.validate_python({**given, "aws": {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}})
+    assert "hush" not in str(raised.value)

@@ -29,6 +29,7 @@ from trialflow.embedded import (
 from trialflow.embedded.servers import PREFECT_PORT, prefect_auth
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
+from trialflow.network import drop_unusable
 from trialflow.packages import python_path
 from trialflow.prefect_api import prefect_api_url
 
@@ -131,7 +132,10 @@ class Holding:
 
         mine = prefect_variables(self.home, url, prefect_auth(self.home)) if owns else {}
         mine = {**mine, **({SERVICE_URL: service_url} if service_url else {})}
-        return {**os.environ, **WORKER_VARIABLES, **mine, "TRIALFLOW_HOME": str(self.home.root), **python_path()}
+        inherited = dict(os.environ)
+        if owns:  # then it asks nobody but loopback
+            drop_unusable(inherited)
+        return {**inherited, **WORKER_VARIABLES, **mine, "TRIALFLOW_HOME": str(self.home.root), **python_path()}
 
 
 async def _host_ended(folder: Path, loop: asyncio.AbstractEventLoop) -> None:

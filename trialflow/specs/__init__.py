@@ -4,7 +4,7 @@ This room knows files and pydantic, and nothing of what the files are used for.
 """
 
 from trialflow.specs.body import validate_experiment_body
-from trialflow.specs.cluster import ClusterSpec
+from trialflow.specs.cluster import ClusterSpec, FlowClusterSpec
 from trialflow.specs.conditional import ConditionalSpec
 from trialflow.specs.constraint import LinearConstraintSpec, TermSpec
 from trialflow.specs.experiment import ExperimentSpec
@@ -25,6 +25,7 @@ __all__ = [
     "ConditionalSpec",
     "EarlyStoppingSpec",
     "ExperimentSpec",
+    "FlowClusterSpec",
     "FlowRunSpec",
     "LinearConstraintSpec",
     "MetricSpec",

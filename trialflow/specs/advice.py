@@ -17,6 +17,8 @@ KEYS = {
         "install": "leave it out; the Dockerfile says what is installed",
         "resources_per_model": "`resources` in run.yml has what a training run needs",
         "cpus": "it goes into `resources: {requests: {cpu: ...}}` in run.yml",
+        "cpu": "it goes into `resources: {requests: {cpu: ...}}` in run.yml",
+        "memory": "it goes into `resources: {requests: {memory: ...}}` in run.yml",
         "gpus": "it goes into `resources: {gpus: ...}` in run.yml",
         "sigopt": "a token and an address are given by SIGOPT_API_TOKEN and SIGOPT_API_URL, or as a service block",
     },

@@ -18,7 +18,7 @@ SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "ash", "env")
 SHELL_VARIABLE = re.compile(r"\$(\{?[A-Za-z_])")
 RAW_KEYS = (
     "flow parameters are shown and kept in clear: make an AWS credentials block (`prefect block create aws-credentials`)"
-    " and give its name as `aws` of the flow"
+    " and give its name to the flow: `aws`, for a model on a cluster `cluster.aws`"
 )
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
