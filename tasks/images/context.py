@@ -1,6 +1,6 @@
 """A user's directory as a build context: which files are sent, what they are together, and what makes them heavy.
 
-The rules of `.dockerignore` are those of Docker's SDK. What trialflow leaves out is taken in by a line that names it, such as `!run.yml`.
+The rules of `.dockerignore` are BuildKit's, matched by Docker's SDK. What trialflow leaves out is taken in by a line that names it, such as `!run.yml`.
 """
 
 import fnmatch
@@ -11,12 +11,12 @@ import re
 import stat
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from docker.utils.build import exclude_paths
+from docker.utils.build import Pattern, PatternMatcher
 
 from trialflow.errors import InvalidInput, TrialflowError
 
@@ -131,9 +131,41 @@ def read_context(directory: Path, dockerfile: str | None = None, *, leave_out: S
 def _chosen(root: Path, dockerfile: str, theirs: Sequence[str], ours: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The paths that are sent by the user's lines and ours, and all lines in the order in which they count."""
     # Ours come last, since `!src` must not take src/.env in; but what names one of these itself has the last word.
-    ignore = (*theirs, *ours, *(line for line in theirs if _names(line, ours)))
-    # Docker's function keeps the list it is given and adds to it.
-    return tuple(sorted(exclude_paths(str(root), list(ignore), dockerfile=dockerfile))), ignore
+    named = [line for line in theirs if _names(line, ours)]
+    ignore = (*theirs, *ours, *named)
+    exceptions = [Pattern(line) for line in (*theirs, f"!{dockerfile}") if line.startswith("!")]
+    return tuple(sorted(_walk(root, PatternMatcher([*ignore, f"!{dockerfile}"]), PatternMatcher([*ours, *named]), exceptions))), ignore
+
+
+def _walk(root: Path, ignored: PatternMatcher, ours: PatternMatcher, exceptions: Sequence[Pattern]) -> Iterator[str]:
+    """The paths that are not ignored. As BuildKit does, and Docker's SDK does not, this looks into an ignored folder for what an exception takes in.
+
+    Folders that we leave out are entered only if a line names them.
+    """
+    ahead = [""]
+    while ahead:
+        folder = ahead.pop()
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                is_ignored = ignored.matches(path)
+                if not is_ignored:
+                    yield path
+                if not entry.is_dir(follow_symlinks=False):
+                    continue
+                if not is_ignored or (not ours.matches(path) and any(_may_be_below(path, one.dirs) for one in exceptions)):
+                    ahead.append(path)
+
+
+def _may_be_below(folder: str, pattern: Sequence[str]) -> bool:
+    """Whether a pattern, in its parts, may match something inside of a folder."""
+    parts = folder.split("/")
+    for part, wanted in zip(parts, pattern, strict=False):
+        if wanted == "**":
+            return True
+        if not fnmatch.fnmatchcase(part, wanted):
+            return False
+    return len(pattern) > len(parts)
 
 
 def _is_taken_in(path: str, theirs: Sequence[str]) -> bool:

@@ -120,6 +120,24 @@ def test_dockerignore_is_heeded_and_the_dockerfile_is_sent_all_the_same(folder: 
     assert files(folder) == {"Dockerfile", ".dockerignore", "model.py"}
 
 
+@pytest.mark.parametrize(
+    ("ignore", "sent"),
+    [
+        ("*\n!**/*.py\n", {"a.py", "src/b.py", "src/deep/c.py"}),
+        ("*\n!src/**/*.py\n", {"src/b.py", "src/deep/c.py"}),
+        ("*\n!src/deep\n", {"src/deep/c.py", "src/deep/d.txt"}),
+        ("*\n!s*/*.py\n", {"src/b.py"}),
+        ("src\n!src/b.py\n", {"a.py", "e.txt", "src/b.py"}),
+    ],
+)
+def test_an_exception_takes_in_what_is_inside_of_ignored_folders(folder: Path, ignore: str, sent: set[str]) -> None:
+    for name in ("a.py", "e.txt", "src/b.py", "src/deep/c.py", "src/deep/d.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+    (folder / ".dockerignore").write_text(ignore)
+    assert files(folder) - {"Dockerfile", ".dockerignore", "model.py", "data/train.csv"} == sent
+
+
 def test_a_dockerignore_beside_the_dockerfile_comes_first(folder: Path) -> None:
     write(folder, ".dockerignore", "model.py")
     write(folder, "Dockerfile.dockerignore", "data")
