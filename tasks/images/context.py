@@ -1,6 +1,6 @@
 """A user's directory as a build context: which files are sent, what they are together, and what makes them heavy.
 
-The rules of `.dockerignore` are BuildKit's, matched by Docker's SDK. What trialflow leaves out is taken in by a line that names it, such as `!run.yml`.
+The rules of `.dockerignore` are BuildKit's. What trialflow leaves out is taken in by a line that names it, such as `!run.yml`.
 """
 
 import fnmatch
