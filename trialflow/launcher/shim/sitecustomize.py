@@ -51,9 +51,11 @@ class _Finder:
 
 
 _MISSING = object()
+OLDEST = (7, 5)
 
 
 def _patch(sigopt):
+    _check_version()
     params = sigopt.params
 
     def get_parameter(name, default=_MISSING):
@@ -77,6 +79,17 @@ def _patch(sigopt):
     for function in (get_parameter, set_parameters, set_parameter):
         if not hasattr(sigopt, function.__name__):
             setattr(sigopt, function.__name__, function)
+
+
+def _check_version():
+    """Say so in the model's log if the client is older than those that are known to read the training run that they are in."""
+    from sigopt.version import VERSION
+
+    if tuple(int(part) for part in VERSION.split(".")[:2]) < OLDEST:
+        print(
+            "trialflow: what this model logs with the sigopt client %s may not be kept; install sigopt %d.%d or later" % ((VERSION,) + OLDEST),
+            file=sys.stderr,
+        )
 
 
 def _facts():
