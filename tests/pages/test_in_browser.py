@@ -39,7 +39,7 @@ def test_an_experiment_in_progress_shows_every_state_and_why(watched: Watched) -
     reasons = page.locator("[data-part=reasons]").inner_text()
     assert "CUDA out of memory" in reasons and "evicted" in reasons
     facts = page.locator(".facts .big").all_inner_texts()
-    assert facts == ["27", "4", "3", "4", "3"]
+    assert facts == ["27", "4", "3", "4", "3", "$1.36"]
     page.get_by_text("expected highest at").wait_for()
 
 
@@ -148,7 +148,7 @@ def test_what_changes_in_the_service_appears_without_reloading(watched: Watched)
     run = service.run(experiment)
     page.locator(".badge", has_text="running").first.wait_for()
     service.end(run, 0.75)
-    page.get_by_text("m 0.75").wait_for()
+    page.get_by_text("m 0.75", exact=True).wait_for()
     assert watched.drawn("history").locator(".legendtext").all_text_contents() == ["completed"]
 
 
