@@ -148,12 +148,13 @@ def _walk(root: Path, ignored: PatternMatcher, ours: PatternMatcher, exceptions:
         with os.scandir(root / folder) as entries:
             for entry in entries:
                 path = f"{folder}/{entry.name}" if folder else entry.name
-                is_ignored = ignored.matches(path)
+                is_ignored = ignored.matches(path)  # type: ignore[arg-type] - its stubs ask for more than it takes
                 if not is_ignored:
                     yield path
                 if not entry.is_dir(follow_symlinks=False):
                     continue
-                if not is_ignored or (not ours.matches(path) and any(_may_be_below(path, one.dirs) for one in exceptions)):
+                is_named = any(_may_be_below(path, one.dirs) for one in exceptions)
+                if not is_ignored or (is_named and not ours.matches(path)):  # type: ignore[arg-type] - the same
                     ahead.append(path)
 
 
