@@ -109,5 +109,6 @@ def with_flow_run(kept: Mapping[str, Any], flow_run_id: str | None, ui_url: str 
         return {}
     before = [one for one in flow_runs_of(kept) if one != flow_run_id]
     # An address that is not known any more is taken back: it would show the flow run at the wrong server.
-    address = {PREFECT_UI: plain_address(ui_url) or ""} if plain_address(ui_url) or (kept.get("metadata") or {}).get(PREFECT_UI) else {}
-    return {FLOW_RUNS: " ".join([flow_run_id, *before][:MOST_FLOW_RUNS]), **address}
+    address = plain_address(ui_url) or ""
+    is_told = address or (kept.get("metadata") or {}).get(PREFECT_UI)
+    return {FLOW_RUNS: " ".join([flow_run_id, *before][:MOST_FLOW_RUNS]), **({PREFECT_UI: address} if is_told else {})}

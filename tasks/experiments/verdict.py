@@ -8,8 +8,9 @@ from statistics import fmean
 from typing import Any, Literal
 
 from trialflow.api_types import Experiment, TrainingRun
+from trialflow.metrics import values_of
 from trialflow.results.facts import is_known
-from trialflow.results.ranking import is_within, optimized
+from trialflow.results.ranking import gain, is_within, optimized
 from trialflow.results.text import text_of
 from trialflow.specs import ExperimentSpec
 
@@ -17,8 +18,6 @@ CONFIDENCE = 0.9
 """Of the interval that the difference is told with: both sides together."""
 FIRST = 2
 """How often the champion is measured when work begins. Two values tell how noisy the metric is, before anything depends on it."""
-
-
 LEAST_BUDGET = 8
 """With less, there is nothing left to search with once the champion was measured."""
 
@@ -118,7 +117,7 @@ def judge(experiment: Experiment, runs: Sequence[TrainingRun], champion: Mapping
         points: dict[str, list[TrainingRun]] = {}
         for run in others:
             points.setdefault(json.dumps(run["assignments"], sort_keys=True), []).append(run)
-        first, *again = max(points.values(), key=lambda group: sign * group[0]["values"][name]["value"])
+        first, *again = max(points.values(), key=lambda group: gain(metric, values_of(group[0])))
         challenger = _side(again or [first], name)
     if incumbent is None or challenger is None:
         if incumbent is None and challenger is None:
@@ -130,11 +129,11 @@ def judge(experiment: Experiment, runs: Sequence[TrainingRun], champion: Mapping
 
 
 def _side(runs: Sequence[TrainingRun], name: str) -> Side:
-    return Side(str(runs[-1]["id"]), runs[-1]["assignments"], tuple(run["values"][name]["value"] for run in runs))
+    return Side(str(runs[-1]["id"]), runs[-1]["assignments"], tuple(values_of(run)[name] for run in runs))
 
 
 def _is_valid(experiment: Experiment, run: TrainingRun) -> bool:
-    values = {name: one["value"] for name, one in (run.get("values") or {}).items()}
+    values = values_of(run)
     return is_within(experiment["metrics"], values) and all(metric["name"] in values for metric in optimized(experiment["metrics"]))
 
 

@@ -4,15 +4,16 @@ This room knows files and pydantic, and nothing of what the files are used for.
 """
 
 from trialflow.specs.body import validate_experiment_body
-from trialflow.specs.cluster import ClusterSpec, FlowClusterSpec
+from trialflow.specs.cluster import ClusterSpec
 from trialflow.specs.conditional import ConditionalSpec
 from trialflow.specs.constraint import LinearConstraintSpec, TermSpec
 from trialflow.specs.experiment import ExperimentSpec
+from trialflow.specs.flow_parameters import FlowClusterSpec, FlowRunSpec
 from trialflow.specs.loading import experiment_from, load_cluster, load_experiment, load_run, run_from
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.parameter import BoundsSpec, ParameterSpec, PriorSpec
 from trialflow.specs.problem import Problem, SpecError
-from trialflow.specs.run import AwsKeys, FlowRunSpec, RunSpec
+from trialflow.specs.run import AwsKeys, RunSpec
 from trialflow.specs.schema import json_schema
 from trialflow.specs.stopping import EarlyStoppingSpec, early_stopping_of
 from trialflow.specs.update import check_update

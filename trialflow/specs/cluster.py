@@ -8,15 +8,11 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from pydantic_core import PydanticCustomError
 
 from trialflow.specs.image import REFERENCE
-from trialflow.specs.strict import Count, Hidden, NonEmpty, Number, Positive, Secret, Strict, Text, Violation, refuse
+from trialflow.specs.strict import Count, NonEmpty, Number, Positive, Secret, Strict, Text, Violation, refuse
 
 AWS_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,99}")
 VERSION = re.compile(r"1\.\d{2}|latest")
 NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
-RAW_CLUSTER_KEYS = (
-    "flow parameters are shown and kept in clear: make an AWS credentials block (`prefect block create aws-credentials`)"
-    " and give its name as `credentials` of the flow"
-)
 POLICY = re.compile(r"arn:aws[-a-z]*:iam::(\d{12}|aws):policy/\S+")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 LABEL = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*")
@@ -236,27 +232,3 @@ def is_same_kind(one: NodeGroup, other: NodeGroup) -> bool:
 
 def _kind(group: NodeGroup) -> tuple[object, ...]:
     return group.instance_type, group.node_volume_size, group.spot, tuple(group.alternative_types)
-
-
-def without_cluster_keys(spec: ClusterSpec) -> ClusterSpec:
-    """The spec as a flow's parameter, which is kept and shown: keys in it are refused."""
-    if spec.aws is not None and any((spec.aws.aws_access_key_id, spec.aws.aws_secret_access_key, spec.aws.aws_session_token)):
-        raise PydanticCustomError("aws", "{text}", {"text": RAW_CLUSTER_KEYS})
-    return spec
-
-
-class _NoKeys:
-    """The JSON schema of a flow's parameter: Prefect refuses keys before it keeps them."""
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
-        schema = dict(handler.resolve_ref_schema(handler(core)))
-        policies = {"type": "array", "items": {"type": "string"}, "title": "Additional policies", "description": "ARNs of policies."}
-        kept = {"type": "object", "title": "AWS", "properties": {"additional_policies": policies}, "additionalProperties": False}
-        without = {"title": "AWS", "description": RAW_CLUSTER_KEYS, "anyOf": [kept, {"type": "null"}], "default": None}
-        schema["properties"] = {**schema["properties"], "aws": without}
-        return schema
-
-
-FlowClusterSpec = Annotated[ClusterSpec, AfterValidator(without_cluster_keys), Hidden, _NoKeys]
-"""`ClusterSpec` as the type of a flow's parameter."""

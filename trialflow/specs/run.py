@@ -16,10 +16,6 @@ DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|d)?\s*")
 SECONDS = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "ash", "env")
 SHELL_VARIABLE = re.compile(r"\$(\{?[A-Za-z_])")
-RAW_KEYS = (
-    "flow parameters are shown and kept in clear: make an AWS credentials block (`prefect block create aws-credentials`)"
-    " and give its name to the flow: `aws`, for a model on a cluster `cluster.aws`"
-)
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -146,24 +142,3 @@ class RunSpec(Strict):
             for word in words
             if SHELL_VARIABLE.search(word)
         ]
-
-
-def without_keys(run: RunSpec) -> RunSpec:
-    """The spec as a flow's parameter, which is kept and shown: keys in it are refused."""
-    if run.aws is not None:
-        raise PydanticCustomError("aws", "{text}", {"text": RAW_KEYS})
-    return run
-
-
-class _NoKeys:
-    """The JSON schema of a flow's parameter: Prefect refuses keys before it keeps them."""
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
-        schema = dict(handler.resolve_ref_schema(handler(core)))
-        schema["properties"] = {**schema["properties"], "aws": {"type": "null", "title": "AWS keys", "description": RAW_KEYS}}
-        return schema
-
-
-FlowRunSpec = Annotated[RunSpec, AfterValidator(without_keys), Hidden, _NoKeys]
-"""`RunSpec` as the type of a flow's parameter."""
