@@ -29,10 +29,11 @@ LONGEST = 500
 async def work_to_the_end(work: Work) -> Verdict | None:
     """Work on an experiment until its budget is spent, and learn from the one that its metadata names. The verdict, if there is one."""
     source_id = (work.experiment.get("metadata") or {}).get(LEARNS_FROM)
-    if source_id is None:
-        await work.to_the_end()
-        return None
-    return await Learning(work).from_experiment(str(source_id))
+    async with work.logged():
+        if source_id is None:
+            await work.to_the_end()
+            return None
+        return await Learning(work).from_experiment(str(source_id))
 
 
 class Learning:

@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,9 @@ from tasks.steps import UNAVAILABLE, TaskChain, run_logger
 from tasks.training_runs import is_ours
 from trialflow.api_types import Experiment, TrainingRun
 from trialflow.events import Event, tell
-from trialflow.metadata_keys import EARLY_STOPPING, MLFLOW
+from trialflow.metadata_keys import EARLY_STOPPING
 from trialflow.results.links import experiment_page
+from trialflow.specs.mlflow import mlflow_of
 
 if TYPE_CHECKING:
     from tasks.experiments.early_stopper import EarlyStopper
@@ -77,7 +79,6 @@ class Work:
         await self._tune(runs)
         has_pages = self.lease.identifier is not None  # a service without leases, such as SigOpt's own, has no pages of ours either
         self.reporter = ArtifactReporter(self.experiment, self.tuning.ledger, page=experiment_page(client.url, identifier) if has_pages else None)
-        self._mlflow = _mlflow_log(client, self.experiment)
         best = await client.best_runs(identifier) if resumed != "create" else []
         tally = asdict(Tally.of(runs))
         facts = {
@@ -92,6 +93,20 @@ class Work:
         ledger = self.tuning.ledger
         run_logger().info("experiment %s (%s): %s of %s training runs done", identifier, self.experiment["name"], ledger.spent, ledger.budget)
 
+    @asynccontextmanager
+    async def logged(self) -> AsyncIterator[None]:
+        """Log to MLflow what ends inside, if the experiment asks for it. The end waits a while for what is not logged yet, a short one if stopped."""
+        if (log := _mlflow_log(self.context.client, self.experiment)) is None:
+            yield
+            return
+        self._mlflow = log
+        try:
+            yield
+        except BaseException:
+            await log.finish(seconds=STOPPED_SECONDS)
+            raise
+        await log.finish()
+
     async def up_to(self, count: int | None) -> bool:
         """Work until `count` training runs have ended, or to the end if None. Whether work may go on. Raises what `to_the_end` does."""
         self._up_to = count
@@ -103,16 +118,6 @@ class Work:
 
     async def to_the_end(self) -> None:
         """Work until the experiment is finished, or broken. Raises what stops it before: cancellation, `LeaseLost`, an error of `UNAVAILABLE`."""
-        try:
-            await self._to_the_end()
-        except BaseException:
-            if self._mlflow is not None:
-                await self._mlflow.finish(seconds=STOPPED_SECONDS)
-            raise
-        if self._mlflow is not None:
-            await self._mlflow.finish()
-
-    async def _to_the_end(self) -> None:
         try:
             while True:
                 await _until_ended(self.tuning, self.lease, self._observed)
@@ -200,14 +205,10 @@ async def _early_stopper(client: ServiceClient, experiment: Experiment, runs: li
 
 
 def _mlflow_log(client: ServiceClient, experiment: Experiment) -> "MlflowLog | None":
-    if not (experiment.get("metadata") or {}).get(MLFLOW):
+    if (spec := mlflow_of(experiment.get("metadata"))) is None:
         return None
-    from tasks.experiments.mlflow_log import MlflowLog
-    from trialflow.specs.mlflow import mlflow_of
+    from tasks.experiments.mlflow_log import MlflowLog  # hardly any experiment asks for it
 
-    spec = mlflow_of(experiment.get("metadata"))
-    if spec is None:
-        return None
     log = MlflowLog(client, experiment, spec, warn=run_logger().warning)
     log.start()
     return log

@@ -61,7 +61,7 @@ class MlflowLog:
         task.add_done_callback(self._reading.discard)
 
     async def finish(self, *, seconds: float = FINISH_SECONDS) -> None:
-        """Wait for a while until all is logged, and say what is not. More can be logged afterwards, and finished again."""
+        """Wait for a while until all is logged, and say what is not."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*self._reading, return_exceptions=True)
@@ -69,7 +69,6 @@ class MlflowLog:
                     self._queue.put(None)
                     while self._thread.is_alive():
                         await asyncio.sleep(0.05)
-                    self._thread = None
         if left := self._asked - self._logged:
             command = f"trialflow experiment export {self._experiment['id']} --mlflow {self._spec.tracking_uri}"
             self._warn(f"{left} training runs were not logged to MLflow; `{command}` adds them")
