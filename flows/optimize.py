@@ -29,7 +29,7 @@ from tasks.steps import run_logger
 from trialflow.api_types import Experiment
 from trialflow.errors import ExperimentFailed, InvalidInput, LimitReached, TrialflowError
 from trialflow.events import Event, tell
-from trialflow.metadata_keys import EARLY_STOPPING, FOLDER, LEARNS_FROM, MAX_COST, MLFLOW, OWNER, SAME, UID, uid_of
+from trialflow.metadata_keys import EARLY_STOPPING, EXPERIMENT_TAG, FOLDER, LEARNS_FROM, MAX_COST, MLFLOW, OWNER, SAME, UID, uid_of
 from trialflow.results.spending import dollars
 from trialflow.specs import ExperimentSpec, FlowRunSpec
 
@@ -99,7 +99,7 @@ async def optimize(
             raise InvalidInput("experiment.yml asks for logging to MLflow, which is not installed", hint=hint)
         with creating(context.home, context.client.url):
             found, resumed = await find_experiment(context, experiment, options)
-        async with beside(tag_flow_run(f"experiment:{found['id']}")):
+        async with beside(tag_flow_run(f"{EXPERIMENT_TAG}{found['id']}")):
             if resumed == "report":
                 if uid := uid_of(found):
                     await context.computes.sweep(uid)

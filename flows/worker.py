@@ -15,7 +15,7 @@ from tasks.experiments.ownership import Owner
 from tasks.experiments.resume import new_uid
 from tasks.experiments.worker_lease import hold_lease
 from trialflow.errors import InvalidInput
-from trialflow.metadata_keys import UID, uid_of
+from trialflow.metadata_keys import EXPERIMENT_TAG, UID, uid_of
 from trialflow.specs import FlowRunSpec
 
 
@@ -52,7 +52,7 @@ async def worker(
         context = replace(opened, project=found["project"])
         owner = Owner.of_this_process(context.flow_run_id)
         async with (
-            beside(tag_flow_run(f"experiment:{experiment_id}")),
+            beside(tag_flow_run(f"{EXPERIMENT_TAG}{experiment_id}")),
             hold_lease(context.client, context.home, experiment_id, owner, on_stop=context.stop, exclusive=False) as lease,
         ):
             if lease.identifier is None:

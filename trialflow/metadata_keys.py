@@ -66,6 +66,8 @@ KNOWN_NAME = "known-"
 
 WORK_NAME = re.compile(r"(experiment|run)-[0-9a-z]{8,40}")
 """The form of the names that trialflow gives to an experiment, or to a training run by itself, on a cluster."""
+EXPERIMENT_TAG = "experiment:"
+"""How the tag of a flow run begins that names the experiment it works on."""
 
 
 def uid_of(experiment: Mapping[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ from tasks.experiments.copying import misfit
 from trialflow.api_types import Experiment, TrainingRun
 from trialflow.metadata_keys import EARLIER, KNOWN, KNOWN_NAME, WINNER
 from trialflow.metrics import values_of
-from trialflow.results.facts import is_known
+from trialflow.results.facts import categories_of, is_known
 from trialflow.results.ranking import best_of, optimized
 
 Json = Mapping[str, Any]
@@ -128,7 +128,7 @@ def _unfit(target: Experiment, run: TrainingRun) -> str | None:
             continue
         if bounds and not (isinstance(value, str) or bounds["min"] <= value <= bounds["max"]):
             return f"{one['name']} is outside of its bounds"
-        if one["type"] == "categorical" and value not in _categories(one):
+        if one["type"] == "categorical" and value not in categories_of(one):
             return f"{one['name']}={value} is no choice any more"
     for metric in target["metrics"]:
         if metric.get("strategy") == "constraint" and metric["name"] not in run["values"]:
@@ -144,8 +144,4 @@ def _range(one: Json) -> str:
     """The values of a parameter, for people."""
     if bounds := one.get("bounds"):
         return f"between {bounds['min']:g} and {bounds['max']:g}"
-    return "one of " + ", ".join(str(value) for value in one.get("grid") or _categories(one))
-
-
-def _categories(one: Json) -> list[str]:
-    return [choice if isinstance(choice, str) else choice["name"] for choice in one.get("categorical_values") or ()]
+    return "one of " + ", ".join(str(value) for value in one.get("grid") or categories_of(one))

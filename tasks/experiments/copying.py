@@ -7,6 +7,7 @@ from typing import Any
 from tasks.experiments.client import ServiceClient
 from trialflow.api_types import Experiment, TrainingRun
 from trialflow.metadata_keys import KNOWN
+from trialflow.results.facts import categories_of
 from trialflow.results.ranking import optimized
 from trialflow.service.assignments import SLACK
 
@@ -75,8 +76,7 @@ def misfit(target: Experiment, run: Json) -> str | None:
             continue
         value = given[one["name"]]
         if one["type"] == "categorical":
-            values = [choice if isinstance(choice, str) else choice["name"] for choice in one["categorical_values"] or ()]
-            if value not in values:
+            if value not in categories_of(one):
                 return f"{one['name']}={value} is not a value of this experiment"
         elif isinstance(value, str) or (one["type"] == "int" and value != int(value)) or (one.get("grid") and value not in one["grid"]):
             return f"{one['name']}={value} is not a value of this experiment"

@@ -35,7 +35,7 @@ def flow_session() -> Iterator[Session]:
     """
     home = Home.from_environment()
     with ExitStack() as held, ThreadPoolExecutor(2) as together:
-        service = None if _names_a_service() else together.submit(lease, service_server(home))
+        service = None if names_a_service() else together.submit(lease, service_server(home))
         if url := prefect_api_url():
             session = Session(home, url, os.environ.get("PREFECT_UI_URL") or url.removesuffix("/api"), False)
         else:
@@ -99,5 +99,6 @@ async def service_session() -> "AsyncIterator[tuple[Home, ServiceClient]]":
             client.close()
 
 
-def _names_a_service() -> bool:
+def names_a_service() -> bool:
+    """Whether this shell names a service: then that one is meant, and no other."""
     return bool(os.environ.get("SIGOPT_API_URL") and os.environ.get("SIGOPT_API_TOKEN"))

@@ -224,9 +224,9 @@ class Past:
 
 async def _past(client: "PrefectClient", flow_run_id: UUID) -> Past | None:
     """What has happened so far, from the service, for a flow run that has found its experiment."""
-    tags = (await client.read_flow_run(flow_run_id)).tags
-    identifier = next((tag.removeprefix("experiment:") for tag in tags if tag.startswith("experiment:")), None)
-    if identifier is None:
+    from trialflow.cli.following import experiment_of
+
+    if (identifier := experiment_of(await client.read_flow_run(flow_run_id))) is None:
         return None
     from trialflow.api.session import service_session
 

@@ -1,7 +1,6 @@
 """Commands for trialflow's server on a cluster: they reach it through the Kubernetes API, and then work as with any other server."""
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,11 +30,6 @@ class Reached:
     variables: Mapping[str, str]
 
 
-def names_a_service() -> bool:
-    """Whether this shell names a service: then that one is meant, and no other."""
-    return bool(os.environ.get("SIGOPT_API_URL") and os.environ.get("SIGOPT_API_TOKEN"))
-
-
 @contextmanager
 def server_if_any(cluster: "Cluster", *, here: bool = False, looks: bool = False) -> "Iterator[Reached | None]":
     """The server of the cluster, if it has one that we may use: then this process is pointed at it. `here` leaves everything as it is.
@@ -43,6 +37,7 @@ def server_if_any(cluster: "Cluster", *, here: bool = False, looks: bool = False
     A cluster that had none when it was connected is asked only if the command `looks` for one.
     """
     from tasks.kubernetes.cluster.saved import Clusters
+    from trialflow.api.session import names_a_service
 
     known = Clusters(Home.from_environment()).has_server(cluster.name)
     if here or names_a_service() or not (known or looks) or not note_server(cluster):

@@ -13,6 +13,11 @@ from trialflow.results.text import progress, text_of
 Json = Mapping[str, Any]
 
 
+def categories_of(parameter: Json) -> list[str]:
+    """The values of a categorical parameter, in their order, as the API or a file has them; none if it is a number."""
+    return [one if isinstance(one, str) else str(one["name"]) for one in parameter.get("categorical_values") or ()]
+
+
 def lost_of(runs: Sequence[TrainingRun]) -> int:
     """How often training runs were lost and launched again."""
     return sum(_count(run, LOST) for run in runs)

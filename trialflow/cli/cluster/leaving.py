@@ -124,7 +124,7 @@ async def _trigger(reached: Reached, order: "Order", asked: Asked, command: tupl
 
 async def _until_begun(client: "PrefectClient", run: "FlowRun", reached: Reached, ended: Any) -> int:
     """Wait until the flow run has its experiment, and name it. One that ends before says why."""
-    from trialflow.cli.following import Follower
+    from trialflow.cli.following import Follower, experiment_of
     from trialflow.events import Event
     from trialflow.results.board import Board
 
@@ -138,9 +138,8 @@ async def _until_begun(client: "PrefectClient", run: "FlowRun", reached: Reached
         if event.kind == "experiment":
             note(str(event.facts["experiment"]["id"]))
 
-    for tag in run.tags:
-        if tag.startswith("experiment:"):
-            note(tag.removeprefix("experiment:"))
+    if (known := experiment_of(run)) is not None:
+        note(known)
     following = asyncio.ensure_future(Follower(client, run.id, take=take, tell=say).follow())
     await asyncio.wait({begun, following}, timeout=BEGIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     if following.done() and not begun.done():

@@ -10,7 +10,7 @@ from trialflow.api_types import Experiment, Metric, TrainingRun
 from trialflow.errors import InvalidInput
 from trialflow.metrics import values_of
 from trialflow.results.exports.neighbours import neighbour
-from trialflow.results.facts import run_fact, state_of
+from trialflow.results.facts import categories_of, run_fact, state_of
 from trialflow.results.ranking import optimized
 
 Json = Mapping[str, Any]
@@ -67,7 +67,7 @@ def distributions(experiment: Experiment, runs: Sequence[TrainingRun]) -> dict[s
     for one in experiment["parameters"]:
         name = one["name"]
         if one["type"] == "categorical":
-            found[name] = CategoricalDistribution([value if isinstance(value, str) else value["name"] for value in one["categorical_values"] or ()])
+            found[name] = CategoricalDistribution(categories_of(one))
         elif grid := one.get("grid"):
             found[name] = CategoricalDistribution([int(value) if one["type"] == "int" else float(value) for value in grid])
         else:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from trialflow.api_types import Experiment
+from trialflow.results.facts import categories_of
 from trialflow.results.pictures.figure import Picture, figure
 from trialflow.results.pictures.labels import label, plain
-from trialflow.results.pictures.parameters import categories_of, is_logarithmic, place_of
+from trialflow.results.pictures.parameters import is_logarithmic, place_of
 from trialflow.results.pictures.points import Point, optimized_metrics, shown_metrics
 from trialflow.results.pictures.themes import SCALE, colour_at
 from trialflow.results.text import text_of

@@ -5,17 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trialflow.api_types import Experiment, Metric
+from trialflow.results.facts import categories_of
 from trialflow.results.pictures.figure import Picture, figure, scatter, threshold_line
 from trialflow.results.pictures.labels import label, plain, slug
 from trialflow.results.pictures.points import Point
 from trialflow.results.pictures.themes import COLOURS, NAMES
 
 Json = Mapping[str, Any]
-
-
-def categories_of(parameter: Json) -> list[str]:
-    """The values of a categorical parameter, in their order; none if it is a number."""
-    return [str(one["name"]) for one in parameter.get("categorical_values") or []]
 
 
 def is_logarithmic(parameter: Json) -> bool:

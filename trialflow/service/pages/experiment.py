@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from trialflow.metadata_keys import OWNER
-from trialflow.results.facts import belief_lines, lost_of
+from trialflow.results.facts import belief_lines, categories_of, lost_of
 from trialflow.results.links import flow_runs
 from trialflow.results.pictures import THEMES, Picture, catalogue, choices_of, pictures_of
 from trialflow.results.pictures.figure import MOST_DRAWN
@@ -205,7 +205,7 @@ def suggestion_fields(experiment: Mapping[str, Any], best: Mapping[str, Any]) ->
         {
             "name": one["name"],
             "kind": one["type"],
-            "choices": [value["name"] for value in one.get("categorical_values") or []],
+            "choices": categories_of(one),
             "bounds": one.get("bounds"),
             "value": best.get(one["name"]),
         }
