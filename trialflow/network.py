@@ -1,5 +1,6 @@
 """Addresses: loopback never goes through a proxy, no message holds a password, and a server says where it answers."""
 
+import ipaddress
 import json
 import os
 import re
@@ -9,6 +10,8 @@ from importlib.util import find_spec
 READY_FD = "TRIALFLOW_READY_FD"
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""What never goes through a proxy: the addresses that servers of ours are reached by."""
+LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
 LOGIN = re.compile(r"(?<=://)[^\s/@'\"]*:[^\s/'\"]*@|(?<=://)[^\s/:@'\"]+@")
 PASSWORD = re.compile(r"((?:password|passwd|pwd|token|secret)=)[^\s&;,'\"]+", re.IGNORECASE)
 
@@ -20,6 +23,16 @@ def bypass_proxies_on_loopback(environment: MutableMapping[str, str]) -> None:
     if "*" not in hosts:
         hosts += [host for host in LOOPBACK if host not in hosts]
     environment["NO_PROXY"] = environment["no_proxy"] = ",".join(hosts)
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a name or an address means this machine only."""
+    if name.lower() in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def unusable(environment: Mapping[str, str]) -> dict[str, str]:

@@ -22,11 +22,11 @@ from trialflow.errors import TrialflowError
 from trialflow.home import Home
 from trialflow.locks import hold, is_held
 from trialflow.metadata_keys import OWNER
+from trialflow.results.links import FLOW_RUN
 
 PROSE = re.compile(r"process (?P<pid>\d+) on (?P<host>\S+) since (?P<since>\d{4}-\d\d-\d\d \d\d:\d\d)(?:, flow run (?P<flow_run>[0-9a-f-]{36}))?")
 """How versions before 0.2 wrote an owner."""
 PATIENCE_SECONDS = 60.0
-FLOW_RUN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)

@@ -153,8 +153,8 @@ def _walk(root: Path, ignored: PatternMatcher, ours: PatternMatcher, exceptions:
                     yield path
                 if not entry.is_dir(follow_symlinks=False):
                     continue
-                is_named = any(_may_be_below(path, one.dirs) for one in exceptions)
-                if not is_ignored or (is_named and not ours.matches(path)):  # type: ignore[arg-type] - the same
+                # Asked last: an ignored folder may be as large as `.venv`, and most folders are not ignored.
+                if not is_ignored or (any(_may_be_below(path, one.dirs) for one in exceptions) and not ours.matches(path)):  # type: ignore[arg-type]
                     ahead.append(path)
 
 
@@ -192,7 +192,7 @@ def left_out(root: Path, further: Sequence[Path] = ()) -> list[str]:
 
 
 def _everywhere(names: Sequence[str]) -> list[str]:
-    # The second line is for Docker's SDK: where any `!` line begins like a folder's name it looks inside and takes only whole paths for matches.
+    # The second line is for Docker's SDK: inside of a folder that is looked into, it takes only whole paths for matches.
     return [line for name in names for line in (f"**/{name}", f"**/{name}/**")]
 
 

@@ -11,17 +11,15 @@ import pytest
 
 from tests.e2e.users import EXPERIMENT, User
 from tests.processes import processes_in
-from tests.service.conftest import Running, start
+from tests.service.conftest import Running, started
 
 MODEL = "until [ -e go ]; do sleep 0.1; done; echo y=$TRIALFLOW_PARAM_X"
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Running]:
-    running = start(tmp_path / "service")
-    yield running
-    running.process.terminate()
-    running.process.wait(10)
+    with started(tmp_path / "service") as running:
+        yield running
 
 
 @pytest.fixture

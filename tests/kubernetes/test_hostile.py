@@ -20,7 +20,7 @@ from tasks.kubernetes.jobs.compute import KubernetesCompute
 from tasks.kubernetes.jobs.pod_template import PodTemplate
 from tests import given
 from tests.contract.hostile import MODEL, attack
-from tests.service.conftest import Running, start
+from tests.service.conftest import Running, started
 from trialflow.home import Home
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -29,10 +29,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Running]:
     """A service on this machine, which no pod reaches."""
-    running = start(tmp_path / "home")
-    yield running
-    running.process.terminate()
-    running.process.wait(60)
+    with started(tmp_path / "home", end_seconds=60) as running:
+        yield running
 
 
 async def test_hostile_models_in_pods_cost_what_is_theirs_and_no_more(served: Running, cluster: Cluster, tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ SHIM = Path(trialflow.launcher.__file__).parent / "shim"
 def said(folder: Path, version: str) -> str:
     """What a model that imports a client of this version has in its log."""
     (folder / "sigopt").mkdir()
-    (folder / "sigopt" / "__init__.py").write_text("params = {}\n")
+    (folder / "sigopt" / "__init__.py").write_text("class Params(dict):\n    setdefaults = dict.update\nparams = Params()\n")
     (folder / "sigopt" / "version.py").write_text(f"VERSION = {version!r}\n")
     environment = {**os.environ, "PYTHONPATH": f"{SHIM}{os.pathsep}{folder}"}
-    model = [sys.executable, "-c", "import sigopt; print(sigopt.params)"]
+    model = [sys.executable, "-c", "import sigopt; print(sigopt.params); sigopt.get_parameter('x', 1)"]
     done = subprocess.run(model, env=environment, cwd=folder, capture_output=True, text=True, check=True)
     assert done.stdout == "{}\n"
     return done.stderr

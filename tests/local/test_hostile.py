@@ -12,7 +12,7 @@ from tasks.experiments.client import ServiceClient
 from tasks.experiments.run_tokens import RunTokens
 from tasks.local import LocalCompute
 from tests.contract.hostile import MODEL, attack
-from tests.service.conftest import Running, start
+from tests.service.conftest import Running, started
 from trialflow.home import Home
 
 pytestmark = pytest.mark.slow
@@ -21,10 +21,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Running]:
     """A service."""
-    running = start(tmp_path / "home")
-    yield running
-    running.process.terminate()
-    running.process.wait(60)
+    with started(tmp_path / "home", end_seconds=60) as running:
+        yield running
 
 
 async def test_hostile_models_cost_what_is_theirs_and_no_more(served: Running, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.pages.experiments import seeded
-from tests.service.conftest import Running, start
+from tests.service.conftest import Running, started
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SECONDS = 90_000
@@ -62,10 +62,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A service with experiments of every kind, one of 2,000 training runs among them."""
     home = tmp_path_factory.mktemp("pages") / "home"
     ids = seeded(home, large=2000)
-    running = start(home)
-    yield Site(running, ids)
-    running.process.terminate()
-    running.process.wait(10)
+    with started(home) as running:
+        yield Site(running, ids)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,17 @@ def start(home: Path, database: str | None = None) -> Running:
     return Running(json.loads(line)["url"], (home / "token").read_text().strip(), home, process)
 
 
+@contextmanager
+def started(home: Path, database: str | None = None, *, end_seconds: float = 10) -> Iterator[Running]:
+    """The same, ended in order afterwards, within so many seconds."""
+    running = start(home, database)
+    try:
+        yield running
+    finally:
+        running.process.terminate()
+        running.process.wait(end_seconds)
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an empty PostgreSQL database: the one of TRIALFLOW_TEST_POSTGRES_URL, or of a server started for the session."""
@@ -131,10 +143,8 @@ def fresh_postgres(postgres: str) -> Iterator[str]:
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A service over each kind of database: every test that takes it states a rule for both."""
     database = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    running = start(tmp_path_factory.mktemp("service") / "home", database)
-    yield running
-    running.process.terminate()
-    running.process.wait(10)
+    with started(tmp_path_factory.mktemp("service") / "home", database) as running:
+        yield running
 
 
 __all__ = ["ApiException", "Running", "start"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from trialflow.cli.terminal.output import output_option
 from trialflow.errors import ExperimentFailed, InvalidInput, TrialflowError
 from trialflow.events import Event
 from trialflow.home import Home
+from trialflow.results.links import FLOW_RUN
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from trialflow.embedded import Standing
     from trialflow.results.board import Board
 
-UUID_FORM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ASKED = "let go of it (it goes on), or stop it? [l/s, anything else follows on]"
 
 
@@ -128,7 +127,7 @@ async def _flow_run_of(client: "PrefectClient", identifier: str | None, project:
     from tasks.experiments.resume import flow_runs_of
     from trialflow.api.session import service_session
 
-    if identifier and UUID_FORM.fullmatch(identifier):
+    if identifier and FLOW_RUN.fullmatch(identifier):
         wanted = [identifier]
         what = f"flow run {identifier}"
     else:

@@ -3,13 +3,13 @@
 Anybody can write metadata, so only what is an address of its kind becomes a link.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from trialflow.metadata_keys import FLOW_RUNS, PREFECT_UI
+from trialflow.network import is_loopback
 
 FLOW_RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MOST_FLOW_RUNS = 3
@@ -52,7 +52,4 @@ def plain_address(text: Any) -> str | None:
 
 def _is_loopback(address: str) -> bool:
     host = urlsplit(address).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return is_loopback(host) or host.endswith(".localhost")

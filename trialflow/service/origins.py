@@ -3,11 +3,11 @@
 A web page can make the browser of whoever looks at it send requests to this machine. It cannot choose the headers `Host` and `Origin`.
 """
 
-import ipaddress
 from dataclasses import dataclass
 
+from trialflow.network import LOOPBACK_NAMES, is_loopback
+
 HOSTS_VARIABLE = "TRIALFLOW_SERVICE_HOSTS"
-LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,3 @@ def host_name(authority: str) -> str:
     if authority.startswith("["):
         return authority[1:].partition("]")[0].lower()
     return authority.rpartition(":")[0].lower() if authority.count(":") == 1 else authority.lower()
-
-
-def is_loopback(name: str) -> bool:
-    """Whether a name or an address means this machine only."""
-    if name.lower() in LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from trialflow.service.origins import is_loopback
+from trialflow.network import is_loopback
 
 CODE_SECONDS = 60
 MOST_CODES = 64

@@ -38,10 +38,11 @@ class _Finder:
             def exec_and_patch(module):
                 with _whole_context():
                     execute(module)
-                try:
-                    _patch(module)
-                except Exception:
-                    _complain()
+                for step in (_check_version, _patch):
+                    try:
+                        step(module)
+                    except Exception:
+                        _complain()
 
             try:
                 spec.loader.exec_module = exec_and_patch
@@ -55,7 +56,6 @@ OLDEST = (7, 5)
 
 
 def _patch(sigopt):
-    _check_version()
     params = sigopt.params
 
     def get_parameter(name, default=_MISSING):
@@ -81,7 +81,7 @@ def _patch(sigopt):
             setattr(sigopt, function.__name__, function)
 
 
-def _check_version():
+def _check_version(_):
     """Say so in the model's log if the client is older than those that are known to read the training run that they are in."""
     from sigopt.version import VERSION
 
