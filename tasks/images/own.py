@@ -61,12 +61,16 @@ async def planned(repository: str, *, insecure: bool | None = None, tag: str | N
 
 def write_context(folder: Path) -> None:
     """Write the files that the image is made of."""
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    (folder / "Dockerfile").write_text(DOCKERFILE.format(python=python, wheel=WHEEL, user=USER))
+    (folder / "Dockerfile").write_text(dockerfile())
     (folder / "requirements.txt").write_text("".join(f"{pin}\n" for pin in pins()))
     (folder / WHEEL).write_bytes(wheel(Path(ROOT)))
     for path in folder.iterdir():
         path.chmod(0o644)
+
+
+def dockerfile() -> str:
+    """The Dockerfile, with the minor version of the Python that runs here."""
+    return DOCKERFILE.format(python=f"{sys.version_info.major}.{sys.version_info.minor}", wheel=WHEEL, user=USER)
 
 
 def pins(name: str = "trialflow", requires: Callable[[str], Iterable[str] | None] = metadata.requires) -> list[str]:

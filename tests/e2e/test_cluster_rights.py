@@ -2,25 +2,18 @@
 
 import json
 import re
-import shutil
 import subprocess
-import tomllib
 from collections.abc import Iterator
-from importlib.metadata import distribution
-from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
-from tests.contract.images import drop, made_image
+from tasks.images import own
+from tests.contract.images import made_image
 from tests.e2e.clusters import Tenant
 from tests.e2e.network import forwarded
 from tests.e2e.reconnecting import admin, connect, token_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
-ROOT = Path(__file__).parents[2]
-PROJECT = ("trialflow", "flows", "tasks", "blocks", "deployments", "pyproject.toml", "README.md", "LICENSE", "prefect.yaml")
 ACCOUNT = "trialflow-flows"
 
 
@@ -69,40 +62,10 @@ def test_what_a_killed_training_run_left_is_cleaned_with_this_role(tenant: Tenan
     assert tenant.left() == []
 
 
-def pins() -> list[str]:
-    """What trialflow needs to be installed, in the versions that are installed here: little is left to resolve."""
-    found: dict[str, str] = {}
-    waiting = [Requirement(text) for text in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]]
-    seen: set[str] = set()
-    while waiting:
-        one = waiting.pop()
-        if str(one) in seen:
-            continue
-        seen.add(str(one))
-        installed = distribution(one.name)
-        found[canonicalize_name(one.name)] = installed.version
-        for text in installed.requires or ():
-            more = Requirement(text)
-            if more.marker is None or any(more.marker.evaluate({"extra": extra}) for extra in ("", *one.extras)):
-                waiting.append(more)
-    return [f"{name}=={version}" for name, version in sorted(found.items())]
-
-
 @pytest.fixture(scope="module")
 def trialflow_image() -> str:
-    """An image with trialflow installed."""
-    requirements = "FROM python:3.11-slim\nCOPY requirements.txt /\nRUN pip install --no-compile --no-cache-dir -r /requirements.txt\n"
-    base = made_image("requirements", requirements, lambda folder: (folder / "requirements.txt").write_text("\n".join(pins()) + "\n"))
-
-    def copy(folder: Path) -> None:
-        for name in PROJECT:
-            source, target = ROOT / name, folder / "src" / name
-            target.parent.mkdir(exist_ok=True)
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__")) if source.is_dir() else shutil.copy(source, target)
-
-    made = made_image("inside", f"FROM {base}\nCOPY src /src\nRUN pip install --no-deps --no-cache-dir /src\n", copy)
-    drop(base.partition("@")[0])
-    return made
+    """An image with trialflow installed: the one that a server in the cluster is made of."""
+    return made_image("inside", own.dockerfile(), own.write_context)
 
 
 class Inside:
@@ -130,8 +93,15 @@ def inside(tenant: Tenant, trialflow_image: str) -> Iterator[Inside]:
             "workingDir": "/tmp",
             "resources": {"requests": {"cpu": "500m"}},  # without, whatever else runs on the machine comes first
             "env": [{"name": name, "value": value} for name, value in environment.items()],
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }
-        spec = {"serviceAccountName": ACCOUNT, "restartPolicy": "Never", "containers": [container], "terminationGracePeriodSeconds": 0}
+        spec = {
+            "serviceAccountName": ACCOUNT,
+            "restartPolicy": "Never",
+            "containers": [container],
+            "terminationGracePeriodSeconds": 0,
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        }
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "inside"}, "spec": spec}
         admin(tenant, "create", "-f", "-", stdin=json.dumps(pod))
         admin(tenant, "wait", "--for=condition=Ready", "pod/inside", "--timeout=110s")

@@ -31,8 +31,8 @@ async def test_the_flow_pushes_with_the_login_of_a_block_and_shows_it_nowhere(mo
     await ImageRegistry(registry=f"{locked_registry}/team", username=USER, password=PASSWORD).save("ours", overwrite=True)  # type: ignore[arg-type]
     events: list[ImageEvent] = []
     token = image_watcher.set(events.append)
-    reference = await image(ImageSource(directory=str(model), name="My model"), registry="ours")
-    again = await image(ImageSource(directory=str(model), name="My model"), registry="ours")
+    reference = await image(ImageSource(directory=str(model), name="my-model"), registry="ours")
+    again = await image(ImageSource(directory=str(model), name="my-model"), registry="ours")
     image_watcher.reset(token)
     assert reference.startswith(f"{locked_registry}/team/my-model@sha256:") and again == reference
     assert (await look_up(reference, login=Login(USER, PASSWORD))).command == ("model.py",)
@@ -42,7 +42,7 @@ async def test_the_flow_pushes_with_the_login_of_a_block_and_shows_it_nowhere(mo
         tasks = await client.read_task_runs()
         logs = await client.read_logs()
     assert sorted({run.name.partition(" ")[0] for run in tasks}) == ["build", "push"] and len(tasks) == 2
-    assert {run.name for run in flows} == {"image My model"}
+    assert {run.name for run in flows} == {"image my-model"}
     everything = json.dumps([one.model_dump(mode="json") for one in (*flows, *tasks, *logs)], default=str)
     assert PASSWORD not in everything
 
