@@ -150,6 +150,10 @@ class Compute(Protocol):
         """The attempt has ended and its result is stored: give back what it still holds where it ran. No error if that is nothing."""
         ...
 
+    def place(self, attempt: Attempt) -> str | None:
+        """Where people find the attempt: `CLUSTER/JOB`. None if it is not on a cluster."""
+        ...
+
     def uses(self) -> Sequence[NodeUse]:
         """What is in use at the moment of machines that cost."""
         ...

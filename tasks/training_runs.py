@@ -1,5 +1,6 @@
 """The steps of one training run: suggest, launch, collect, observe. Each finds what an earlier try of it has done. They need no Prefect server."""
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tasks.steps import run_logger
 from trialflow.api_types import TrainingRun
 from trialflow.events import Event, log_sink, tell
 from trialflow.merging import combined
-from trialflow.metadata_keys import EXIT_CODE, NODE_USE, REASON
+from trialflow.metadata_keys import EXIT_CODE, NODE_USE, PLACE, REASON
 from trialflow.metrics import last_values, values_of
 
 OUR_NAME = re.compile(r"^run-[a-z0-9]{8}$")
@@ -50,8 +51,12 @@ async def suggest(context: RunContext, experiment_id: str, name: str, *, is_retr
 
 
 async def launch(context: RunContext, attempt: Attempt) -> None:
-    """Start the attempt, or adopt it if it was started before."""
+    """Start the attempt, or adopt it if it was started before. The training run says where it executes, if that is a cluster."""
     await context.compute.launch(attempt)
+    place = context.compute.place(attempt)
+    if place != (attempt.training_run.get("dev_metadata") or {}).get(PLACE):
+        with contextlib.suppress(ServiceNotFound, ServiceRefused):  # somebody deleted it, which `observe` finds
+            await context.flow.client.merge_run(attempt.training_run_id, {"dev_metadata": {PLACE: place}})
     tell(Event("launched", attempt.training_run))
 
 

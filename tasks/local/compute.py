@@ -128,6 +128,9 @@ class LocalCompute:
     async def discard(self, attempt: Attempt) -> None:
         """Nothing: a process that has ended holds nothing, and its folder is kept for who asks for the log."""
 
+    def place(self, attempt: Attempt) -> None:
+        """Nowhere but here."""
+
     def uses(self) -> tuple[NodeUse, ...]:
         """Nothing: this machine costs nothing more for what it does."""
         return ()

@@ -82,6 +82,7 @@ class FakeCompute:
     """Executes nothing: `answer` says how an attempt ends, and what a model that ends well has logged is `values`.
 
     `most` is how many were in flight at once, `launched` which attempts there were, `stopped` which were stopped.
+    `name` is that of the cluster that it is, if it is one.
     """
 
     def __init__(self, answer: Answer = lambda attempt: WELL, values: Mapping[str, float] | None = None) -> None:
@@ -94,6 +95,7 @@ class FakeCompute:
         self.following: dict[str, asyncio.Event] = {}
         self.most = 0
         self.used_now: list[NodeUse] = []
+        self.name: str | None = None
 
     async def launch(self, attempt: Attempt) -> None:
         self.launched.append((attempt.training_run_id, attempt.number))
@@ -126,6 +128,9 @@ class FakeCompute:
 
     async def discard(self, attempt: Attempt) -> None:
         self.discarded.append(attempt.training_run_id)
+
+    def place(self, attempt: Attempt) -> str | None:
+        return self.name and f"{self.name}/{attempt.training_run['name']}"
 
     def uses(self) -> list[NodeUse]:
         return list(self.used_now)

@@ -72,6 +72,18 @@ async def test_one_that_is_lost_is_launched_again_and_costs_no_budget() -> None:
     assert Tally.of(list(service.kept.values())) == Tally(done=3, lost=2)
 
 
+async def test_a_training_run_says_where_it_executes_and_no_longer_once_that_is_not_a_cluster() -> None:
+    service, compute = FakeService(budget=2, bandwidth=1), FakeCompute()
+    service.add("run-aaaaaaaa", trialflow_place="gone/run-aaaaaaaa-2")
+    compute.name = "mine"
+    compute.answer = lambda attempt: WELL if service.kept["1"]["dev_metadata"]["trialflow_place"] == "mine/run-aaaaaaaa" else Exit(code=1)
+    await tuning(service, compute).run()
+    assert service.states() == ["completed"] * 2
+    service.kept["1"]["state"], compute.name, compute.answer = "active", None, lambda attempt: WELL
+    await tuning(service, compute).run()
+    assert service.kept["1"]["dev_metadata"].get("trialflow_place") is None
+
+
 async def test_one_that_is_lost_too_often_has_failed() -> None:
     service = FakeService(budget=1, bandwidth=1)
     await tuning(service, FakeCompute(lambda attempt: Exit(lost="node gone")), run={"max_relaunches": 2}).run()

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from trialflow.metadata_keys import ATTEMPT, FLOW_RUNS, LOST, NODE_USE, OWNER, PREFECT_UI, REASON, STOPPED_EARLY
+from trialflow.metadata_keys import ATTEMPT, FLOW_RUNS, LOST, NODE_USE, OWNER, PLACE, PREFECT_UI, REASON, STOPPED_EARLY
 from trialflow.results.spending import NodeUse
 from trialflow.service.store import Database
 from trialflow.service.store import experiments as experiment_store
@@ -94,7 +94,8 @@ class Seed:
                 fields = {"metadata": {"gpu": "A100"}, "logs": {"all": {"content": "epoch 1\nepoch 2\ndone\n"}}, "dev_metadata": dev}
                 self.checkpoints(self.run(one, point, ago=ago, state="completed", values=values, **fields), curve)
         for number in range(3):
-            self.checkpoints(self.run(one, self.point(), ago=30, dev_metadata={ATTEMPT: 1}), [0.3, 0.45, 0.52][: number + 1])
+            dev = {ATTEMPT: 1, PLACE: "gpus/run-ab12cd34"}
+            self.checkpoints(self.run(one, self.point(), ago=30, dev_metadata=dev), [0.3, 0.45, 0.52][: number + 1])
         return one
 
     def front(self, name: str = "fast and accurate", count: int = 60) -> dict[str, Any]:

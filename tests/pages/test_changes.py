@@ -75,5 +75,7 @@ def test_cost_and_the_flow_run_are_shown_where_they_are_known(watched: Watched) 
     page.get_by_text("$0.04").wait_for()
     page.get_by_text("for 40s at $3.6 an hour").wait_for()
     assert page.get_by_role("link", name=FLOW_RUN).count() == 1
+    watched.go(f"experiments/{identifier}").locator("table.runs a[href*=training-runs]").first.click()
+    page.get_by_text("trialflow cluster kubectl --cluster-name gpus describe job run-ab12cd34").wait_for()
     watched.go("").locator("tr", has_text="image classifier, wider").get_by_text("$1.36").wait_for()
     assert watched.go(f"experiments/{watched.site.ids['front']}").locator(".fact", has_text="Cost").count() == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from trialflow.metadata_keys import FLOW_RUNS, PREFECT_UI
-from trialflow.results.links import flow_runs, plain_address
+from trialflow.results.links import flow_runs, place_of, plain_address
 
 IDS = ("1fec05f7-3f00-46fd-9601-7a6ada0b8a2b", "2fec05f7-3f00-46fd-9601-7a6ada0b8a2b")
 
@@ -42,3 +42,10 @@ def test_a_server_of_this_machine_is_linked_to_while_work_goes_on(host: str) -> 
     kept = {FLOW_RUNS: IDS[0], PREFECT_UI: f"http://{host}"}
     assert flow_runs(kept, is_in_progress=False)[0]["address"] is None
     assert flow_runs(kept, is_in_progress=True)[0]["address"] == f"http://{host}/runs/flow-run/{IDS[0]}"
+
+
+def test_a_place_is_a_job_of_a_cluster_with_the_command_that_tells_of_it_and_any_other_text_is_none() -> None:
+    command = "trialflow cluster kubectl --cluster-name mine describe job run-ab12cd34-2"
+    assert place_of("mine/run-ab12cd34-2") == {"cluster": "mine", "job": "run-ab12cd34-2", "command": command}
+    for text in (None, 7, "", "mine", "mine/", "/x", "mine/run x", "mine/a; rm -rf ~", "a b/run-1", "mine/--all", "-A/run-1", "mine/" + "a" * 64):
+        assert place_of(text) is None

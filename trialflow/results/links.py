@@ -13,6 +13,7 @@ from trialflow.network import is_loopback
 
 FLOW_RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MOST_FLOW_RUNS = 3
+PLACE_FORM = re.compile(r"(?P<cluster>[A-Za-z0-9][A-Za-z0-9_.-]{0,99})/(?P<job>[a-z0-9][a-z0-9-]{0,62})")
 
 
 def flow_runs(metadata: Mapping[str, Any], *, is_in_progress: bool) -> list[dict[str, Any]]:
@@ -27,6 +28,14 @@ def flow_runs(metadata: Mapping[str, Any], *, is_in_progress: bool) -> list[dict
         {"id": one, "address": f"{base}/runs/flow-run/{one}" if is_known and place == 0 and FLOW_RUN.fullmatch(one) else None}
         for place, one in enumerate(ids)
     ]
+
+
+def place_of(kept: Any) -> dict[str, str] | None:
+    """The `cluster` and the `job` of a training run, and the `command` that tells of it. None for what names no such place."""
+    match = PLACE_FORM.fullmatch(kept) if isinstance(kept, str) else None
+    if match is None:
+        return None
+    return {**match.groupdict(), "command": f"trialflow cluster kubectl --cluster-name {match['cluster']} describe job {match['job']}"}
 
 
 def experiment_page(service: str, experiment_id: str) -> str | None:

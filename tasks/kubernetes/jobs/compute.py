@@ -31,8 +31,8 @@ class KubernetesCompute:
     """Executes training runs as Jobs. One for all training runs of an experiment, or for one by itself: `template.uid` is what they have in common.
 
     Open while it is used (`async with`). `root` holds what is kept on this machine: `ROOT/<training run>/<attempt>/log`. `keys` are secrets that the
-    pods get; `issue` gives each attempt a token, if they reach the service. `close` deletes everything of the experiment from the cluster; without it
-    what runs goes on and is adopted by the next compute.
+    pods get; `issue` gives each attempt a token, if they reach the service; `cluster` is what the user calls the cluster. `close` deletes everything
+    of the experiment from the cluster; without it what runs goes on and is adopted by the next compute.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class KubernetesCompute:
         keys: Mapping[str, str] | None = None,
         issue: IssueToken | None = None,
         prices: Mapping[str, float] | None = None,
+        cluster: str | None = None,
         clock: Callable[[], float] = time.time,
         on_trouble: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -59,6 +60,7 @@ class KubernetesCompute:
         self._pods = f"/api/v1/namespaces/{connection.namespace}/pods"
         self._mode = 0
         self._prices = NodePrices(connection, prices or {})
+        self._cluster = cluster
         self._clock = clock
         self._later: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()  # the Jobs whose launcher said that the model has ended: Kubernetes says it a little later
@@ -169,6 +171,10 @@ class KubernetesCompute:
                 await asyncio.gather(*(self._until_gone(name, seconds) for name in self._watch.present))
         for pod in self._watch.present.values():
             await self._delete_pod(pod["metadata"]["name"], 0)
+
+    def place(self, attempt: Attempt) -> str | None:
+        """The cluster and the attempt's Job there."""
+        return f"{self._cluster}/{job_name(attempt)}" if self._cluster else None
 
     def uses(self) -> list[NodeUse]:
         """See `Compute.uses`: of the pods whose nodes are known."""

@@ -44,7 +44,7 @@ class KubernetesComputes:
         """See `Computes.open`."""
         template = pod_template(self.run, self.image, self.cluster, uid=scope.uid, has_keys=bool(self.keys), flow_run=self.flow_run)
         more = {"scope": scope, "keys": self.keys, "issue": self.issue, "prices": self.cluster.prices, "on_trouble": self.on_trouble}
-        async with KubernetesCompute(self.connection, template, self.root, **more) as compute:
+        async with KubernetesCompute(self.connection, template, self.root, cluster=self.cluster.name, **more) as compute:
             try:
                 yield compute
             except (ServiceUnavailable, ComputeUnavailable):

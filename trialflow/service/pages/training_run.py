@@ -8,9 +8,9 @@ from sqlalchemy import Connection, select
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from trialflow.metadata_keys import ATTEMPT, EXIT_CODE, PREFIX
+from trialflow.metadata_keys import ATTEMPT, EXIT_CODE, PLACE, PREFIX
 from trialflow.results.facts import lost_of, state_of
-from trialflow.results.links import flow_runs
+from trialflow.results.links import flow_runs, place_of
 from trialflow.results.pictures import THEMES, catalogue, choices_of, pictures_of, points_of
 from trialflow.results.spending import dollars, spent_on, uses_of
 from trialflow.service import serializers
@@ -116,6 +116,7 @@ def _shown(found: dict[str, Any]) -> dict[str, Any]:
         "attempt": dev.get(ATTEMPT) or 1,
         "exit_code": dev.get(EXIT_CODE),
         "flow_runs": flow_runs(kept, is_in_progress=found["is_executed"] or (run["state"] == "active" and not experiment)),
+        "place": place_of(dev.get(PLACE)),
         "cost": dollars(spent_on([run])),
         "nodes": uses_of(run),
         "metadata": {key: value for key, value in {**run["metadata"], **dev}.items() if not key.startswith(PREFIX)},
