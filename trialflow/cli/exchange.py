@@ -14,7 +14,7 @@ from trialflow.cli.files import write_file
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.terminal.messages import say
 from trialflow.errors import InvalidInput
-from trialflow.results.text import clean
+from trialflow.results.text import clean, counted
 
 identifier_argument = click.argument("identifier", metavar="[ID]", required=False)
 
@@ -61,7 +61,7 @@ async def _export(identifier: str | None, project: str | None, output: str, to: 
         click.echo(clean(written) if sys.stdout.isatty() else written, nl=False)
     else:
         write_file(to, content(runs, output))
-        say(f"wrote {len(runs)} training runs to {to}")
+        say(f"wrote {counted(len(runs), 'training run')} to {to}")
 
 
 def _export_to(one: Experiment, runs: list[TrainingRun], checkpoints: dict[str, Any], optuna: str | None, mlflow: str | None) -> None:
@@ -105,4 +105,4 @@ async def _import(identifier: str, source: str) -> None:
         done = await import_known(home, client, one["id"], found, Path(source).name if source.endswith(".csv") else source)
         for number, reason in done["skipped"].items():
             say(f"number {number} is not imported: {reason}")
-        say(f"imported {done['imported']} training runs into experiment {one['id']}; they cost no budget")
+        say(f"imported {counted(done['imported'], 'training run')} into experiment {one['id']}, which cost no budget")

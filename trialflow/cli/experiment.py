@@ -19,7 +19,7 @@ from trialflow.cli.terminal.messages import next_commands, say
 from trialflow.cli.terminal.output import output_option, show
 from trialflow.errors import InvalidInput, TrialflowError
 from trialflow.results import facts
-from trialflow.results.text import text_of
+from trialflow.results.text import counted, text_of
 
 
 @click.group()
@@ -209,7 +209,7 @@ async def _copy(source: str, target: str) -> None:
             say(f"training run {identifier} is not copied: {reason}")
         count = await copy_results(client, plan, new)
         budget = f"; they count toward its budget of {new.get('budget')}, so raise it to run as many new ones" if count and new.get("budget") else ""
-        say(f"copied {count} training runs to experiment {new['id']}{budget}")
+        say(f"copied {counted(count, 'training run')} to experiment {new['id']}{budget}")
 
 
 experiment.add_command(export)

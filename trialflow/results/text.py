@@ -27,6 +27,11 @@ def text_of(value: Any) -> str:
     return clean(" ".join(str(value).splitlines()).replace("\t", " "))
 
 
+def counted(count: int, noun: str) -> str:
+    """How many there are: `1 training run`, `2 training runs`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def progress(done: int, budget: int | None) -> str:
     """Training runs done of the budget: `7/20`, or `7/unlimited`."""
     return f"{done}/{budget or 'unlimited'}"

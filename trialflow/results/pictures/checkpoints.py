@@ -8,8 +8,10 @@ from trialflow.results.pictures.figure import Picture, figure
 from trialflow.results.pictures.labels import label, plain, slug
 from trialflow.results.pictures.points import Point
 from trialflow.results.pictures.themes import COLOURS, NAMES, SYMBOLS
+from trialflow.results.text import counted
 
 Json = Mapping[str, Any]
+MOST_TICKS = 10
 MOST_CURVES = 100
 """The newest training runs with checkpoints that are drawn; the caption says how many there are."""
 
@@ -49,11 +51,13 @@ def curves(metric: str, points: Sequence[Point], checkpoints: Mapping[int, Seque
         data.append(trace | said | {"name": NAMES[state], "legendgroup": state, "showlegend": False})
     of_all = f" of {total}; the newest are shown" if total is not None and total > count else ""
     stopped = len(ends.get("stopped", ()))
+    longest = max((place for x, *_ in by_state.values() for place in x if place is not None), default=0)
+    early = f"; {stopped} of them {'was' if stopped == 1 else 'were'} stopped early" if stopped else ""
     return Picture(
         name=slug("checkpoints", metric),
         group="checkpoints",
         title="Checkpoints",
         choice=plain(metric),
-        caption=f"{plain(metric)} over the checkpoints of {count} training runs{of_all}; {stopped} of them were stopped early.",
-        figure=figure(data, x="checkpoint", y=label(metric, 36)),
+        caption=f"{plain(metric)} over the checkpoints of {counted(count, 'training run')}{of_all}{early}.",
+        figure=figure(data, x="checkpoint", y=label(metric, 36), xaxis={"dtick": 1} if longest <= MOST_TICKS else {}),
     )

@@ -15,7 +15,7 @@ from trialflow.results.pictures.labels import label, plain
 from trialflow.results.pictures.parameters import is_logarithmic, place_of
 from trialflow.results.pictures.points import Point, optimized_metrics, shown_metrics
 from trialflow.results.pictures.themes import SCALE, colour_at
-from trialflow.results.text import text_of
+from trialflow.results.text import counted, text_of
 
 Json = Mapping[str, Any]
 MOST_AXES = 20
@@ -52,7 +52,8 @@ def parallel_coordinates(experiment: Experiment, points: Sequence[Point]) -> Pic
     parameters = experiment["parameters"][:MOST_AXES]
     left_out = len(experiment["parameters"]) - len(parameters)
     more = f" {left_out} more parameters are not shown." if left_out > 0 else ""
-    said = str(count) if count == len(known) else f"{len(known)} of {count}, at even steps from the lowest to the highest,"
+    every = counted(count, "training run")
+    said = f"{every} with a result" if count == len(known) else f"{len(known)} of {every} with a result, at even steps from the lowest to the highest"
     shown: dict[str, Any] = figure([])
     if known and first is not None:
         axes = [_parameter_axis(one, known) for one in parameters]
@@ -63,7 +64,7 @@ def parallel_coordinates(experiment: Experiment, points: Sequence[Point]) -> Pic
         group="coordinates",
         title="Parallel coordinates",
         choice="",
-        caption=f"Parameters and metrics of {said} training runs with a result, coloured by {plain(first or '')}.{more}",
+        caption=f"Parameters and metrics of {said}, coloured by {plain(first or '')}.{more}",
         figure=shown,
     )
 

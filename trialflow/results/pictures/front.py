@@ -9,6 +9,7 @@ from trialflow.results.pictures.labels import label, plain
 from trialflow.results.pictures.points import Point, optimized_metrics
 from trialflow.results.pictures.themes import COLOURS
 from trialflow.results.ranking import best_of, is_within
+from trialflow.results.text import counted
 
 Json = Mapping[str, Any]
 AXES: tuple[Literal["x", "y"], ...] = ("x", "y")
@@ -41,7 +42,7 @@ def front(experiment: Experiment, points: Sequence[Point]) -> Picture:
         data.append(scatter(on_front, *places, state="best", name="Pareto front", total=0, marker=marker, mode="lines+markers", line=line))
     shapes = [threshold_line(limit, axis) for one, axis in zip(both, AXES, strict=True) if (limit := one.get("threshold")) is not None]
     counts = f"{len(on_front)} on the Pareto front, {len(beyond)} beyond a threshold"
-    said = f"{plain(second)} against {plain(first)} of {len(known)} training runs; {counts}."
+    said = f"{plain(second)} against {plain(first)} of {counted(len(known), 'training run')}; {counts}."
     return Picture(
         name="pareto-front",
         group="front",

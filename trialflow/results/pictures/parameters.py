@@ -10,6 +10,7 @@ from trialflow.results.pictures.figure import Picture, figure, scatter, threshol
 from trialflow.results.pictures.labels import label, plain, slug
 from trialflow.results.pictures.points import Point
 from trialflow.results.pictures.themes import COLOURS, NAMES
+from trialflow.results.text import counted
 
 Json = Mapping[str, Any]
 
@@ -49,7 +50,7 @@ def against(experiment: Experiment, parameter: Json, metric: Metric, points: Seq
         group="against",
         title="Parameter against metric",
         choice=f"{plain(key)} against {plain(name)}",
-        caption=f"{plain(name)} against {plain(key)} of {len(known)} training runs.",
+        caption=f"{plain(name)} against {plain(key)} of {counted(len(known), 'training run')}.",
         figure=figure(data, x=label(key), y=label(name, 36), xaxis=axis, **shapes),
     )
 

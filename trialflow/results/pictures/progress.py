@@ -9,7 +9,7 @@ from trialflow.results.pictures.figure import Picture, figure, scatter, threshol
 from trialflow.results.pictures.labels import label, plain, slug
 from trialflow.results.pictures.points import Point, running_best
 from trialflow.results.pictures.themes import COLOURS, CURVES, DASHES, NAMES
-from trialflow.results.text import text_of
+from trialflow.results.text import counted, text_of
 
 Json = Mapping[str, Any]
 By = Literal["training runs", "time"]
@@ -54,7 +54,7 @@ def best_so_far(experiment: Experiment, metric: Metric, points: Sequence[Point],
         group="best",
         title="Best so far",
         choice=f"{plain(name)}, over {by}",
-        caption=f"{plain(name)} of {len(ended)} training runs with a result, over {by}; {best}.",
+        caption=f"{plain(name)} of {counted(len(ended), 'training run')} with a result, over {by}; {best}.",
         figure=figure(data, x="time (UTC)" if by == "time" else "training run", y=label(name, 36), **_shapes(metric), **_dates(by)),
     )
 

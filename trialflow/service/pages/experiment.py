@@ -21,7 +21,7 @@ from trialflow.service.pages.gate import policy
 from trialflow.service.pages.memory import Memory, Shown
 from trialflow.service.pages.overview import experiment_facts
 from trialflow.service.pages.rendering import part, render, root_of
-from trialflow.service.pages.table import Query, Table, all_columns, as_csv, grouped_reasons, table_of
+from trialflow.service.pages.table import TIMES, Query, Table, all_columns, as_csv, grouped_reasons, table_of
 from trialflow.service.service import Service
 from trialflow.service.store import experiments as experiment_store
 from trialflow.service.store import observations as observation_store
@@ -189,14 +189,15 @@ def shown_table(table: Table, query: Query, every: list[Any], best: list[int]) -
         is_sorted = query.sort == one.key
         descending = not query.is_descending if is_sorted else one.kind != "parameter"
         order = ("descending" if query.is_descending else "ascending") if is_sorted else None
-        heads.append({"column": one, "order": order, "address": query.address(sort=one.key, is_descending=descending)})
+        address = query.address(sort=one.key, is_descending=descending)
+        heads.append({"column": one, "order": order, "address": address, "is_number": one.is_number(table.rows)})
     page = min(max(1, query.page), table.pages)
     pages = {
         name: query.address(page=number) if 1 <= number <= table.pages else None for name, number in (("previous", page - 1), ("next", page + 1))
     }
     chosen = {one.key for one in table.columns}
     columns = [{"column": one, "is_chosen": one.key in chosen} for one in every]
-    return {"table": table, "heads": heads, "query": query, "page": page, "pages": pages, "columns": columns, "best": set(best)}
+    return {"table": table, "heads": heads, "query": query, "page": page, "pages": pages, "columns": columns, "best": set(best), "times": TIMES}
 
 
 def suggestion_fields(experiment: Mapping[str, Any], best: Mapping[str, Any]) -> list[dict[str, Any]]:

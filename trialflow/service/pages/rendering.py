@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from trialflow.results.text import clean, duration, text_of
+from trialflow.results.text import clean, counted, duration, text_of
 
 LONGEST = 200
 
@@ -37,7 +37,7 @@ def long_text(value: Any) -> str:
 templates = Environment(
     loader=PackageLoader("trialflow.service.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-templates.filters.update(short=short, when=when, duration=duration, long_text=long_text)
+templates.filters.update(short=short, counted=counted, when=when, duration=duration, long_text=long_text)
 
 
 def part(name: str, shown: Mapping[str, Any]) -> str:

@@ -26,6 +26,7 @@ FACTS: Mapping[str, Callable[[TrainingRun], Any]] = {
     "completed": lambda run: run.get("completed"),
     "reason": lambda run: reason_of(run),
 }
+TIMES = ("fact:created", "fact:completed")
 STATES = ("completed", "stopped", "failed", "active", "lost")
 COMPARISON = re.compile(r"\s*(.+?)\s*(<=|>=|!=|=|<|>)\s*(.+?)\s*")
 COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -68,6 +69,11 @@ class Column:
         if self.kind == "metric":
             return (run["values"].get(self.title) or {}).get("value")
         return (run["assignments"] if self.kind == "parameter" else run["metadata"]).get(self.title)
+
+    def is_number(self, runs: Sequence[TrainingRun]) -> bool:
+        """Whether it holds numbers, which are written to the right: points in time are none."""
+        values = [value for run in runs if (value := self.value(run)) is not None]
+        return self.key not in TIMES and bool(values) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
 def all_columns(experiment: Experiment, runs: Sequence[TrainingRun]) -> list[Column]:
