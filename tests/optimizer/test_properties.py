@@ -1,5 +1,7 @@
 """What may be suggested, for any space and any history."""
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,8 @@ from trialflow.optimizer import (
     suggest,
 )
 
+MANY = 100 * int(os.environ.get("TRIALFLOW_FUZZ_EXAMPLES", "15"))
+"""How many spaces with a history are tried."""
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 CHOICE = Conditional("choice", ("one", "two", "three"))
 
@@ -98,14 +102,14 @@ def satisfies(one: LinearConstraint, point) -> bool:  # noqa: ANN001
 
 @pytest.mark.slow
 @settings(
-    max_examples=10_000,
+    max_examples=MANY,
     deadline=None,
     database=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(histories(most=9))
-def test_ten_thousand_spaces_and_histories_are_answered(history) -> None:  # noqa: ANN001
+def test_spaces_and_histories_of_every_kind_are_answered(history) -> None:  # noqa: ANN001
     space, metrics, observations, pending = history
     try:
         point = suggest(space, metrics, observations, pending, seed=2).assignments
