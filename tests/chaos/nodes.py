@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.e2e.clusters import Tenant
+from tests.e2e.clusters import POLL_SECONDS, Tenant
 
 PATIENCE_SECONDS = 120
 
@@ -59,6 +59,7 @@ class Nodes:
             name = max(names, key=lambda name: len(found[name]))
             if found[name]:
                 return name, found[name]
+            time.sleep(POLL_SECONDS)
         raise AssertionError(f"no pod came to {' or '.join(names)}")
 
     def until_given_up(self, pods: list[str]) -> None:
@@ -67,6 +68,7 @@ class Nodes:
         while time.monotonic() < until:
             if not {pod["metadata"]["name"] for pod in self.tenant.pods() if "deletionTimestamp" not in pod["metadata"]} & set(pods):
                 return
+            time.sleep(POLL_SECONDS)
         raise AssertionError(f"{pods} were never given up")
 
     @contextlib.contextmanager

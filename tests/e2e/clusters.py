@@ -5,8 +5,9 @@ import secrets
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,12 @@ type: random
 parallel_bandwidth: 4
 budget: BUDGET
 """
+POLL_SECONDS = 0.3
+KINDS = (
+    "jobs,pods,configmaps,secrets,serviceaccounts,roles.rbac.authorization.k8s.io,rolebindings.rbac.authorization.k8s.io,services,statefulsets,"
+    "persistentvolumeclaims,networkpolicies,resourcequotas,limitranges"
+)
+"""What a namespace may hold."""
 MODEL = "sleep SECONDS; echo y=$TRIALFLOW_PARAM_X"
 
 
@@ -75,6 +82,7 @@ class Tenant:
             running = [pod for pod in self.pods() if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]]
             if len(running) >= count:
                 return running
+            time.sleep(POLL_SECONDS)
         raise AssertionError(f"{count} pods never ran at once: {process.communicate(timeout=60) if process.poll() is not None else 'it goes on'}")
 
     def left(self) -> list[str]:
@@ -120,10 +128,49 @@ def connected(user: User, reached_by: str | None = None) -> Iterator[Tenant]:
         user.type("cluster", "disconnect", name)
 
 
+class Tenancy:
+    """A connected cluster that the next test takes over if the one before left it as it was: connecting takes seconds."""
+
+    def __init__(self, owner: User) -> None:
+        self.owner = owner
+        self._held = ExitStack()
+        self._tenant: Tenant | None = None
+        self._before: tuple[Any, ...] = ()
+
+    @contextmanager
+    def taken(self, user: User) -> Iterator[Tenant]:
+        """The tenant that `user` is."""
+        if self._tenant is None:
+            self._tenant = self._held.enter_context(connected(self.owner))
+            self._before = self._facts(self._tenant)
+        try:
+            yield replace(self._tenant, user=user)
+        finally:
+            if self._facts(self._tenant) != self._before:
+                self.end()
+
+    def end(self) -> None:
+        """Disconnect."""
+        self._tenant = None
+        self._held.close()
+
+    def _facts(self, tenant: Tenant) -> tuple[Any, ...]:
+        saved = self.owner.home / "clusters"
+        files = {path.name: path.read_bytes() for path in saved.iterdir()} if saved.is_dir() else {}
+        return files, sorted(tenant.administer("get", KINDS, "-o", "name").split())
+
+
+@pytest.fixture(scope="session")
+def tenancy(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenancy]:
+    tenancy = Tenancy(User(tmp_path_factory.mktemp("owner"), home))
+    yield tenancy
+    tenancy.end()
+
+
 @pytest.fixture
-def tenant(user: User) -> Iterator[Tenant]:
+def tenant(user: User, tenancy: Tenancy) -> Iterator[Tenant]:
     """A user with a connected cluster."""
-    with connected(user) as tenant:
+    with tenancy.taken(user) as tenant:
         yield tenant
 
 
