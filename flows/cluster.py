@@ -24,7 +24,7 @@ from tasks.kubernetes.jobs.dry_run import dry_run, pod_spec
 from tasks.kubernetes.jobs.experiment_objects import require_secret
 from tasks.model_secrets import secrets_of_model
 from tasks.operations.registries import login_of
-from tasks.steps import run_logger
+from tasks.steps import run_logger, warn
 from trialflow.errors import InvalidInput
 from trialflow.events import Event, tell
 from trialflow.specs import RunSpec
@@ -117,7 +117,7 @@ async def find_image(on: OnCluster, run: RunSpec, cluster: Cluster, directory: P
         image = await look_up(reference, login=await login_of(cluster) if is_own else None)
     except (RegistryUnavailable, RegistryRefused) as error:
         # The nodes may be able to pull what we cannot look at; then the image's entrypoint has to execute what it is given.
-        run_logger().warning("the image was not looked up: %s", error.message)
+        warn(f"the image was not looked up: {error.message}")
         return ImageFacts(reference, entrypoint=None)
     return _runnable(image, run)
 

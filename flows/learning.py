@@ -12,7 +12,7 @@ from tasks.experiments.carrying import CarriedOver, carry_over, champion_of, kno
 from tasks.experiments.client import ServiceNotFound
 from tasks.experiments.verdict import FIRST, Verdict, judge, repeats
 from tasks.experiments.winners import export_winner, verdict_page
-from tasks.steps import run_logger
+from tasks.steps import run_logger, warn
 from trialflow.api_types import Experiment, TrainingRun
 from trialflow.events import Event, tell
 from trialflow.metadata_keys import LEARNS_FROM, VERDICT, WINNER
@@ -60,7 +60,7 @@ class Learning:
         if first:
             await self._take_over(source, carried, champion, first)
         else:
-            run_logger().warning("the last best fails on today's data: earlier results say nothing about it, and none is taken over")
+            warn("the last best fails on today's data: earlier results say nothing about it, and none is taken over")
         budget = self._work.experiment.get("budget") or 0
         again = repeats(budget, first)
         if not await self._work.up_to(budget - 2 * again if again else None):

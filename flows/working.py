@@ -19,7 +19,7 @@ from tasks.experiments.tally import Tally
 from tasks.experiments.worker_lease import WorkerLease, read_leases
 from tasks.local import LocalComputes
 from tasks.outcome import required_metrics
-from tasks.steps import UNAVAILABLE, TaskChain, run_logger
+from tasks.steps import UNAVAILABLE, TaskChain, run_logger, warn
 from tasks.training_runs import is_ours
 from trialflow.api_types import Experiment, TrainingRun
 from trialflow.events import Event, tell
@@ -209,6 +209,6 @@ def _mlflow_log(client: ServiceClient, experiment: Experiment) -> "MlflowLog | N
         return None
     from tasks.experiments.mlflow_log import MlflowLog  # hardly any experiment asks for it
 
-    log = MlflowLog(client, experiment, spec, warn=run_logger().warning)
+    log = MlflowLog(client, experiment, spec, warn=warn)
     log.start()
     return log

@@ -58,6 +58,12 @@ def run_logger() -> Any:
         return logging.getLogger("trialflow")
 
 
+def warn(text: str) -> None:
+    """Warn in the run's log, and whoever watches the work."""
+    run_logger().warning(text)
+    tell(Event("warning", text=text))
+
+
 class Opaque:
     """A value that Prefect does not look into. It links runs by the identity of what they return and take, down to single strings and numbers."""
 

@@ -15,10 +15,11 @@ class Event:
     `experiment`: work on an experiment begins (facts: experiment, resumed, best); `launched`; `lost`; `completed` (a text: why it was stopped early)
     and `failed` (facts: values);
     `pending`: it does not run yet, with the reason; `waiting`: something outside is away and tried again; `ended`: the flow is done (facts: summary);
+    `warning`: something is not as it was asked for, and work goes on;
     `verdict`: whether the best is better than that of the experiment before (facts: verdict).
     """
 
-    kind: Literal["experiment", "launched", "lost", "completed", "failed", "pending", "waiting", "verdict", "ended"]
+    kind: Literal["experiment", "launched", "lost", "completed", "failed", "pending", "waiting", "warning", "verdict", "ended"]
     run: TrainingRun | None = None
     text: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)

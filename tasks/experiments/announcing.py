@@ -26,6 +26,7 @@ from trialflow.results.ranking import optimized
 NAMES = {
     "experiment": "trialflow.experiment.started",
     "waiting": "trialflow.experiment.waiting",
+    "warning": "trialflow.experiment.warning",
     "ended": "trialflow.experiment.finished",
     "verdict": "trialflow.schedule.verdict",
     **{kind: f"trialflow.training-run.{kind}" for kind in ("launched", "completed", "failed", "lost", "pending")},

@@ -6,11 +6,14 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from tasks.experiments.client import ServiceClient
 from trialflow.api_types import Experiment, TrainingRun
 from trialflow.results.exports.mlflow_runs import MlflowRuns
+from trialflow.results.text import counted
 from trialflow.specs.mlflow import MlflowSpec
 
 FINISH_SECONDS = 30.0
@@ -50,7 +53,8 @@ class MlflowLog:
     def start(self) -> None:
         """Connect to MLflow, beside the work: that may take a while, and a new store has its tables made."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._log_all, name="mlflow", daemon=True)
+            warn = partial(asyncio.get_running_loop().call_soon_threadsafe, self._warn_once, context=copy_context())
+            self._thread = threading.Thread(target=self._log_all, args=(warn,), name="mlflow", daemon=True)
             self._thread.start()
 
     def ended(self, training_run_id: str) -> None:
@@ -69,9 +73,11 @@ class MlflowLog:
                     self._queue.put(None)
                     while self._thread.is_alive():
                         await asyncio.sleep(0.05)
+                    await asyncio.sleep(0)  # for what the thread said last
         if left := self._asked - self._logged:
             command = f"trialflow experiment export {self._experiment['id']} --mlflow {self._spec.tracking_uri}"
-            self._warn(f"{left} training runs were not logged to MLflow; `{command}` adds them")
+            were = "was" if left == 1 else "were"
+            self._warn(f"{counted(left, 'training run')} {were} not logged to MLflow; `{command}` adds them")
 
     async def _read(self, training_run_id: str) -> None:
         try:
@@ -83,7 +89,7 @@ class MlflowLog:
         self._queue.put((run, checkpoints[::-1]))
         self.start()
 
-    def _log_all(self) -> None:
+    def _log_all(self, warn: Callable[[Exception], Any]) -> None:
         runs: MlflowRuns | None = None
         with contextlib.suppress(Exception):  # tried again, and told, when there is something to log
             runs = self._open_runs(self._experiment, self._spec.tracking_uri, name=self._spec.experiment)
@@ -93,7 +99,8 @@ class MlflowLog:
                 runs.add(*item)
                 self._logged += 1
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost a training run
-                self._warn_once(error)
+                with contextlib.suppress(RuntimeError):  # nobody waits any more
+                    warn(error)
 
     def _warn_once(self, error: Exception) -> None:
         if not self._has_warned:

@@ -39,6 +39,7 @@ def done(number: int, value: float) -> Event:
         Event("launched", {name: RUN[name] for name in ("id", "name", "assignments", "experiment")}),
         Event("failed", {name: RUN[name] for name in ("id", "name", "assignments", "experiment")}, "exit code 1", {"values": {}}),
         Event("waiting", text="the service is away"),
+        Event("warning", text="MLflow does not answer"),
         Event("ended", facts={"summary": {"experiment": "7", "best": []}, "resumed": "resume"}),
         Event("verdict", text="The champion is better.", facts={"verdict": {"better": "champion"}, "run_file": "/home/winners/e.yml"}),
     ],

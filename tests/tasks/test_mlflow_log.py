@@ -72,7 +72,7 @@ async def test_a_service_that_is_away_costs_nothing_but_the_entry() -> None:
     log = log_of(service, "http://mlflow", said)
     log.ended("1")
     await log.finish(seconds=60)
-    assert len(said) == 2 and "away" in said[0] and said[1].startswith("1 training runs were not logged")
+    assert len(said) == 2 and "away" in said[0] and said[1].startswith("1 training run was not logged")
 
 
 async def test_the_end_does_not_wait_for_an_mlflow_that_hangs() -> None:
@@ -86,7 +86,7 @@ async def test_the_end_does_not_wait_for_an_mlflow_that_hangs() -> None:
     log.ended("1")
     await log.finish(seconds=0.2)
     goes_on.set()
-    assert said[0].startswith("1 training runs were not logged")
+    assert said[0].startswith("1 training run was not logged")
 
 
 async def test_nothing_is_said_or_started_if_nothing_ended() -> None:

@@ -52,7 +52,7 @@ def execute(
             if event.kind == "launched" and event.run and not begun:
                 begun.update(event.run)
                 say(f"training run {event.run['id']}")
-            elif event.kind in ("pending", "waiting"):
+            elif event.kind in ("pending", "waiting", "warning"):
                 say(f"{event.kind}: {event.text}")
             elif event.kind == "lost":
                 say(f"lost ({event.text}); launching it again")

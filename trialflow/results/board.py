@@ -114,8 +114,8 @@ class Board:
 
 def line_of(event: Event, board: Board) -> str | None:
     """One line for an event; None for events that need none."""
-    if event.kind == "waiting":
-        return f"waiting: {event.text}"
+    if event.kind in ("waiting", "warning"):
+        return f"{event.kind}: {event.text}"
     if event.kind == "verdict":
         return event.text
     if event.kind == "pending" and event.run:

@@ -52,7 +52,7 @@ class Table:
     def __call__(self, event: Event) -> None:
         """Take one event; failures stay above the table."""
         self.board.take(event, time.monotonic())
-        if event.kind in ("failed", "lost", "pending", "waiting", "verdict") and (line := line_of(event, self.board)):
+        if event.kind in ("failed", "lost", "pending", "waiting", "warning", "verdict") and (line := line_of(event, self.board)):
             self.console.print(clean(line), markup=False, highlight=False, style="red" if event.kind == "failed" else "yellow")
         self.screen.changed()
 
