@@ -26,6 +26,7 @@ ENDING_SECONDS = 3.0
 """What a launcher takes at most, after its model has been killed, to write down how it ended."""
 OURS = (
     "PREFECT_API_URL",
+    "PREFECT_UI_URL",
     "PREFECT_API_AUTH_STRING",
     "PREFECT_API_SSL_CERT_FILE",
     "PREFECT_HOME",

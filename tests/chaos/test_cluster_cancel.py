@@ -28,7 +28,7 @@ def test_a_command_whose_flow_run_is_cancelled_stops_in_order(tenant: Tenant) ->
         line = process.stderr.readline()
         assert line, "the command ended"
     tenant.wait_for_pods(process, 4)
-    url, identifier = re.findall(r"(http\S+)/runs/flow-run/(\S+)", line)[0]
+    url, identifier = re.findall(r"(http\S+)/v2/runs/flow-run/(\S+)", line)[0]
     access = {"PREFECT_API_URL": f"{url}/api", "PREFECT_API_AUTH_STRING": prefect_auth(Home(tenant.user.home))}
     cancel({**tenant.user.environment, **access}, identifier)
     code, _, said = finish(process, PATIENCE_SECONDS)

@@ -271,6 +271,31 @@ def test_prefects_own_command_triggers_and_the_server_refuses_bad_parameters(upp
     assert refused.returncode != 0 and "aws" in refused.stdout + refused.stderr
 
 
+def test_a_link_into_prefects_ui_signs_in_first_and_a_retry_there_spends_no_second_budget(upped: Upped, browser: Any) -> None:
+    facts, (flow_run,) = standing(Home(upped.home)), upped.flow_runs("typed")
+    assert facts is not None
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(PATIENCE * 1000)
+    page, elsewhere = context.new_page(), []
+    own = (facts.ui_url.removesuffix("/v2"), "data:", "blob:")
+    page.on("response", lambda response: response.url.startswith(own) or elsewhere.append(response.url))
+    page.on("requestfailed", lambda request: "csp" in (request.failure or "") or request.url.startswith(own) or elsewhere.append(request.url))
+    page.goto(f"{facts.ui_url}/runs/flow-run/{flow_run['id']}")
+    page.get_by_placeholder("admin:pass").fill(prefect_auth(Home(upped.home)))
+    page.get_by_role("button", name="Login").click()
+    page.get_by_role("tab", name="Artifacts").click()
+    for kind in ("report", "best", "progress", "training-runs"):
+        page.get_by_text(f"typed-{kind}", exact=True).wait_for()
+    page.get_by_role("button", name="Open menu").first.click()
+    page.get_by_role("menuitem", name="Retry").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Retry").click()
+    upped.until(lambda: upped.flow_runs("typed")[0]["run_count"] == 2, "it is not retried")
+    upped.until(lambda: upped.flow_runs("typed")[0]["state"]["type"] == "COMPLETED", "the retry does not end")
+    assert upped.result("typed")["done/budget"] == "2/2" and len(upped.flow_runs("typed")) == 1
+    assert elsewhere == []
+    context.close()
+
+
 def test_the_schedule_has_fired_meanwhile(scheduler: Upped) -> None:
     upped = scheduler
     upped.until(lambda: [one for one in upped.flow_runs("nightly") if one["state"]["type"] == "COMPLETED"], "the schedule did not fire")

@@ -1,21 +1,15 @@
-"""A real service over seeded experiments, and a real browser that is signed in. Without Chromium the tests of pages are skipped."""
+"""A real service over seeded experiments, and a real browser that is signed in."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from tests.browser import SECONDS
 from tests.pages.experiments import seeded
 from tests.service.conftest import Running, started
-
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-SECONDS = 90_000
-"""For everything that a page is waited for, in milliseconds: the machine may be busy."""
 
 
 @dataclass
@@ -64,20 +58,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     ids = seeded(home, large=2000)
     with started(home) as running:
         yield Site(running, ids)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium: the one that TRIALFLOW_TEST_CHROMIUM names, or that is installed."""
-    program = os.environ.get("TRIALFLOW_TEST_CHROMIUM") or next((found for name in PROGRAMS if (found := shutil.which(name))), None)
-    if program is None or not Path(program).exists():
-        pytest.skip("no Chromium is installed, and TRIALFLOW_TEST_CHROMIUM names none: pages are not looked at")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"] if os.geteuid() == 0 else [], timeout=SECONDS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from trialflow.api.running import import_flows
 from trialflow.embedded import lease, lease_async, prefect_server, said_if_slow, service_server
 from trialflow.embedded.servers import prefect_auth
 from trialflow.home import Home
-from trialflow.prefect_api import prefect_api_url
+from trialflow.prefect_api import prefect_api_url, ui_of
 
 if TYPE_CHECKING:
     from tasks.experiments.client import ServiceClient
@@ -42,7 +42,7 @@ def flow_session() -> Iterator[Session]:
             starting = prefect_server(home)
             with said_if_slow(starting):
                 server = held.enter_context(together.submit(lease, starting).result())
-            session = Session(home, f"{server.url}/api", server.url, True)
+            session = Session(home, f"{server.url}/api", ui_of(server.url), True)
             held.enter_context(set_variables(prefect_variables(home, session.prefect_url, prefect_auth(home))))
         # About a second, as long as the service takes to start: both at once.
         import_flows(home.prefect if session.asks_token else None)
@@ -57,6 +57,7 @@ def prefect_variables(home: Home, url: str, login: str) -> Mapping[str, str]:
 
     return {
         "PREFECT_API_URL": url,
+        "PREFECT_UI_URL": ui_of(url),
         "PREFECT_API_AUTH_STRING": login,
         "PREFECT_HOME": str(home.make(home.prefect)),
         "PREFECT_PROFILES_PATH": str(home.prefect / "profiles.toml"),

@@ -31,7 +31,7 @@ from trialflow.errors import TrialflowError
 from trialflow.home import Home
 from trialflow.network import drop_unusable
 from trialflow.packages import python_path
-from trialflow.prefect_api import prefect_api_url
+from trialflow.prefect_api import prefect_api_url, ui_of
 
 WORKER_VARIABLES = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
@@ -64,7 +64,7 @@ class Holding:
         for server, one in zip(servers, leases, strict=True):
             self._keep(server, one)
         if owns:
-            url, ui_url = f"{leases[-1].url}/api", leases[-1].url
+            url, ui_url = f"{leases[-1].url}/api", ui_of(leases[-1].url)
         assert url is not None
         service_url = named or leases[0].url
         variables = self._variables(url, None if named or not owns else service_url, owns)

@@ -56,18 +56,19 @@ def server_of(cluster: "Cluster", *, ports: Mapping[int, int] | None = None) -> 
     from tasks.kubernetes.client.tunnel import Tunnel
     from tasks.kubernetes.server.manifests import POD, PREFECT_PORT, SERVICE_PORT
     from trialflow.api.session import prefect_variables, set_variables
+    from trialflow.prefect_api import ui_of
 
     token, prefect_token = asyncio.run(_tokens(cluster))
     with Tunnel(cluster, POD, ports or {PREFECT_PORT: 0, SERVICE_PORT: 0}) as found:
-        ui, service = (f"http://127.0.0.1:{found[port]}" for port in (PREFECT_PORT, SERVICE_PORT))
+        prefect, service = (f"http://127.0.0.1:{found[port]}" for port in (PREFECT_PORT, SERVICE_PORT))
         home = Home.from_environment()
         variables = {
-            **prefect_variables(home, f"{ui}/api", f"trialflow:{prefect_token}"),
+            **prefect_variables(home, f"{prefect}/api", f"trialflow:{prefect_token}"),
             "SIGOPT_API_URL": service,
             "SIGOPT_API_TOKEN": token,
         }
         with set_variables(variables):
-            yield Reached(cluster, f"{ui}/api", ui, service, variables)
+            yield Reached(cluster, f"{prefect}/api", ui_of(prefect), service, variables)
 
 
 def note_server(cluster: "Cluster") -> bool:

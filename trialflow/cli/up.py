@@ -10,6 +10,7 @@ import time
 from contextlib import ExitStack
 from hashlib import sha256
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -120,7 +121,7 @@ def _detached(home: Home, port: int | None, service_port: int | None) -> int:
     if found is None:
         raise TrialflowError(f"it is not up after {WAIT_SECONDS:.0f} s", hint=f"look at {log}; `trialflow down` ends it")
     say(f"up; the log is {log}")
-    if port is None and found.owns_prefect and not found.ui_url.endswith(f":{PREFECT_PORT}"):
+    if port is None and found.owns_prefect and urlsplit(found.ui_url).port != PREFECT_PORT:
         say(f"port {PREFECT_PORT} is taken by {holder_of(PREFECT_PORT) or 'another process'}, so another one is used")
     tell_standing(found)
     return 0

@@ -14,6 +14,7 @@ from pathlib import Path
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 from trialflow.network import announce
+from trialflow.prefect_api import ui_of
 
 BATCHED = {
     # Measured: a quarter of the server's CPU per task run, and a UI that is 3 s behind instead of 53 s (docs/embedded.md).
@@ -57,7 +58,7 @@ def serve_prefect(home: Home, sockets: Sequence[socket.socket], url: str) -> Non
     import uvicorn
 
     # Prefect imports its settings here: from the variables above, and from no file of whatever folder this was started in.
-    application = "prefect.server.api.server:create_app"
+    application = "trialflow.embedded.prefect_app:create"
     server = uvicorn.Server(uvicorn.Config(application, factory=True, log_level="warning", access_log=False, timeout_keep_alive=5))
     started = server.startup
 
@@ -80,7 +81,9 @@ def prefect_settings(home: Home, url: str) -> Mapping[str, str]:
         "PREFECT_SERVER_API_AUTH_STRING": f"trialflow:{home.prefect_token()}",
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url,
         "PREFECT_UI_API_URL": f"{url}/api",
+        "PREFECT_UI_URL": ui_of(url),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
         "DO_NOT_TRACK": "1",
         **_pages(home),
