@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from trialflow.embedded.page_policy import asking_nobody_else
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 from trialflow.network import announce
@@ -58,8 +59,11 @@ def serve_prefect(home: Home, sockets: Sequence[socket.socket], url: str) -> Non
     import uvicorn
 
     # Prefect imports its settings here: from the variables above, and from no file of whatever folder this was started in.
-    application = "trialflow.embedded.prefect_app:create"
-    server = uvicorn.Server(uvicorn.Config(application, factory=True, log_level="warning", access_log=False, timeout_keep_alive=5))
+    application = "prefect.server.api.server:create_app"
+    config = uvicorn.Config(application, factory=True, log_level="warning", access_log=False, timeout_keep_alive=5)
+    config.load()
+    config.loaded_app = asking_nobody_else(config.loaded_app)
+    server = uvicorn.Server(config)
     started = server.startup
 
     async def startup(sockets: list[socket.socket] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Prefect's application as our server serves it: a browser that shows its UI asks no other host."""
+"""What our Prefect server adds to Prefect's application: a browser that shows its UI asks no other host."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -6,17 +6,11 @@ from typing import Any
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+"""An ASGI application."""
 
 POLICY = (b"content-security-policy", b"connect-src 'self'; frame-ancestors 'self'")
 """The UI asks an analytics service for its configuration even where analytics are switched off."""
-
-
-def create() -> Application:
-    """Prefect's application, made from the settings of this process."""
-    from prefect.server.api.server import create_app
-
-    return asking_nobody_else(create_app())
 
 
 def asking_nobody_else(application: Application) -> Application:
