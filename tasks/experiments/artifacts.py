@@ -68,11 +68,12 @@ class ArtifactReporter:
     async def _show_all(self, runs: Sequence[TrainingRun], best: Sequence[TrainingRun]) -> None:
         await self._show_progress()
         if rows := table_rows(runs):
-            await acreate_table_artifact(table=rows, key=f"{self.key}-training-runs", description=self._named("Experiment"))
+            await acreate_table_artifact(table=rows, key=f"{self.key}-training-runs", description=self._named("All training runs of experiment"))
         if rows := best_rows(self.experiment["metrics"], runs, best):
             await acreate_table_artifact(table=rows, key=f"{self.key}-best", description=self._named("The best of experiment"))
         text = report(self.experiment, best, **asdict(Tally.of(runs)), cost=spent_on(runs))
-        await acreate_markdown_artifact(markdown="\n".join([text, *trouble_lines(runs), *self._link_lines()]), key=f"{self.key}-report")
+        page = "\n".join([text, *trouble_lines(runs), *self._link_lines()])
+        await acreate_markdown_artifact(markdown=page, key=f"{self.key}-report", description=self._named("The result of experiment"))
 
     def _named(self, what: str) -> str:
         number = self.experiment["id"]
