@@ -18,6 +18,11 @@ def project_id(project: str | None, folder: Path) -> str:
         if not re.fullmatch(r"[a-z0-9\-_.]{1,32}", given):
             raise InvalidInput(f"{given!r} cannot be a project id", hint="use 1 to 32 lower-case letters, digits, `-`, `_` and `.`")
         return given
+    return project_of_folder(folder)
+
+
+def project_of_folder(folder: Path) -> str:
+    """The project of a folder where none is given."""
     return re.sub(r"[^a-z0-9\-_.]", "", folder.name.lower())[:32] or "default"
 
 

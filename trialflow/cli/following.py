@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 LAST_SECONDS = 5.0
 """After the end of the flow run, how long its last events may take."""
-AWAY_SECONDS = 120.0
-"""How long a server may be away before it is given up."""
+AWAY_SECONDS = 600.0
+"""How long a server may be away before it is given up: a pod that is replaced on another node takes minutes."""
 PAUSE_SECONDS = 2.0
 STATES = {
     "Scheduled": "waiting for a worker",
@@ -35,9 +35,25 @@ STATES = {
 TERMINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """What the service knew at a time `read`: which training runs had `ended`."""
+
+    ended: frozenset[str]
+    read: datetime
+
+    def has(self, event: Event, occurred: datetime) -> bool:
+        """Whether this event was in it. The end of a training run is known by its id, everything else by the time alone."""
+        if event.kind == "experiment":
+            return True
+        if event.run is not None and (str(event.run["id"]) in self.ended or event.kind in ("completed", "failed")):
+            return str(event.run["id"]) in self.ended
+        return event.kind != "ended" and occurred <= self.read
+
+
 @dataclass
 class End:
-    """How a flow run ended: `state` as Prefect names its type. `failure` is the error that it told, `summary` what its experiment came to."""
+    """How a flow run ended: `state` as Prefect names its type. `failure` is the error that it told, `facts` what its experiment came to."""
 
     state: str
     message: str = ""
@@ -48,7 +64,8 @@ class End:
 class Follower:
     """Follows one flow run. `take` gets what happens in it, `tell` a sentence when its state changes.
 
-    With a `snapshot` (the training runs that had ended, and when that was read) what happened before is not told again.
+    `catch_up` shows what has happened so far, and returns it: that is not told again. It is called at first if the flow run `is_joined`, and whenever
+    the server has been away.
     """
 
     def __init__(
@@ -58,32 +75,33 @@ class Follower:
         *,
         take: Callable[[Event], None],
         tell: Callable[[str], None],
-        snapshot: tuple[frozenset[str], datetime] | None = None,
+        catch_up: Callable[[UUID], Awaitable[Snapshot | None]] | None = None,
+        is_joined: bool = False,
     ) -> None:
         self.client, self.flow_run_id = client, flow_run_id
         self._take, self._tell = take, tell
-        self._snapshot = snapshot
+        self._catch_up, self._is_behind = catch_up, is_joined
+        self._snapshot: Snapshot | None = None
         self._seen: set[UUID] = set()
         self._end = End("")
         self._told, self._since = "", datetime.min.replace(tzinfo=UTC)
+        self._away_since: float | None = None
 
     async def follow(self) -> End:
         """Follow it to its end. Raises `ConnectionError` if the server is away for too long."""
         loop = asyncio.get_running_loop()
-        lost_since: float | None = None
         while True:
             try:
                 async for event in self._events():
-                    lost_since = None
                     if self._is_end(event):
                         return await self._last()
                 problem: Exception = ConnectionError("it closed the connection")
             except Exception as error:  # noqa: BLE001 - Prefect's client raises errors of many kinds when its server goes away
                 problem = error
-            if lost_since is None:
-                lost_since = loop.time()
-                self._tell(f"Prefect's server does not answer ({type(problem).__name__}); the flow run goes on without it, and is found again")
-            if loop.time() - lost_since > AWAY_SECONDS:
+            if self._away_since is None:
+                self._away_since, self._is_behind = loop.time(), True
+                self._tell(f"Prefect's server does not answer ({type(problem).__name__}); it is asked again until it does")
+            if loop.time() - self._away_since > AWAY_SECONDS:
                 raise ConnectionError(str(problem) or type(problem).__name__) from problem
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -99,6 +117,12 @@ class Follower:
         async with get_events_subscriber(filter=wanted, reconnection_attempts=0) as subscriber:
             self._subscriber = subscriber
             found = await self.client.read_flow_run(self.flow_run_id)
+            if self._away_since is not None:
+                self._away_since = None
+                self._tell("Prefect's server answers again")
+            if self._is_behind and self._catch_up is not None:
+                self._snapshot = await self._catch_up(self.flow_run_id) or self._snapshot
+            self._is_behind = False
             if found.state is not None:
                 self._since = found.state.timestamp
                 self._state(found.state.name or "", found.state.type.value, found.state.message or "")
@@ -129,11 +153,8 @@ class Follower:
     def _tell_of(self, event: Event, occurred: datetime) -> None:
         if event.kind == "ended":
             self._end.facts = dict(event.facts)
-        if self._snapshot is not None and event.kind != "ended":
-            ended, read = self._snapshot
-            if occurred <= read or event.kind == "experiment" or (event.run is not None and str(event.run["id"]) in ended):
-                return
-        self._take(event)
+        if self._snapshot is None or not self._snapshot.has(event, occurred):
+            self._take(event)
 
     def _state(self, name: str, kind: str, message: str) -> None:
         if kind in TERMINAL:
@@ -155,8 +176,3 @@ class Follower:
 def experiment_of(flow_run: "FlowRun") -> str | None:
     """The id of the experiment that a flow run has found, by its tag; None if it has found none yet."""
     return next((tag.removeprefix(EXPERIMENT_TAG) for tag in flow_run.tags if tag.startswith(EXPERIMENT_TAG)), None)
-
-
-def now() -> datetime:
-    """The time as Prefect's events have it."""
-    return datetime.now(UTC)

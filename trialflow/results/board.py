@@ -1,6 +1,6 @@
 """What the table of a running experiment shows, computed from the flow's events. Pure: the clock is passed in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,12 @@ class Board:
             self.status = event.kind
         elif event.kind in ("completed", "failed") and event.run:
             self._end(event, now)
+
+    def in_flight(self, runs: Iterable[TrainingRun], now: float) -> None:
+        """Exactly these training runs are in flight; one that is known keeps the time since when."""
+        self.running = {str(run["id"]): self.running.get(str(run["id"]), (run, now)) for run in runs}
+        if self.running:
+            self.status = "running"
 
     @property
     def eta(self) -> float | None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trialflow.cli.follow import conclude, follow_to_the_end
 from trialflow.cli.optimize import Asked, show_end
 from trialflow.cli.options import read_source
 from trialflow.cli.prefect_client import open_client
 from trialflow.cli.reaching import Reached
 from trialflow.cli.terminal.messages import next_commands, say, warn
+from trialflow.cli.tracking import conclude, follow_to_the_end
 from trialflow.errors import InvalidInput
 
 if TYPE_CHECKING:
