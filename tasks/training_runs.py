@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.capped_log import CappedLog, shortened
 from tasks.compute import Attempt, Exit, Report
 from tasks.context import RunContext
 from tasks.early_stop import EarlyStop
@@ -46,7 +47,7 @@ async def suggest(context: RunContext, experiment_id: str, name: str, *, is_retr
         if found := await flow.client.runs(flow.project, experiment_id=experiment_id, filters=wanted):
             return found[0]
     run = await flow.client.suggest_run(experiment_id, name)
-    run_logger().info("training run %s: %s", run["id"], run.get("assignments"))
+    run_logger().info("training run %s: %s", run["id"], shortened(str(run.get("assignments"))))
     return run
 
 
@@ -64,14 +65,15 @@ async def collect(context: RunContext, attempt: Attempt, history: LaunchHistory)
     """Wait until the attempt ends, and bring what the model logs to the service meanwhile; stop it early if the early stopper says so."""
     logger = run_logger()
     client = context.flow.client
-    sink = ReportSink(client, attempt.training_run_id, earlier_checkpoints=history.earlier_checkpoints, warn=logger.warning)
+    warn, note = (CappedLog(say, attempt.training_run_id) for say in (logger.warning, logger.info))
+    sink = ReportSink(client, attempt.training_run_id, earlier_checkpoints=history.earlier_checkpoints, warn=warn)
     early = EarlyStop(client, context.compute, attempt, context.early_stopper, decided=history.stopped_early)
 
     async def apply(reports: Sequence[Report]) -> None:
         await early.consider(await sink.apply(early.relieved(reports)))
 
     def pending(reason: str) -> None:
-        logger.info("pending: %s", reason)
+        note(f"pending: {reason}")
         tell(Event("pending", attempt.training_run, reason))
 
     return await early.beside(context.compute.follow(attempt, on_reports=apply, on_log=log_sink.get(), on_pending=pending))
@@ -116,10 +118,10 @@ async def observe(context: RunContext, attempt: Attempt, ended: Exit, history: L
         outcome = Outcome("failed", reason)
         await client.merge_run(attempt.training_run_id, {"state": "failed", "dev_metadata": {REASON: reason[:LONGEST_REASON]}})
     if outcome.kind == "failed":
-        logger.error("failed: %s\n%s", outcome.reason, last_lines(context, attempt))
+        logger.error("failed: %s\n%s", shortened(outcome.reason or ""), last_lines(context, attempt))
     else:
         how = f"stopped early ({outcome.reason})" if outcome.is_early else "completed"
-        logger.info("%s: %s", how, values_of(run))
+        logger.info("%s: %s", how, shortened(str(values_of(run))))
     return Observed(outcome, run)
 
 
@@ -145,9 +147,11 @@ async def _last_values(context: RunContext, run: TrainingRun) -> dict[str, Any]:
 
 
 def last_lines(context: RunContext, attempt: Attempt) -> str:
-    """The end of what the attempt printed, for a message."""
+    """The end of what the attempt printed, for a message, and where the whole is."""
     lines = context.compute.read_log(attempt, last=20_000).decode(errors="replace").rstrip().splitlines()
-    return "\n".join("  | " + line[:300] for line in lines[-LAST_LINES:]) or "  (it printed nothing)"
+    if not lines:
+        return "  (it printed nothing)"
+    return "\n".join([*("  | " + line[:300] for line in lines[-LAST_LINES:]), f"all that it printed: `trialflow logs {attempt.training_run_id}`"])
 
 
 def is_ours(run: TrainingRun) -> bool:
