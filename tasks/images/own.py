@@ -37,11 +37,13 @@ USER = 1000
 DOCKERFILE = """\
 FROM python:{python}-slim
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_CACHE_DIR=1
+# The image comes without compiled modules, and the server cannot write any: each of its processes would compile what it imports.
+RUN python -m compileall -qq -x '/(site|dist)-packages/|/test/|/lib2to3/' "$(python -c 'import os; print(os.path.dirname(os.__file__))')" || true
 COPY requirements.txt /tmp/
 # Every dependency is in the list, so there is nothing to resolve.
-RUN pip install --no-deps -r /tmp/requirements.txt
+RUN pip install --no-deps --compile -r /tmp/requirements.txt
 COPY {wheel} /tmp/
-RUN pip install --no-deps /tmp/{wheel} && rm /tmp/{wheel} /tmp/requirements.txt
+RUN pip install --no-deps --compile /tmp/{wheel} && rm /tmp/{wheel} /tmp/requirements.txt
 ENV HOME=/tmp PYTHONDONTWRITEBYTECODE=1
 USER {user}:{user}
 WORKDIR /tmp

@@ -66,6 +66,12 @@ class Upped(User):
         found = [one for one in psutil.process_iter() if one.pid != but and self.is_ours(one) and "deployments.worker" in one.cmdline()]
         return found[0] if found else None
 
+    def prefect_server(self) -> psutil.Process:
+        """The process of Prefect's server."""
+        return next(
+            one for one in psutil.process_iter() if self.is_ours(one) and "trialflow.embedded.serving" in one.cmdline() and "prefect" in one.cmdline()
+        )
+
     def is_ours(self, process: psutil.Process) -> bool:
         """Whether a process works for this home."""
         try:
@@ -232,6 +238,28 @@ def test_a_worker_that_is_killed_is_started_again_and_its_flow_runs_go_on(upped:
     code, _, said = upped.type_slowly("follow")
     assert code == 0 and upped.result("killed")["done/budget"] == "4/4", said
     assert len(upped.started()) == 4
+
+
+def test_whoever_follows_finds_a_server_that_was_away_and_goes_on_with_the_flow_run_that_takes_up_a_crashed_one(upped: Upped) -> None:
+    upped.experiment("crashed", WAITING)
+    assert upped.type("optimize", "--detach", "--no-canary")[0] == 0
+    following = upped.start("follow")  # the newest experiment is still another one
+    upped.until(lambda: len(upped.started()) == 2, "two training runs")
+    upped.prefect_server().kill()
+    said = [upped.until(following.stderr.readline, "nothing was said")]  # type: ignore[union-attr]
+    while "answers again" not in said[-1]:
+        said.append(following.stderr.readline())  # type: ignore[union-attr]
+        assert said[-1], said
+    os.kill(upped.owner("crashed"), signal.SIGKILL)
+    while "goes on with the experiment" not in said[-1]:
+        said.append(following.stderr.readline())  # type: ignore[union-attr]
+        assert said[-1], said
+    (upped.folder / "go").touch()
+    out, rest = following.communicate(timeout=2 * PATIENCE)
+    assert following.returncode == 0 and out.startswith("BEST"), "".join(said) + rest
+    assert sum("does not answer" in line for line in said) == 1, said
+    assert len(upped.started()) == 4, "models that ran were adopted"
+    assert [one["state"]["type"] for one in upped.flow_runs("crashed")] == ["CRASHED", "COMPLETED"]
 
 
 @pytest.fixture(scope="module")

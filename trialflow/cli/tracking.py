@@ -41,7 +41,8 @@ class Tracker:
             end = await follower.follow()
             if end.state != "CRASHED":
                 return end
-            say(f"the flow run crashed: {end.message or 'its process ended'}; waiting for one that goes on, for at most {SUCCESSOR_SECONDS:.0f} s")
+            say(f"the flow run crashed: {end.message or 'its process ended'}")
+            say(f"waiting at most {SUCCESSOR_SECONDS:.0f} s for another one to go on with the experiment")
             if (after := await successor(self.client, self.flow_run_id)) is None:
                 return end
             again = after.id == self.flow_run_id
