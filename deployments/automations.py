@@ -115,9 +115,10 @@ def automations(optimize: "UUID") -> list["AutomationCore"]:
 def _same(name: str) -> dict[str, Any]:
     """A parameter of the flow run that crashed, as a template that Prefect fills in; one that it was not given stays at its default.
 
-    Of the options, `new` is not repeated: it would start another experiment, with a budget of its own.
+    Of the options, `new` is not repeated: it would start another experiment, with a budget of its own. It waits where the other one is at work after
+    all: a Prefect server that was away has heard nothing of it.
     """
     value = f"flow_run.parameters.{name} | default(none)"
     if name == "options":
-        value = "dict(flow_run.parameters.options | default({}, true), new=false)"
+        value = "dict(flow_run.parameters.options | default({}, true), new=false, when_busy='wait')"
     return {"__prefect_kind": "json", "value": {"__prefect_kind": "jinja", "template": f"{{{{ {value} | tojson }}}}"}}

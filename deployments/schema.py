@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-WORDS = {"url": "URL", "api": "API", "id": "ID", "aws": "AWS"}
-
+WORDS = {"url": "URL", "uri": "URI", "api": "API", "id": "ID", "aws": "AWS", "mlflow": "MLflow", "cpu": "CPU", "gpu": "GPU"}
+CHOICES = {"string": "Text", "number": "Number", "integer": "Number", "array": "List", "object": "Fields", "boolean": "Yes or no", "null": "Nothing"}
+"""What a choice between kinds of values is called where it has no title."""
+BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+"""Bounds of a choice as pydantic names them, and as JSON Schema does."""
 
 FOLDER = "directory"
 """The parameter that a flow can do without, and its deployment cannot: it runs in no folder of the user's."""
@@ -16,7 +19,7 @@ def form_of(schema: Mapping[str, Any]) -> dict[str, Any]:
     Parameters themselves may be null where the flow's may: the automation that has an experiment go on gives them all.
     """
     made = with_titles(schema)
-    properties = {name: {key: _plain(one) for key, one in field.items()} for name, field in made["properties"].items()}
+    properties = {name: _named({key: _plain(one) for key, one in field.items()}) for name, field in made["properties"].items()}
     definitions = {name: _plain(one) for name, one in (made.get("definitions") or {}).items()}
     required = list(made.get("required") or [])
     if FOLDER in properties:
@@ -36,7 +39,20 @@ def _plain(node: Any) -> Any:
         (kind,) = [one for one in types if one != {"type": "null"}]
         rest = {name: value for name, value in node.items() if name not in ("anyOf", "default")}
         return {**_plain(kind), **rest}
-    return {name: value if name in ("default", "examples", "enum", "const") else _plain(value) for name, value in node.items()}
+    return _named({name: value if name in ("default", "examples", "enum", "const") else _plain(value) for name, value in node.items()})
+
+
+def _named(node: dict[str, Any]) -> dict[str, Any]:
+    """A choice as the UI shows it well: `anyOf` with a name for each, and no choice between a number and a whole number, which is one too."""
+    options = node.get("anyOf") or node.get("oneOf")
+    if not isinstance(options, list):
+        return node
+    node = {name: value for name, value in node.items() if name not in ("anyOf", "oneOf")}
+    types = [one.get("type") for one in options]
+    kept = [one for one in options if one != {"type": "integer"} or "number" not in types]
+    if len(kept) == 1:
+        return {**kept[0], **{BOUNDS.get(name, name): value for name, value in node.items()}}
+    return {**node, "anyOf": [one if "$ref" in one or one.get("title") else {"title": CHOICES.get(one.get("type"), "Value"), **one} for one in kept]}
 
 
 def with_titles(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from trialflow.errors import TrialflowError
 
+DATABASE = "database-url"
+
 
 @dataclass(frozen=True)
 class Home:
@@ -94,6 +96,16 @@ class Home:
         """The embedded Prefect server's own token, made at first use."""
         return self._token(self.prefect_token_file)
 
+    def database_url(self) -> str | None:
+        """The address of the PostgreSQL database for the service and for Prefect's server, if this home names one. Raises `TrialflowError`."""
+        path = self.root / DATABASE
+        if not path.exists():
+            return None
+        _check_private(path, "the address of the database", f"`chmod 600 {path}`, and change the password if somebody can have read it")
+        if not (url := path.read_text().strip()):
+            raise TrialflowError(f"the file {path} is empty", hint="write the address of a PostgreSQL database into it, or delete it")
+        return url
+
     def _token(self, path: Path) -> str:
         self.make(self.root)
         try:
@@ -115,12 +127,15 @@ class Home:
 
 def _read_token(path: Path) -> str:
     """Read a token. Raises `TrialflowError` if other users could have read or written it."""
-    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        hint = f"`rm {path}` has a new one made; `chmod 600 {path}` keeps it, if nobody can have read it"
-        raise TrialflowError(f"other users can read the token in {path}", hint=hint)
+    _check_private(path, "the token", f"`rm {path}` has a new one made; `chmod 600 {path}` keeps it, if nobody can have read it")
     # The process that created the file may not have written it yet: its write follows its create at once.
     for _ in range(1000):
         if token := path.read_text().strip():
             return token
         os.sched_yield()
     raise TrialflowError(f"the token file {path} is empty", hint=f"`rm {path}` has a new one made")
+
+
+def _check_private(path: Path, what: str, hint: str) -> None:
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise TrialflowError(f"other users can read {what} in {path}", hint=hint)

@@ -14,13 +14,24 @@ from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.cluster.installation import Installed, PlannedObject
 from tasks.kubernetes.jobs.workload import read_workload
-from tasks.kubernetes.server.installing import check_objects, check_storage, find_own, place, plan_objects, pod_state, read_server, remove
-from tasks.kubernetes.server.manifests import NAME, ServerOptions
+from tasks.kubernetes.server.installing import (
+    check_database,
+    check_objects,
+    check_storage,
+    find_own,
+    place,
+    plan_objects,
+    pod_state,
+    read_server,
+    remove,
+)
+from tasks.kubernetes.server.manifests import NAME, NONE, ServerOptions
 from tasks.operations.registries import login_of
 from trialflow.errors import InvalidInput, TrialflowError
 
 READY_SECONDS = 600.0
 PAUSE_SECONDS = 1.0
+MOVED = "the server gets another database: its experiments stay in the one before, and are not moved"
 
 
 @dataclass(frozen=True)
@@ -49,20 +60,26 @@ class RemovalPlan:
 
 @asynccontextmanager
 async def plan_server(
-    connection: Connection, *, image: str | None = None, storage: str | None = None, api_address: str | None = None
+    connection: Connection, *, image: str | None = None, storage: str | None = None, api_address: str | None = None, database: str | None = None
 ) -> AsyncIterator[ServerPlan]:
     """What would be done: nothing is changed. What is not given is as it was. The plan holds files, which are there until the end.
 
     Raises `ClusterError`, `InvalidInput`, and the errors of `tasks.images.errors`.
     """
-    before = ServerOptions.of(await find_own(connection, "StatefulSet"))
-    given = {name: value for name, value in (("storage", storage), ("api_address", api_address)) if value is not None}
-    options = replace(before, **given)
+    found = await find_own(connection, "StatefulSet")
+    before = ServerOptions.of(found)
+    if found is None and storage is None and database not in (None, NONE):
+        storage = NONE  # all that has to outlive the pod is in the database
+    asked = (("storage", storage), ("api_address", api_address), ("database", database))
+    options = replace(before, **{name: value for name, value in asked if value is not None})
+    await check_database(connection, options)
     await check_storage(connection, options)
+    moved = found is not None and before.database != options.database
     async with AsyncExitStack() as held:
-        build, note = None, None
+        build, note = None, MOVED if moved else None
         if image is not None:
-            image, note = await _by_digest(image)
+            image, told = await _by_digest(image)
+            note = "; ".join(filter(None, (note, told))) or None
         else:
             cluster = connection.cluster
             build = await held.enter_async_context(own.planned(repository_in(own.NAME, cluster.registry)))

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import AwaitingRetry, Crashed, Running, Scheduled
+from prefect.states import AwaitingRetry, Crashed, Failed, Running, Scheduled
 
 from deployments.automations import PARAMETERS
 from trialflow.cli.following import Snapshot
@@ -35,7 +35,9 @@ REPEATED = {name: WORK.get(name) for name in PARAMETERS} | {"options": {"new": F
         (flow_run(Running(), after=1, parameters=REPEATED, tags=["experiment:12"]), True),
         (flow_run(Running(), after=1, parameters=REPEATED, tags=["experiment:13"]), False),  # the same files, begun anew
         (flow_run(Scheduled(), after=1, parameters={**REPEATED, "directory": "/other"}), False),
-        (flow_run(Running(), after=-50, parameters=REPEATED), False),  # had begun before
+        (flow_run(Running(), after=-150, parameters=REPEATED), False),  # had begun before
+        (flow_run(Scheduled(), after=-5, parameters=REPEATED), True),  # a worker says again what an automation has found
+        (flow_run(Failed(timestamp=CRASH - timedelta(seconds=40)), after=-50, parameters=REPEATED), False),  # gave up, as the other was at work
         (flow_run(Scheduled(), after=1, parameters=REPEATED, auto_scheduled=True), False),  # the next run of a schedule
         (flow_run(AwaitingRetry(), after=-100, identifier=CRASHED.id), True),  # taken up by a worker, or retried
         (CRASHED, False),

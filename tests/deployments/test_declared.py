@@ -59,6 +59,27 @@ def test_every_field_of_the_form_has_a_title_and_a_description(one: Deployment) 
     assert not unlabelled
 
 
+@pytest.mark.parametrize("one", DEPLOYMENTS, ids=lambda one: one.name)
+def test_every_choice_of_the_form_has_a_name(one: Deployment) -> None:
+    schema = schema_of(one)
+    unnamed = [
+        (place, option)
+        for place, field in fields(schema)
+        for option in field.get("anyOf") or []
+        if not option.get("title") and not schema["definitions"].get(option.get("$ref", "").rpartition("/")[2], {}).get("title")
+    ]
+    assert not unnamed and "oneOf" not in str(schema), unnamed
+
+
+def test_a_command_is_a_plain_text_or_a_list_and_a_number_is_a_number() -> None:
+    run = next(field for place, field in fields(schema_named("optimize")) if place.endswith("/run/run"))
+    assert [(one["title"], one["type"]) for one in run["anyOf"]] == [("Text", "string"), ("List", "array")]
+    experiment = schema_named("optimize")["definitions"]["ExperimentSpec"]["properties"]
+    assert experiment["max_cost"]["type"] == "number" and experiment["max_cost"]["exclusiveMinimum"] == 0
+    with pytest.raises(ValidationError):
+        validate({"experiment": {**GOOD, "max_cost": 0}, "run": {"run": "true"}, "directory": "/m"}, schema_named("optimize"), raise_on_error=True)
+
+
 def test_titles_that_were_chosen_stay_and_others_are_the_names_in_words() -> None:
     schema = {"properties": {"api_url": {"title": "Service URL"}, "max_relaunches": {"title": "Max Relaunches"}, "aws": {"title": "aws"}}}
     assert {name: field["title"] for name, field in with_titles(schema)["properties"].items()} == {

@@ -14,8 +14,10 @@ from tasks.kubernetes.client.requests import ask
 from tasks.kubernetes.cluster.installation import install
 from tasks.kubernetes.jobs.workload import read_workload
 from tasks.kubernetes.server.installing import (
+    check_database,
     check_objects,
     check_storage,
+    find_own,
     is_changing,
     manifests,
     place,
@@ -68,11 +70,30 @@ def test_the_volume_is_a_claim_of_its_own_or_one_that_exists_or_none(storage: st
 
 
 @pytest.mark.parametrize(
-    "options", [{"storage": "much"}, {"storage": "0Gi"}, {"storage": "claim/"}, {"api_address": "10.0.0.1"}, {"api_address": "x y:1"}]
+    "options",
+    [
+        {"storage": "much"},
+        {"storage": "0Gi"},
+        {"storage": "claim/"},
+        {"api_address": "10.0.0.1"},
+        {"api_address": "x y:1"},
+        {"database": "postgresql://me:hidden@db/trialflow"},
+    ],
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, str]) -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput) as refused:
         ServerOptions(**options)
+    assert "hidden" not in refused.value.message
+
+
+def test_the_address_of_a_database_comes_from_its_secret_alone() -> None:
+    options = ServerOptions("none", database="db")
+    assert options.keeps_experiments and ServerOptions.of(stateful_set(IMAGE, options)) == options
+    pod = stateful_set(IMAGE, options)["spec"]["template"]["spec"]
+    assert {"name": "database", "secret": {"secretName": "db", "items": [{"key": "url", "path": "url"}], "defaultMode": 0o440}} in pod["volumes"]
+    assert "database" in [one["name"] for one in pod["containers"][0]["volumeMounts"]]
+    without = stateful_set(IMAGE, ServerOptions("none"))["spec"]["template"]["spec"]
+    assert "database" not in [one["name"] for one in without["volumes"]] and not ServerOptions("none").keeps_experiments
 
 
 def test_the_address_of_the_api_server_replaces_the_one_that_kubernetes_tells_the_pod() -> None:
@@ -133,6 +154,35 @@ async def test_the_api_server_takes_the_manifests_in_a_restricted_namespace_and_
     for kind in plan.kinds:
         assert await remove(connection, kind)
     assert await read_server(connection) is None and not await remove(connection, "Secret")
+
+
+@pytest.mark.cluster
+async def test_a_database_needs_a_secret_that_holds_its_address_which_no_error_shows_and_can_be_left_again(connection: Connection) -> None:
+    options, path = ServerOptions("none", database="db"), f"/api/v1/namespaces/{connection.namespace}/secrets"
+    with pytest.raises(InvalidInput, match="there is no Secret db in namespace") as refused:
+        await check_database(connection, options)
+    assert "kubectl create secret generic db" in str(refused.value.hint)
+    kept = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}}
+    for data, words in (
+        ({"password": "hidden"}, "has no key `url`"),
+        ({"url": "mysql://me:hidden@db/trialflow"}, "begins with mysql"),
+        ({"url": "postgresql://me:hidden@db"}, "no database"),
+    ):
+        await ask(connection, "POST", path, what="make a Secret", body={**kept, "stringData": data})
+        with pytest.raises(InvalidInput, match=words) as refused:
+            await check_database(connection, options)
+        assert "hidden" not in f"{refused.value.message}{refused.value.hint}"
+        await ask(connection, "DELETE", f"{path}/db", what="delete it")
+    await ask(connection, "POST", path, what="make a Secret", body={**kept, "stringData": {"url": "postgresql://me:hidden@db/trialflow"}})
+    await check_database(connection, options)
+    await place(connection, IMAGE, ServerOptions("none"))
+    for wanted in (options, ServerOptions("none")):
+        assert [one.outcome for one in await place(connection, IMAGE, wanted)] == ["was there", "put right"]
+        assert [one.outcome for one in await place(connection, IMAGE, wanted)] == ["was there", "was there"]
+        found = await find_own(connection, "StatefulSet")
+        assert found is not None and ServerOptions.of(found) == wanted
+        volumes = [one["name"] for one in found["spec"]["template"]["spec"]["volumes"]]
+        assert ("database" in volumes) is (wanted.database_secret is not None)
 
 
 @pytest.mark.cluster

@@ -29,7 +29,9 @@ def goes_on_with(crashed: "FlowRun", other: "FlowRun") -> bool:
     """Whether `other` goes on with the experiment of a flow run that has crashed. Pure."""
     if other.id == crashed.id:
         return other.state is not None and not other.state.is_crashed()
-    if other.auto_scheduled or other.created is None or other.created < crash_of(crashed):
+    if other.auto_scheduled or other.created is None or other.created < begin_of(crashed):
+        return False
+    if other.state is not None and other.state.is_final() and other.state.timestamp < crash_of(crashed):
         return False
     known, found = experiment_of(crashed), experiment_of(other)
     if known and found:
@@ -38,9 +40,14 @@ def goes_on_with(crashed: "FlowRun", other: "FlowRun") -> bool:
 
 
 def crash_of(crashed: "FlowRun") -> datetime:
-    """When it crashed."""
+    """When it crashed, as it was said last: a worker may say it again of a flow run that an automation has called crashed before."""
     assert crashed.state is not None
     return crashed.state.timestamp
+
+
+def begin_of(crashed: "FlowRun") -> datetime:
+    """When it began, or was made."""
+    return crashed.start_time or crashed.created or crash_of(crashed)
 
 
 def seconds_left(crash: datetime, now: datetime) -> float:
@@ -95,8 +102,8 @@ async def _look(client: "PrefectClient", crashed: "FlowRun") -> "FlowRun | None"
         return now
     found = await client.read_flow_runs(
         flow_filter=FlowFilter(id=FlowFilterId(any_=[crashed.flow_id])),
-        flow_run_filter=FlowRunFilter(expected_start_time=FlowRunFilterExpectedStartTime(after_=crash_of(crashed))),
-        sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+        flow_run_filter=FlowRunFilter(expected_start_time=FlowRunFilterExpectedStartTime(after_=begin_of(crashed))),
+        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
         limit=LIMIT,
     )
     return next((one for one in found if goes_on_with(crashed, one)), None)

@@ -15,6 +15,7 @@ from trialflow.embedded.page_policy import asking_nobody_else
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 from trialflow.network import announce
+from trialflow.postgres import for_prefect
 from trialflow.prefect_api import ui_of
 
 BATCHED = {
@@ -75,7 +76,7 @@ def serve_prefect(home: Home, sockets: Sequence[socket.socket], url: str) -> Non
 
 
 def prefect_settings(home: Home, url: str) -> Mapping[str, str]:
-    """The server's variables: its database in the home, its own address, its token, and browsers from its own address only."""
+    """The server's variables: its database (in the home, or the one that the home names), its address, its token, browsers from its address only."""
     return {
         **BATCHED,
         "PREFECT_HOME": str(home.prefect),
@@ -91,6 +92,7 @@ def prefect_settings(home: Home, url: str) -> Mapping[str, str]:
         "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
         "DO_NOT_TRACK": "1",
         **_pages(home),
+        **({"PREFECT_SERVER_DATABASE_CONNECTION_URL": for_prefect(named)} if (named := home.database_url()) else {}),
     }
 
 

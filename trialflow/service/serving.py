@@ -10,13 +10,14 @@ from collections.abc import Callable
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
 from trialflow.network import announce
+from trialflow.postgres import SCHEMA, for_service
 from trialflow.service.app import create_app
 from trialflow.service.connections import BoundedLog, bounded_protocol
 from trialflow.service.file_store import FileStore
 from trialflow.service.origins import HOSTS_VARIABLE, Origins
 from trialflow.service.service import Service
 from trialflow.service.store import Database, StoreThread
-from trialflow.service.store.database import sqlite_url
+from trialflow.service.store.database import make_schema, sqlite_url
 from trialflow.service.store.projects import ensure_default_project
 
 
@@ -37,8 +38,11 @@ def serve(home: Home, host: str, port: int, *, database_url: str | None = None) 
 
 
 def open_service(home: Home, database_url: str | None = None) -> Service:
-    """The service over its database, with a default project."""
+    """The service over its database, with a default project: the one that is named, else that of the home, else SQLite in the home."""
     home.make(home.service)
+    if database_url is None and (named := home.database_url()):
+        database_url = for_service(named)
+        make_schema(database_url, SCHEMA)
     store = StoreThread(Database(database_url or sqlite_url(home.service / "trialflow.db")))
     store.submit(ensure_default_project).result()
     token = home.token()

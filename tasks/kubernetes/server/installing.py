@@ -12,8 +12,9 @@ from tasks.kubernetes.client.errors import ClusterRefused, Exists, Missing
 from tasks.kubernetes.client.labels import MANAGED_BY
 from tasks.kubernetes.client.requests import ask, has_condition, listed
 from tasks.kubernetes.cluster.installation import PATHS, Installed, PlannedObject, difference
-from tasks.kubernetes.server.manifests import NAME, OPTIONS, POD, ServerOptions, claim, secret, stateful_set
+from tasks.kubernetes.server.manifests import NAME, OPTIONS, POD, URL, ServerOptions, claim, secret, stateful_set
 from trialflow.errors import InvalidInput
+from trialflow.postgres import for_prefect
 
 KINDS = {
     **PATHS,
@@ -125,6 +126,25 @@ async def check_storage(connection: Connection, options: ServerOptions) -> None:
             hint="`--server-storage claim/NAME` uses a claim that you have made; with `--server-storage none` everything that the server knows, "
             "experiments included, is gone when its pod is replaced",
         )
+
+
+async def check_database(connection: Connection, options: ServerOptions) -> None:
+    """Raise `InvalidInput` if the Secret with the database's address is not there, or does not hold one. The address is not shown."""
+    if (name := options.database_secret) is None:
+        return
+    made = f"`kubectl create secret generic {name} -n {connection.namespace} --from-file={URL}=FILE` makes it from a file with the address"
+    try:
+        found = await ask(connection, "GET", f"{_path(connection, 'Secret')}/{name}", what=f"read Secret {name}")
+    except Missing:
+        raise InvalidInput(f"there is no Secret {name} in namespace {connection.namespace}", hint=made) from None
+    if URL not in (found.get("data") or {}):
+        raise InvalidInput(f"the Secret {name} has no key `{URL}`", hint=made)
+    try:
+        for_prefect(base64.b64decode(found["data"][URL]).decode())
+    except UnicodeDecodeError:
+        raise InvalidInput(f"the key `{URL}` of the Secret {name} is no text", hint=made) from None
+    except InvalidInput as error:
+        raise InvalidInput(f"the Secret {name} cannot be used: {error.message}", hint=error.hint) from None
 
 
 async def plan_objects(connection: Connection, image: str | None, options: ServerOptions) -> list[PlannedObject]:

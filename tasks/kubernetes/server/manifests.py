@@ -21,8 +21,10 @@ OWN = {MANAGED_BY: NAME}
 OPTIONS = "trialflow.dev/server-options"
 PREFECT_PORT, SERVICE_PORT = 4200, 4201
 """On the pod's loopback. Only the port-forward of the Kubernetes API leads there."""
-VOLUME, TOKENS = "/var/lib/trialflow", "/run/secrets/trialflow"
+VOLUME, TOKENS, DATABASE = "/var/lib/trialflow", "/run/secrets/trialflow", "/run/secrets/trialflow-database"
 HOME = f"{VOLUME}/home"
+URL = "url"
+"""The key of the Secret that holds the address of the user's database."""
 USER = 1000
 UP = f"{HOME}/servers/up/up.json"
 """What `trialflow up` writes once everything is at work, the worker too. One that a pod before has left says nothing."""
@@ -32,7 +34,8 @@ umask 077
 mkdir -p {HOME}
 chmod -R go= {HOME}
 install -m 600 {TOKENS}/token {TOKENS}/prefect-token {HOME}
-rm -f {UP}
+rm -f {UP} {HOME}/database-url
+[ ! -e {DATABASE}/{URL} ] || install -m 600 {DATABASE}/{URL} {HOME}/database-url
 exec trialflow up --port {PREFECT_PORT} --service-port {SERVICE_PORT}
 """
 """A volume's group may be changed when it is mounted; the home is its user's alone, or trialflow refuses it."""
@@ -42,34 +45,51 @@ open("{UP}").close()
 for address in ("{PREFECT_PORT}/api/health", "{SERVICE_PORT}/health"):
     urlopen("http://127.0.0.1:" + address, timeout=8)
 """
+NONE = "none"
 SIZE = re.compile(r"[1-9][0-9]*(Mi|Gi|Ti|M|G|T)")
 CLAIM = re.compile(r"claim/([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)")
+SECRET = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 ADDRESS = re.compile(r"(?:https://)?(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(?P<port>\d{1,5})/?")
 
 
 @dataclass(frozen=True)
 class ServerOptions:
     """How the server is set up. `storage` is the size of a claim of its own, `claim/NAME` for one that exists, or `none`; `api_address` is
-    host:port of the API server for the pod, by default the one that Kubernetes tells it.
+    host:port of the API server for the pod, by default the one that Kubernetes tells it; `database` is the Secret with the address of a PostgreSQL
+    database, or `none` for SQLite on the volume.
     """
 
     storage: str = "10Gi"
     api_address: str | None = None
+    database: str = NONE
 
     def __post_init__(self) -> None:
-        if self.storage != "none" and not SIZE.fullmatch(self.storage) and not CLAIM.fullmatch(self.storage):
+        if self.storage != NONE and not SIZE.fullmatch(self.storage) and not CLAIM.fullmatch(self.storage):
             hint = "expected a size such as 10Gi, claim/NAME for a claim that exists, or none"
             raise InvalidInput(f"{self.storage!r} is no storage for the server", hint=hint)
         if self.api_address is not None and not ADDRESS.fullmatch(self.api_address):
             raise InvalidInput(f"{self.api_address!r} is no address of an API server", hint="expected host:port, such as 10.0.0.1:6443")
+        if not SECRET.fullmatch(self.database):
+            hint = f"expected the name of a Secret whose key `{URL}` holds the address of a PostgreSQL database, or none"
+            raise InvalidInput("that is not the name of a Secret", hint=hint)  # an address with its password, perhaps: it is not repeated
 
     @property
     def claim(self) -> str | None:
         """The name of the claim on a volume; None if nothing outlives the pod."""
-        if self.storage == "none":
+        if self.storage == NONE:
             return None
         given = CLAIM.fullmatch(self.storage)
         return given[1] if given else NAME
+
+    @property
+    def database_secret(self) -> str | None:
+        """The name of the Secret with the database's address; None if the databases are in the home."""
+        return None if self.database == NONE else self.database
+
+    @property
+    def keeps_experiments(self) -> bool:
+        """Whether what the server knows outlives its pod."""
+        return self.claim is not None or self.database_secret is not None
 
     @property
     def makes_claim(self) -> bool:
@@ -85,7 +105,7 @@ class ServerOptions:
         """Those of the server that is there, else the defaults."""
         kept = ((stateful_set or {}).get("metadata") or {}).get("annotations") or {}
         known = json.loads(kept.get(OPTIONS) or "{}")
-        return cls(**{name: known[name] for name in ("storage", "api_address") if name in known})
+        return cls(**{name: known[name] for name in ("storage", "api_address", "database") if name in known})
 
 
 def secret(tokens: Mapping[str, str]) -> dict[str, Any]:
@@ -114,6 +134,7 @@ def stateful_set(image: str, options: ServerOptions) -> dict[str, Any]:
             {"name": "data", "mountPath": VOLUME},
             {"name": "tokens", "mountPath": TOKENS, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},
+            *([{"name": "database", "mountPath": DATABASE, "readOnly": True}] if options.database_secret else []),
         ],
     }
     pod = {
@@ -132,6 +153,7 @@ def stateful_set(image: str, options: ServerOptions) -> dict[str, Any]:
             {"name": "data", **data},
             {"name": "tokens", "secret": {"secretName": NAME, "defaultMode": 0o440}},
             {"name": "tmp", "emptyDir": {}},
+            *([_database(options.database_secret)] if options.database_secret else []),
         ],
     }
     return {
@@ -147,6 +169,11 @@ def stateful_set(image: str, options: ServerOptions) -> dict[str, Any]:
             "template": {"metadata": {"labels": OWN}, "spec": pod},
         },
     }
+
+
+def _database(name: str) -> dict[str, Any]:
+    items = [{"key": URL, "path": URL}]
+    return {"name": "database", "secret": {"secretName": name, "items": items, "defaultMode": 0o440}}
 
 
 def _api_server(address: str | None) -> list[dict[str, str]]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--server-image", metavar="REF", help="An image of trialflow that exists; by default it is built here and pushed.")
 @click.option("--server-storage", metavar="SIZE", help="The server's volume: a size (10Gi), claim/NAME for a claim that exists, or none.")
 @click.option("--server-api-address", metavar="HOST:PORT", help="Where the server's pod reaches the API server, if not at its usual address.")
+@click.option("--server-database", metavar="SECRET", help="A Secret whose key url is the address of a PostgreSQL database, or none for SQLite.")
 @yes_option
 def install_plugins(
     cluster_name: str | None,
@@ -29,6 +30,7 @@ def install_plugins(
     server_image: str | None,
     server_storage: str | None,
     server_api_address: str | None,
+    server_database: str | None,
     yes: bool,
 ) -> int:
     """Set up what trialflow needs on a cluster: namespace, service accounts, rights. What is there stays, what differs is put right.
@@ -38,8 +40,8 @@ def install_plugins(
     """
     from trialflow.cli.cluster.server import ServerAsked, install
 
-    asked = ServerAsked(server_image, server_storage, server_api_address)
-    if not server and asked != ServerAsked(None, None, None):
+    asked = ServerAsked(server_image, server_storage, server_api_address, server_database)
+    if not server and asked != ServerAsked():
         raise InvalidInput("options of the server were given without --server", hint="add --server")
     cluster = the_cluster(cluster_name)
     asyncio.run(_install(cluster, gpu))

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 class ServerAsked:
     """What was asked of the server's installation; None is for what stays as it is."""
 
-    image: str | None
-    storage: str | None
-    api_address: str | None
+    image: str | None = None
+    storage: str | None = None
+    api_address: str | None = None
+    database: str | None = None
 
 
 def install(cluster: "Cluster", asked: ServerAsked, *, yes: bool) -> int:
@@ -42,13 +43,16 @@ async def _install(cluster: "Cluster", asked: ServerAsked, yes: bool) -> int:
     from tasks.operations.server import apply_server, plan_server, until_ready
 
     async with open_cluster(cluster) as connection:
-        async with plan_server(connection, image=asked.image, storage=asked.storage, api_address=asked.api_address) as plan:
+        async with plan_server(connection, **asdict(asked)) as plan:
             if plan.note:
                 warn(plan.note)
-            if plan.options.claim is None:
+            if plan.options.claim is None and plan.options.keeps_experiments:
+                say("there is no volume: experiments are in the database, but logs and the files that models log are gone when the pod is replaced")
+                hint("`--server-storage SIZE` keeps them too")
+            if not plan.options.keeps_experiments:
                 warn("with storage none, experiments and everything else that the server knows are gone when its pod is replaced")
                 again = f"trialflow cluster install-plugins --server --server-storage none --cluster-name {cluster.name} --yes"
-                if asked.storage is not None and not go_ahead("go on?", yes=yes, again=again):
+                if (asked.storage or asked.database) and not go_ahead("go on?", yes=yes, again=again):
                     return 1
             if plan.image is None:
                 say("the server's image is built and pushed; the first time takes minutes")

@@ -10,9 +10,10 @@ from typing import Any
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.schema import CreateSchema
 
 from trialflow.errors import InvalidInput, TrialflowError
 from trialflow.service.errors import BadRequest
@@ -124,3 +125,18 @@ def sqlite_url(path: Path) -> str:
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     return f"sqlite:///{path}"
+
+
+def make_schema(url: str, name: str) -> None:
+    """Make a schema in a PostgreSQL database, unless it is there. Raises `TrialflowError`."""
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            if not inspect(connection).has_schema(name):
+                connection.execute(CreateSchema(name, if_not_exists=True))
+    except DBAPIError as error:
+        shown = engine.url.render_as_string(hide_password=True)
+        hint = "the database has to be there and to answer, and its user needs the right to create in it"
+        raise TrialflowError(f"the database {shown} could not be opened: {error.orig}", hint=hint) from error
+    finally:
+        engine.dispose()
