@@ -19,6 +19,10 @@ def test_the_mode_of_tls_reaches_both_drivers_under_their_names() -> None:
     assert for_service(f"postgresql://{WHERE}?sslmode=require").endswith("&sslmode=require")
 
 
+def test_a_database_of_this_machine_may_be_reached_by_the_folder_of_its_socket() -> None:
+    assert for_prefect("postgresql://me@/trialflow?host=/run/pg") == "postgresql+asyncpg://me@/trialflow?host=%2Frun%2Fpg"
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

@@ -1,6 +1,6 @@
 """Addresses of a PostgreSQL database, as each of the servers wants it. Pure; no message has the password."""
 
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from trialflow.errors import InvalidInput
 
@@ -13,18 +13,19 @@ HINT = "expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with ?sslmode=re
 
 def for_service(url: str) -> str:
     """As the service's driver takes it. Raises `InvalidInput`."""
-    where, ssl = _parsed(url)
-    return f"postgresql+psycopg://{where}?options=-csearch_path%3D{SCHEMA}" + (f"&sslmode={ssl}" if ssl else "")
+    where, options = _parsed(url)
+    return f"postgresql+psycopg://{where}?{urlencode({'options': f'-csearch_path={SCHEMA}', **options})}"
 
 
 def for_prefect(url: str) -> str:
     """As Prefect's driver takes it. Raises `InvalidInput`."""
-    where, ssl = _parsed(url)
-    return f"postgresql+asyncpg://{where}" + (f"?ssl={ssl}" if ssl else "")
+    where, options = _parsed(url)
+    named = urlencode({"ssl" if name == "sslmode" else name: value for name, value in options.items()})
+    return f"postgresql+asyncpg://{where}" + (f"?{named}" if named else "")
 
 
-def _parsed(url: str) -> tuple[str, str | None]:
-    """`user:password@host:port/database`, and the mode of TLS."""
+def _parsed(url: str) -> tuple[str, dict[str, str]]:
+    """`user:password@host:port/database`, and the options: the mode of TLS, and the folder of a socket."""
     try:
         parts = urlsplit(url.strip())
         port, options = parts.port, dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
@@ -32,10 +33,11 @@ def _parsed(url: str) -> tuple[str, str | None]:
         raise InvalidInput("the address of the database cannot be read", hint=HINT) from None
     if parts.scheme not in SCHEMES:
         raise InvalidInput(f"the address of the database begins with {parts.scheme or 'nothing'}://", hint=HINT)
-    if not parts.hostname or not parts.path.strip("/") or "/" in parts.path[1:] or port == 0:
+    has_host = parts.hostname or options.get("host", "").startswith("/")
+    if not has_host or not parts.path.strip("/") or "/" in parts.path[1:] or port == 0:
         raise InvalidInput("the address of the database names no host, or no database", hint=HINT)
-    if unknown := sorted(set(options) - {"sslmode"}):
+    if unknown := sorted(set(options) - {"sslmode", "host"}):
         raise InvalidInput(f"the address of the database has the option {unknown[0]}; only sslmode is supported", hint=HINT)
     if (ssl := options.get("sslmode")) is not None and ssl not in SSL_MODES:
         raise InvalidInput(f"sslmode={ssl} is not supported for the database", hint=f"expected one of {', '.join(SSL_MODES)}")
-    return f"{parts.netloc}{parts.path}", ssl
+    return f"{parts.netloc}{parts.path}", options
