@@ -23,7 +23,7 @@ def form_of(schema: Mapping[str, Any]) -> dict[str, Any]:
     definitions = {name: _plain(one) for name, one in (made.get("definitions") or {}).items()}
     required = list(made.get("required") or [])
     if FOLDER in properties:
-        properties[FOLDER] = _plain(properties[FOLDER])
+        properties[FOLDER] = _plain(made["properties"][FOLDER])
         required.append(FOLDER)
     return {**made, "properties": properties, "required": required, **({"definitions": definitions} if definitions else {})}
 
@@ -68,9 +68,9 @@ def _with_titles(node: Any) -> Any:
     made = {name: value if name in ("default", "examples", "enum", "const") else _with_titles(value) for name, value in node.items()}
     properties = made.get("properties")
     if isinstance(properties, dict):
-        for name, field in properties.items():
-            if isinstance(field, dict):
-                properties[name] = {**field, "title": _title(name, field.get("title"))}
+        for place, (name, field) in enumerate(properties.items()):
+            if isinstance(field, dict):  # PostgreSQL keeps fields in an order of its own; the UI goes by their positions
+                properties[name] = {"position": place, **field, "title": _title(name, field.get("title"))}
     return made
 
 

@@ -99,6 +99,7 @@ GOOD = {"name": "e", "parameters": [PARAMETER], "metrics": [{"name": "y"}], "bud
         ({"experiment": GOOD, "run": {"run": "true"}, "directory": "/m"}, True),
         ({"experiment": GOOD, "run": {"run": "true"}, "directory": "/m", "project": None, "cluster": None}, True),
         ({"experiment": GOOD, "run": {"run": "true"}}, False),
+        ({"experiment": GOOD, "run": {"run": "true"}, "directory": None}, False),
         ({"experiment": {**GOOD, "budget": None}, "run": {"run": "true"}, "directory": "/m"}, True),
         ({"experiment": GOOD, "run": {"run": ["python", "model.py"], "timeout": "15m"}, "directory": "/m", "options": {"canary": False}}, True),
         ({"experiment": {**GOOD, "budget": 0}, "run": {"run": "true"}, "directory": "/m"}, False),
@@ -121,6 +122,11 @@ def test_the_server_tells_good_parameters_from_bad_ones_by_the_schema(parameters
 def test_keys_in_a_run_are_refused_with_the_block_to_make() -> None:
     (aws,) = [field for place, field in fields(schema_named("optimize")) if place.endswith("/run/aws")]
     assert aws["type"] == "null" and "prefect block create aws-credentials" in aws["description"]
+
+
+def test_fields_keep_their_order_in_a_database_that_does_not() -> None:
+    fields_of = schema_named("optimize")["definitions"]["ExperimentSpec"]["properties"]
+    assert [name for name, _ in sorted(fields_of.items(), key=lambda one: one[1]["position"])][:4] == ["name", "parameters", "metrics", "budget"]
 
 
 def test_a_field_that_may_be_left_out_is_no_choice_between_a_value_and_nothing() -> None:
