@@ -22,7 +22,8 @@ async def last_started(client: "PrefectClient", project: str) -> "FlowRun | None
     from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterExpectedStartTime
     from prefect.client.schemas.sorting import FlowRunSort
 
-    begun, seen = FlowRunFilterExpectedStartTime(before_=datetime.now(UTC) + SOON), 0
+    begun = FlowRunFilterExpectedStartTime(before_=datetime.now(UTC) + SOON)  # type: ignore[arg-type] - it takes a datetime
+    seen = 0
     while True:
         page = await client.read_flow_runs(
             flow_filter=FlowFilter(name=FlowFilterName(any_=[OPTIMIZE.name])),

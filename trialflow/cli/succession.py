@@ -100,9 +100,10 @@ async def _look(client: "PrefectClient", crashed: "FlowRun") -> "FlowRun | None"
     now = await client.read_flow_run(crashed.id)
     if goes_on_with(crashed, now):
         return now
+    since = FlowRunFilterExpectedStartTime(after_=begin_of(crashed))  # type: ignore[arg-type] - it takes a datetime
     found = await client.read_flow_runs(
         flow_filter=FlowFilter(id=FlowFilterId(any_=[crashed.flow_id])),
-        flow_run_filter=FlowRunFilter(expected_start_time=FlowRunFilterExpectedStartTime(after_=begin_of(crashed))),
+        flow_run_filter=FlowRunFilter(expected_start_time=since),
         sort=FlowRunSort.EXPECTED_START_TIME_DESC,
         limit=LIMIT,
     )
