@@ -6,59 +6,23 @@ Only root can become another user: as anybody else these tests are left out.
 import asyncio
 import json
 import os
-import shutil
 import signal
 import socket
 import sqlite3
-import tempfile
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tasks.compute import Attempt
 from tasks.experiments.client import ServiceClient, ServiceUnavailable
 from tasks.local import LocalCompute
+from tests.embedded.neighbours import as_nobody, asked, eventually, home, needs_root, neighbour_at
 from trialflow.embedded import lease, service_server
 from trialflow.embedded.lease import is_hosted
 from trialflow.home import Home
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process of another user")
-NOBODY = 65534
-
-
-def as_nobody(attempt: Callable[[], Any]) -> Any:
-    """What `attempt` returns in a process of another user; an OSError comes back as its class's name."""
-    reader, writer = os.pipe()
-    if (child := os.fork()) == 0:
-        try:
-            os.closerange(0, writer), os.closerange(writer + 1, 1024)  # nothing that we hold open
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            answer = attempt()
-        except (OSError, sqlite3.OperationalError) as error:
-            answer = type(error).__name__
-        finally:
-            os.write(writer, json.dumps(answer).encode())
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as pipe:
-        said = pipe.read()
-    os.waitpid(child, 0)
-    return json.loads(said)
-
-
-@pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    """A home below a folder that everybody can enter: what protects it is its own."""
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))
-    folder.chmod(0o755)
-    monkeypatch.setenv("TRIALFLOW_HOME", str(folder / "home"))
-    yield Home(folder / "home")
-    shutil.rmtree(folder)
+__all__ = ["home"]
+pytestmark = needs_root
 
 
 def test_nothing_in_the_home_can_be_read_or_connected_to(home: Home) -> None:
@@ -92,13 +56,7 @@ def test_the_port_answers_nothing_without_the_token(home: Home) -> None:
         port = int(held.url.rsplit(":", 1)[1])
 
         def ask(path: str, *headers: str) -> str:
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-                head = "".join(f"{line}\r\n" for line in (f"GET {path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", *headers))
-                connection.sendall(f"{head}\r\n".encode())
-                answer = b""
-                while chunk := connection.recv(65536):
-                    answer += chunk
-            return answer.decode()
+            return asked(("127.0.0.1", port), "GET", path, *headers)
 
         for path in ("/v1/tokens/self", "/v1/clients/1/projects", "/v1/experiments/1", "/v1/aiexperiments/1"):
             assert as_nobody(lambda path=path: ask(path)).startswith("HTTP/1.1 401")
@@ -172,10 +130,7 @@ async def test_a_running_model_shows_a_neighbour_nothing_and_its_relay_answers_n
             assert as_nobody(lambda pid=pid: os.kill(pid, signal.SIGTERM)) == "PermissionError"
 
         def ask(method: str, path: str, *headers: str) -> str:
-            with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-                lines = (f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", "Content-Length: 2", *headers)
-                connection.sendall(("".join(f"{line}\r\n" for line in lines) + "\r\n{}").encode())
-                return connection.recv(65536).decode()
+            return asked(("127.0.0.1", port), method, path, *headers, body="{}")
 
         for method, path in (("GET", "/v1/training_runs/1"), ("MERGE", "/v1/training_runs/1"), ("GET", "/v1/tokens/self"), ("PUT", "/uploads/x")):
             for headers in ((), ("Authorization: Bearer guessed",), ("Authorization: Basic Og==",)):
@@ -183,55 +138,3 @@ async def test_a_running_model_shows_a_neighbour_nothing_and_its_relay_answers_n
         assert "run-1-secret" not in seen.read_text()
     finally:
         await compute.stop(attempt, grace=0.1)
-
-
-class neighbour_at:  # noqa: N801
-    """Another user's process that listens at a port and keeps what it is sent."""
-
-    def __init__(self, port: int) -> None:
-        self.reader, writer = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            try:
-                os.setgroups([])
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
-                with socket.create_server(("127.0.0.1", port)) as listener:
-                    os.write(writer, b"listening\n")
-                    while True:
-                        connection = listener.accept()[0]
-                        connection.settimeout(2)
-                        os.write(writer, connection.recv(65536) or b"a connection that said nothing\n")
-                        connection.close()
-            finally:
-                os._exit(1)
-        os.close(writer)
-
-    def __enter__(self) -> Callable[[], str]:
-        assert os.read(self.reader, 100) == b"listening\n"
-        return self.heard
-
-    def heard(self) -> str:
-        """What it was sent until now."""
-        os.set_blocking(self.reader, False)
-        try:
-            return os.read(self.reader, 65536).decode()
-        except BlockingIOError:
-            return ""
-
-    def __exit__(self, *_: object) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        os.close(self.reader)
-
-
-def eventually(fact: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            if fact():
-                return
-        except FileNotFoundError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError("it did not happen within 60 s")
