@@ -57,7 +57,7 @@ class ServiceRefused(TrialflowError):
 
     @property
     def is_budget_taken(self) -> bool:
-        """Whether a worker was refused a training run because the whole budget is spent or in flight, elsewhere perhaps."""
+        """Whether a worker was refused a training run because all workers together have spent, or have in flight, what they may."""
         return self.status == 409
 
 

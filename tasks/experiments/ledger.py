@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from trialflow.metadata_keys import MAX_COST
-from trialflow.results.spending import NodeUse, spent
+from trialflow.results.spending import NodeUse, max_cost_of, spent
 
 
 @dataclass
@@ -108,9 +107,3 @@ class Ledger:
             stop_after_failures=stop_after_failures,
             max_cost=max_cost_of(experiment),
         )
-
-
-def max_cost_of(experiment: Mapping) -> float | None:
-    """The `max_cost` of an experiment as the service tells it; None if it has none."""
-    kept = (experiment.get("metadata") or {}).get(MAX_COST)
-    return float(kept) if isinstance(kept, int | float) and not isinstance(kept, bool) else None

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from tests.service.conftest import Running
-from trialflow.metadata_keys import REASON, STOPPED_BY_USER
+from trialflow.metadata_keys import MAX_COST, NODE_USE, REASON, STOPPED_BY_USER
 
 HOLDER = {"host": "here", "pid": 1}
 
@@ -146,3 +146,16 @@ def test_workers_that_start_training_runs_at_once_share_one_budget(service: Runn
 )
 def test_a_claim_is_checked(service: Running, body: dict) -> None:
     assert service.refused("POST", f"aiexperiments/{service.experiment()['id']}/workers", body)[0] == 400
+
+
+def test_what_all_workers_have_spent_together_is_held_against_max_cost_and_a_higher_one_goes_on(service: Running) -> None:
+    experiment = service.experiment(budget=9, metadata={MAX_COST: 3})["id"]
+    path = f"aiexperiments/{experiment}/training_runs"
+    first, second = claim(service, experiment, "a", exclusive=False), claim(service, experiment, "b", exclusive=False)
+    for worker, token, node in ((first, "a", "n1 2 0 3600"), (second, "b", "n1 2 1800 5400")):  # an hour and a half of a node for 2 dollars an hour
+        run = as_worker(service, worker, token, "POST", path, {"name": f"run-{token}"}).json()
+        as_worker(service, worker, token, "MERGE", f"training_runs/{run['id']}", {"state": "failed", "dev_metadata": {f"{NODE_USE}1": node}})
+    refused = as_worker(service, second, "b", "POST", path, {"name": "run-c"})
+    assert refused.status_code == 409 and "about $3.00" in refused.json()["message"] and "max_cost is 3" in refused.json()["message"]
+    service.call("PUT", f"aiexperiments/{experiment}", {"metadata": {MAX_COST: 3.5}})
+    assert as_worker(service, second, "b", "POST", path, {"name": "run-c"}).status_code == 200

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from trialflow.api_types import TrainingRun
-from trialflow.metadata_keys import NODE_USE
+from trialflow.metadata_keys import MAX_COST, NODE_USE
 
 HOUR = 3600.0
 
@@ -59,6 +59,12 @@ def spent(uses: Iterable[NodeUse]) -> float | None:
 def spent_on(runs: Sequence[TrainingRun]) -> float | None:
     """What training runs have cost together; None if that is not known of any."""
     return spent(use for run in runs for use in uses_of(run))
+
+
+def max_cost_of(experiment: Mapping[str, Any]) -> float | None:
+    """The `max_cost` of an experiment as the service tells it; None if it has none."""
+    kept = (experiment.get("metadata") or {}).get(MAX_COST)
+    return float(kept) if isinstance(kept, int | float) and not isinstance(kept, bool) else None
 
 
 def dollars(amount: float | None) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 
 from trialflow.metadata_keys import REASON, STOPPED_BY_USER
+from trialflow.results.spending import dollars, max_cost_of, spent, uses_in
 from trialflow.service.errors import ApiError, NotFound
 from trialflow.service.store.known import costs_budget
 from trialflow.service.store.rows import Row, add, change, find
@@ -39,6 +40,13 @@ class BudgetTaken(ApiError):
 
     def __init__(self, experiment: Row) -> None:
         super().__init__(409, f"The budget of {experiment['body']['budget']} training runs of experiment {experiment['id']} is spent or in flight")
+
+
+class CostReached(ApiError):
+    """The training runs of an experiment, of all its workers together, have cost what they may (409)."""
+
+    def __init__(self, experiment: Row, cost: float, most: float) -> None:
+        super().__init__(409, f"The training runs of experiment {experiment['id']} have cost about {dollars(cost)}, and its max_cost is {most:g}")
 
 
 def claim(
@@ -159,8 +167,9 @@ def in_flight(connection: Connection, experiment: int) -> dict[int | None, int]:
 
 
 def check_budget(connection: Connection, identifier: int) -> None:
-    """Raise `BudgetTaken` unless one more training run of the experiment may start."""
+    """Raise `BudgetTaken` or `CostReached` unless one more training run of the experiment may start."""
     experiment = find(connection, experiments, identifier)
+    _check_cost(connection, experiment)
     if (budget := experiment["body"].get("budget")) is None:
         return
     if connection.execute(select(func.count()).where(costs_budget(experiment["id"]))).scalar_one() >= budget:
@@ -174,3 +183,13 @@ def digest(token: str) -> str:
 
 def _end(connection: Connection, identifiers: Collection[int]) -> None:
     connection.execute(delete(workers).where(workers.c.id.in_(list(identifiers))))
+
+
+def _check_cost(connection: Connection, experiment: Row) -> None:
+    if (most := max_cost_of(experiment["body"])) is None:
+        return
+    columns = training_runs.c
+    ended = (columns.experiment == experiment["id"]) & columns.deleted.is_(False)
+    cost = spent(use for (kept,) in connection.execute(select(columns.data["dev_metadata"]).where(ended)) for use in uses_in(kept or {}))
+    if cost is not None and cost >= most:
+        raise CostReached(experiment, cost, most)
