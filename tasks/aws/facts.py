@@ -108,7 +108,7 @@ def read_facts(aws: Aws, spec: ClusterSpec, *, is_new: bool = False) -> Facts:
         principal=principal,
         zones=zones,
         machines=machines,
-        versions=_versions(aws),
+        versions=read_versions(aws),
         policies=frozenset(one for one in policies if is_found(aws.iam.get_policy, PolicyArn=one)),
         quotas={code: _quota(aws, code, denied) for code in sorted(codes)},
         prices=read_prices(aws, types),
@@ -157,7 +157,8 @@ def _machine(facts: Mapping[str, Any], zones: frozenset[str]) -> Machine:
     )
 
 
-def _versions(aws: Aws) -> tuple[Version, ...]:
+def read_versions(aws: Aws) -> tuple[Version, ...]:
+    """The versions of Kubernetes that EKS knows."""
     found = aws.eks.every("describe_cluster_versions", "clusterVersions")
     return tuple(
         Version(

@@ -10,7 +10,7 @@ from tasks.experiments.copying import misfit
 from trialflow.api_types import Experiment, TrainingRun
 from trialflow.metadata_keys import EARLIER, KNOWN, KNOWN_NAME, WINNER
 from trialflow.metrics import values_of
-from trialflow.results.facts import categories_of, is_known
+from trialflow.results.facts import categories_of, count_of, is_known
 from trialflow.results.ranking import best_of, optimized
 
 Json = Mapping[str, Any]
@@ -62,14 +62,13 @@ def champion_of(target: Experiment, source: Experiment, carried: CarriedOver) ->
 
 def known_from(source: Experiment, run: TrainingRun) -> dict[str, Any]:
     """The body of a training run that teaches a later experiment what an earlier one measured. Its name is derived: made twice, it is one."""
-    age = (run.get("dev_metadata") or {}).get(EARLIER)
     digest = sha256(f"experiment/{source['id']}/{run['id']}".encode()).hexdigest()[:16]
     return {
         "name": KNOWN_NAME + digest,
         "state": "completed",
         "assignments": run["assignments"],
         "values": run["values"],
-        "dev_metadata": {KNOWN: f"experiment {source['id']}, training run {run['id']}", EARLIER: 1 + int(age or 0)},
+        "dev_metadata": {KNOWN: f"experiment {source['id']}, training run {run['id']}", EARLIER: 1 + count_of(run, EARLIER)},
     }
 
 

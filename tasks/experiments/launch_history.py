@@ -8,6 +8,7 @@ from typing import Any
 
 from trialflow.api_types import TrainingRun
 from trialflow.metadata_keys import ATTEMPT, EARLIER_CHECKPOINTS, LOST, REASON, STOPPED_BY_USER, STOPPED_EARLY
+from trialflow.results.facts import count_of, text_kept
 
 LONGEST_REASON = 500
 
@@ -27,14 +28,13 @@ class LaunchHistory:
 
     @classmethod
     def of(cls, run: TrainingRun) -> "LaunchHistory":
-        """Read from a training run's JSON."""
-        kept = run.get("dev_metadata") or {}
+        """Read from a training run's JSON. What is not of the form in which it was written counts as not there."""
         return cls(
-            attempt=int(kept.get(ATTEMPT) or 1),
-            lost=int(kept.get(LOST) or 0),
-            reason=kept.get(REASON),
-            earlier_checkpoints=int(kept.get(EARLIER_CHECKPOINTS) or 0),
-            stopped_early=kept.get(STOPPED_EARLY),
+            attempt=count_of(run, ATTEMPT) or 1,
+            lost=count_of(run, LOST),
+            reason=text_kept(run, REASON),
+            earlier_checkpoints=count_of(run, EARLIER_CHECKPOINTS),
+            stopped_early=text_kept(run, STOPPED_EARLY),
         )
 
     def after_loss(self, reason: str, *, counts: bool, checkpoints: int) -> "LaunchHistory":

@@ -57,12 +57,12 @@ def parse_owner(text: object) -> Owner | None:
     """The owner that a text names: JSON, or the sentence of earlier versions. None for anything else: others can write metadata too."""
     if not isinstance(text, str):
         return None
-    if match := PROSE.fullmatch(text.strip()):
-        since = time.mktime(time.strptime(match["since"], "%Y-%m-%d %H:%M"))
-        return Owner(match["host"], int(match["pid"]), match["flow_run"], since)
     try:
+        if match := PROSE.fullmatch(text.strip()):
+            since = time.mktime(time.strptime(match["since"], "%Y-%m-%d %H:%M"))
+            return Owner(match["host"], int(match["pid"]), match["flow_run"], since)
         return owner_from(json.loads(text))
-    except (ValueError, RecursionError):
+    except (ValueError, OverflowError, RecursionError):
         return None
 
 

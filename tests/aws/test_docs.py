@@ -2,8 +2,10 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
+from tasks.aws.health import read_health
 from tasks.aws.inventory import leftovers
 from tasks.aws.preparing import prepare_update
 from tasks.aws.repositories import ensure_repository, sign_in_to_push
@@ -28,6 +30,7 @@ def test_every_call_is_in_the_policy_to_paste(stand: Stand, aws: Aws, wait: Wait
     do(creation(aws, designed(aws, old), MODEL), wait)
     ensure_repository(aws, "tiny", "trialflow/tiny/model")
     sign_in_to_push(connection_facts(aws, "tiny"))
+    read_health(aws, "tiny", now=datetime.now(UTC))
     design, plan = prepare_update(aws, spec_of(kubernetes_version="1.35", cpu={**CPU, "max_nodes": 9}), today=TODAY)
     do(updating(aws, design, plan, MODEL), wait)
     do(destruction(aws, "tiny"), wait)

@@ -18,14 +18,26 @@ def categories_of(parameter: Json) -> list[str]:
     return [one if isinstance(one, str) else str(one["name"]) for one in parameter.get("categorical_values") or ()]
 
 
+def count_of(run: TrainingRun, key: str) -> int:
+    """A number that trialflow keeps in a training run's metadata. Anybody can write there: anything else counts as nothing."""
+    kept = (run.get("dev_metadata") or {}).get(key)
+    return int(kept) if isinstance(kept, int | float) and 0 <= kept < 1 << 31 else 0
+
+
 def lost_of(runs: Sequence[TrainingRun]) -> int:
     """How often training runs were lost and launched again."""
-    return sum(_count(run, LOST) for run in runs)
+    return sum(count_of(run, LOST) for run in runs)
+
+
+def text_kept(run: TrainingRun, key: str) -> str | None:
+    """A text that trialflow keeps in a training run's metadata; None for anything else."""
+    kept = (run.get("dev_metadata") or {}).get(key)
+    return kept if isinstance(kept, str) else None
 
 
 def stopped_early(run: TrainingRun) -> str | None:
     """Why a training run was stopped early and counts as completed; None if it was not."""
-    return (run.get("dev_metadata") or {}).get(STOPPED_EARLY) if run["state"] == "completed" else None
+    return text_kept(run, STOPPED_EARLY) if run["state"] == "completed" else None
 
 
 def is_known(run: TrainingRun) -> bool:
@@ -113,21 +125,15 @@ def run_fact(run: TrainingRun) -> dict[str, Any]:
         "id": str(run["id"]),
         "name": run["name"],
         "state": run["state"],
-        "attempt": _count(run, ATTEMPT) or 1,
-        "lost": _count(run, LOST),
-        "reason": f"known from {kept[KNOWN]}" if is_known(run) else kept.get(REASON),
+        "attempt": count_of(run, ATTEMPT) or 1,
+        "lost": count_of(run, LOST),
+        "reason": f"known from {kept[KNOWN]}" if is_known(run) else text_kept(run, REASON),
         "stopped_early": stopped_early(run),
         "values": dict(sorted(values_of(run).items())),
         "assignments": dict(sorted((run.get("assignments") or {}).items())),
         "created": run.get("created"),
         "completed": run.get("completed"),
     }
-
-
-def _count(run: TrainingRun, key: str) -> int:
-    """A number that trialflow keeps in metadata. Models can write there too: anything else counts as nothing."""
-    kept = (run.get("dev_metadata") or {}).get(key)
-    return int(kept) if isinstance(kept, int | float) and 0 <= kept < 1 << 31 else 0
 
 
 def flat_rows(runs: Sequence[TrainingRun]) -> tuple[list[str], list[list[Any]]]:

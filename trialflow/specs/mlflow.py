@@ -47,6 +47,6 @@ def mlflow_of(metadata: Mapping[str, Any] | None) -> MlflowSpec | None:
         return None
     try:
         found = MlflowSpec.model_validate(json.loads(kept))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return None if list(mlflow_rules(found)) else found

@@ -39,5 +39,5 @@ def early_stopping_of(metadata: Mapping[str, Any] | None) -> EarlyStoppingSpec |
         return None
     try:
         return EarlyStoppingSpec.model_validate(json.loads(kept))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,7 @@ from trialflow.results.spending import price_of
 from trialflow.results.text import table
 
 if TYPE_CHECKING:
+    from tasks.aws.health import Health
     from tasks.kubernetes.client.cluster import Cluster
     from tasks.kubernetes.cluster.nodes import NodeReport
     from tasks.kubernetes.jobs.workload import AttemptStatus
@@ -45,9 +47,11 @@ async def _all(cluster: "Cluster", output: str) -> int:
     from tasks.kubernetes.cluster.nodes import read_nodes
     from tasks.kubernetes.jobs.workload import read_workload
 
+    asked = asyncio.ensure_future(asyncio.to_thread(_health, cluster))
     async with open_cluster(cluster) as connection:
         seen = await read_nodes(connection)
         attempts = await read_workload(connection, silent=[node.name for node in seen.nodes if not node.ready])
+    health = await asked
     works: dict[str, list[AttemptStatus]] = defaultdict(list)
     lone = []
     for one in attempts:
@@ -58,11 +62,12 @@ async def _all(cluster: "Cluster", output: str) -> int:
         "cluster": {"name": cluster.name, "provider": cluster.provider, "server": cluster.server, "namespace": cluster.namespace},
         "nodes": [{**tables.node_fact(node), "price": price_of(node.labels, cluster.prices)} for node in seen.nodes] if seen.known else None,
         "note": seen.note,
+        "aws": health.to_json() if health else None,
         "experiments": experiments,
         "training_runs": [tables.attempt_fact(one, states.get(one.training_run_name or "")) for one in attempts],
     }
     names += [f"run/{one.training_run}" for one in lone if one.training_run_name in states]
-    show(data, output=output, names=names, text=_text(cluster, seen, rows, lone, states))
+    show(data, output=output, names=names, text=_text(cluster, seen, health, rows, lone, states))
     return 0
 
 
@@ -95,8 +100,30 @@ async def _experiments(
     return data, rows, known.runs
 
 
-def _text(cluster: "Cluster", seen: "NodeReport", experiments: list[list[Any]], lone: "list[AttemptStatus]", states: dict[str, Any]) -> str:
-    parts = [f"cluster {cluster.name} at {cluster.server or 'this pod'}, namespace {cluster.namespace}"]
+def _health(cluster: "Cluster") -> "Health | None":
+    """What AWS says of its cluster; None for other clusters, and, with a warning, if it cannot be asked."""
+    if cluster.provider != "aws":
+        return None
+    from tasks.aws.health import read_health
+    from trialflow.cli.cluster.on_aws import signed_in
+
+    try:
+        return read_health(signed_in(cluster.name, None, None), cluster.name, now=datetime.now(UTC))
+    except TrialflowError as problem:
+        warn(f"what AWS knows of it is not shown: {problem.message}")
+        return None
+
+
+def _text(
+    cluster: "Cluster",
+    seen: "NodeReport",
+    health: "Health | None",
+    experiments: list[list[Any]],
+    lone: "list[AttemptStatus]",
+    states: dict[str, Any],
+) -> str:
+    place = f"cluster {cluster.name} at {cluster.server or 'this pod'}, namespace {cluster.namespace}"
+    parts = ["\n".join([place, *(health.lines(datetime.now(UTC).date()) if health else [])])]
     if seen.nodes:
         nodes = table(tables.NODE_COLUMNS, [tables.node_row(node) for node in seen.nodes], width=None)
         price = tables.price_line(seen.nodes, cluster.prices)
