@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal
 
+from tasks.aws.errors import together
 from tasks.aws.facts import Facts, Machine, Version, quota_code
 from tasks.aws.names import short_hash
 from trialflow.errors import InvalidInput
@@ -97,7 +98,7 @@ def design_of(spec: ClusterSpec, facts: Facts, *, today: date) -> Design:
     problems = [*wrong, *_problems(spec, facts)]
     if problems:
         raise InvalidInput(
-            f"cluster {spec.cluster_name} cannot be made as cluster.yml says: " + "; ".join(problems), hint="nothing was made; change cluster.yml"
+            together(f"cluster {spec.cluster_name} cannot be made as cluster.yml says", problems), hint="nothing was made; change cluster.yml"
         )
     assert version is not None
     zones = tuple(sorted(set(facts.subnets.values()))) or _best_zones(spec, facts)

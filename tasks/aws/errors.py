@@ -1,5 +1,6 @@
 """What AWS answers becomes an error for people, here alone."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
@@ -66,6 +67,11 @@ class AwsRefused(AwsError):
 
 class AwsMissing(AwsError):
     """What was asked about does not exist."""
+
+
+def together(head: str, problems: Sequence[str]) -> str:
+    """A message about one problem or several: one in the same line, several in a line each."""
+    return f"{head}: {problems[0]}" if len(problems) == 1 else "\n  ".join([f"{head}:", *problems])
 
 
 def explain(action: str, error: ClientError | BotoCoreError) -> TrialflowError:

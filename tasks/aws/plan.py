@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tasks.aws.design import ADDONS, Design, Group
+from tasks.aws.errors import together
 from tasks.aws.inventory import Inventory
 from tasks.aws.network import expected_network
 from tasks.aws.node_groups import expected_groups
@@ -128,7 +129,7 @@ def _refuse_differences(design: Design, found: Inventory) -> None:
                 f"node group {name} has {sizes.get('minSize')} to {sizes.get('maxSize')} nodes, not {wanted[name].low} to {wanted[name].high}"
             )
     if wrong:
-        raise InvalidInput(f"cluster {design.name} exists and is not what cluster.yml says: {'; '.join(wrong)}", hint=DIFFERENT)
+        raise InvalidInput(together(f"cluster {design.name} exists and is not what cluster.yml says", wrong), hint=DIFFERENT)
 
 
 DIFFERENT = "`trialflow cluster update` changes what can be changed in place, and says what cannot"

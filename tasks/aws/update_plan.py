@@ -6,6 +6,7 @@ from typing import Any
 
 from tasks.aws.control_plane import lasts_too_long
 from tasks.aws.design import Design, minor
+from tasks.aws.errors import together
 from tasks.aws.inventory import Inventory
 from tasks.aws.names import resource_name, role_name
 from tasks.aws.plan import Change, Plan, check_cost, cost_of, expected
@@ -36,7 +37,7 @@ def plan_update(design: Design, found: Inventory, present: Present, model_accoun
     if cluster is None:
         raise InvalidInput(f"there is no cluster {design.name} in {design.region}", hint="`trialflow cluster create` makes it")
     if refused := [*_refused(design, cluster, present), *_too_small(design, present)]:
-        raise InvalidInput(f"cluster {design.name} cannot be changed so: {'; '.join(refused)}", hint="nothing was changed")
+        raise InvalidInput(together(f"cluster {design.name} cannot be changed so", refused), hint="nothing was changed")
     told: dict[tuple[str, str], str] = {}
     if cluster.get("version") != design.version:
         told["cluster", design.name] = f"from Kubernetes {cluster.get('version')} to {design.version}"

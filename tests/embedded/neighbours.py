@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import encodings.idna  # noqa: F401 - what `socket` would import later may be where another user cannot read
 import json
 import os
 import secrets
@@ -121,8 +122,7 @@ class Network:
             at = ["ip", "netns", "exec", place] if place else []
             _run(*at, "sh", "-c", f"echo 1 >/proc/sys/net/ipv4/conf/{device}/route_localnet")
         inside = ("ip", "-n", self.name)
-        _run(*inside, "link", "set", "lo", "down")
-        _run(*inside, "route", "flush", "table", "local", "127.0.0.0/8")
+        _run(*inside, "address", "flush", "dev", "lo")
         _run(*inside, "route", "add", "127.0.0.1/32", "via", self.ours, "dev", "there")
 
 
