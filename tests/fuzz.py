@@ -29,14 +29,18 @@ def main() -> int:
     suites = [*SUITES, *([ON_A_CLUSTER] if os.environ.get("TRIALFLOW_TEST_KUBECONFIG") else [])]
     command = [sys.executable, "-m", "pytest", "-q", "-rs", *suites, *asked.options]
     variables = {**os.environ, "TRIALFLOW_FUZZ_EXAMPLES": str(asked.examples), "TRIALFLOW_FUZZ_SEED": str(asked.seed)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it is ignored, by whatever is started here too
     begun = time.monotonic()
     tests = subprocess.Popen(command, env=variables, cwd=Path(__file__).parents[1])
     try:
         code = tests.wait(asked.minutes * 60)
-        ending = "nothing was found" if code == 0 else f"pytest ended with {code}"
+        ending = "nothing was found" if code == 0 else f"something was found, or pytest could not run (its exit code is {code})"
     except subprocess.TimeoutExpired:
         tests.send_signal(signal.SIGINT)  # pytest says what it has found until now, and the fixtures clean up
-        tests.wait(GRACE_SECONDS)
+        try:
+            tests.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            tests.kill()
         code, ending = 3, "the time was not enough for all of it"
     print(f"{asked.examples} examples, seed {asked.seed}, {(time.monotonic() - begun) / 60:.0f} minutes: {ending}")
     return code

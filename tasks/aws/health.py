@@ -34,17 +34,14 @@ class Health:
     def lines(self, today: date) -> list[str]:
         """All of it for people, the version first."""
         price = f"the control plane costs ${self.price:.2f} an hour"
-        update = "update before with `kubernetes_version` in cluster.yml and `trialflow cluster update`"
         if self.is_extended:
-            cheaper = f"`trialflow cluster update` to a newer version makes it ${CONTROL_PLANE:.2f}"
-            said = f"Kubernetes {self.version} is in extended support, and {price}; {cheaper}"
-        elif self.end is None:
-            said = f"Kubernetes {self.version}; {price}"
-        elif self.end - today < SOON:
-            said = f"standard support of Kubernetes {self.version} ends on {self.end}; {update}; {price}"
-        else:
-            said = f"Kubernetes {self.version}, with standard support until {self.end}; {price}"
-        return [said, *self.troubles]
+            update = f"`trialflow cluster update` to a newer version makes it ${CONTROL_PLANE:.2f}"
+            return [f"Kubernetes {self.version} is in extended support: {price}; {update}", *self.troubles]
+        until = f", with standard support until {self.end}" if self.end else ""
+        said = [f"Kubernetes {self.version}{until}; {price}"]
+        if self.end and self.end - today < SOON:
+            said.append("set `kubernetes_version` and `trialflow cluster update` before: AWS would then update the control plane, but no machines")
+        return [*said, *self.troubles]
 
     def to_json(self) -> dict[str, Any]:
         """The same for programs."""

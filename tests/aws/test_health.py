@@ -1,6 +1,7 @@
 """How a cluster is by AWS's account: its version's support, and machines that could not be started."""
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tasks.aws.steps import creation, do
 from tasks.aws.waiting import Waiter
 from tests.aws.clusters import MODEL, designed, spec_of
 from tests.aws.stand import Stand
+from trialflow.cli.cluster.tables import price_line
 
 TODAY = date(2026, 11, 26)
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -21,15 +23,29 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
     ("end", "is_extended", "told"),
     [
         (date(2027, 8, 2), False, "Kubernetes 1.34, with standard support until 2027-08-02; the control plane costs $0.10 an hour"),
-        (date(2026, 12, 2), False, "standard support of Kubernetes 1.34 ends on 2026-12-02; update before"),
-        (date(2026, 7, 29), True, "Kubernetes 1.34 is in extended support, and the control plane costs $0.60 an hour"),
+        (date(2026, 12, 2), False, "Kubernetes 1.34, with standard support until 2026-12-02; the control plane costs $0.10 an hour"),
+        (date(2026, 7, 29), True, "Kubernetes 1.34 is in extended support: the control plane costs $0.60 an hour"),
         (None, False, "Kubernetes 1.34; the control plane costs $0.10 an hour"),
     ],
 )
 def test_the_end_of_support_is_told_with_what_to_do(end: date | None, is_extended: bool, told: str) -> None:
-    (line,) = Health("1.34", end, is_extended).lines(TODAY)
-    assert line.startswith(told)
-    assert ("cluster update" in line) == (end is not None and end.year == 2026)
+    lines = Health("1.34", end, is_extended).lines(TODAY)
+    assert lines[0].startswith(told)
+    assert ("`trialflow cluster update`" in " ".join(lines)) == (end is not None and end.year == 2026)
+
+
+@pytest.mark.parametrize(
+    ("prices", "told"),
+    [
+        ({}, None),
+        ({"type=big": 2.0, "type=small": 0.5}, "these nodes cost $2.50 an hour"),
+        ({"type=big": 2.0}, "these nodes cost $2.00 an hour, and 1 of unknown price"),
+        ({"type=other": 2.0}, "what these nodes cost is not known"),
+    ],
+)
+def test_an_unknown_price_of_a_node_is_never_nothing(prices: dict[str, float], told: str | None) -> None:
+    nodes: Any = [SimpleNamespace(labels={"type": kind}) for kind in ("big", "small")]
+    assert price_line(nodes, prices) == told
 
 
 def activity(minutes: int, status: str, message: str = "") -> dict[str, Any]:

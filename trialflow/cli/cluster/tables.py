@@ -45,10 +45,12 @@ def node_fact(node: "Node") -> dict[str, Any]:
 
 
 def price_line(nodes: "Sequence[Node]", prices: Mapping[str, float]) -> str | None:
-    """What the nodes that are there cost an hour; None if no prices are known."""
+    """What the nodes that are there cost an hour; None if the cluster has no prices."""
     if not prices or not nodes:
         return None
     known = [price for node in nodes if (price := price_of(node.labels, prices)) is not None]
+    if not known:
+        return "what these nodes cost is not known"
     unknown = len(nodes) - len(known)
     return f"these nodes cost ${sum(known):.2f} an hour" + (f", and {unknown} of unknown price" if unknown else "")
 
