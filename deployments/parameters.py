@@ -8,16 +8,19 @@ import sys
 from pathlib import Path
 
 from trialflow.errors import InvalidInput, TrialflowError
-from trialflow.specs import load_experiment, load_run
+from trialflow.specs import file_of, load_experiment, load_run
 
 
 def parameters(directory: Path) -> dict[str, object]:
     """What the flow `optimize` takes for the model in `directory`. Raises `InvalidInput` for AWS keys: Prefect's UI shows parameters."""
-    run = load_run(directory / "run.yml")
+    run_file = file_of(directory / "run.yml")
+    run = load_run(run_file)
     if run.aws is not None:
-        message = f"{directory / 'run.yml'} has AWS keys, and Prefect's UI shows the parameters of a flow"
-        raise InvalidInput(message, hint="remove `aws:` from the file")
-    files = {"experiment": load_experiment(directory / "experiment.yml"), "run": run}
+        message = f"{run_file} has AWS keys, and Prefect's UI shows the parameters of a flow"
+        raise InvalidInput(
+            message, hint="remove `aws:` from the file, and name an AWS credentials block as `aws` of the flow; on a cluster, as `cluster.aws`"
+        )
+    files = {"experiment": load_experiment(file_of(directory / "experiment.yml")), "run": run}
     bodies = {name: spec.model_dump(mode="json", exclude_defaults=True) for name, spec in files.items()}
     return {"directory": str(directory), **bodies}
 

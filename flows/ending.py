@@ -11,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
-from prefect.states import Failed
+from prefect.states import Cancelled, Failed
 
 from tasks.steps import run_logger
 from trialflow.errors import TrialflowError
@@ -19,8 +19,14 @@ from trialflow.errors import TrialflowError
 P = ParamSpec("P")
 
 
+CANCELLED = "cancelled before it was done"
+
+
 def errors_as_states(function: Callable[P, Coroutine[Any, Any, Any]]) -> Callable[P, Coroutine[Any, Any, Any]]:
-    """Have a flow's function end with a Failed state for an error that is for people. Whoever calls the flow gets the error all the same."""
+    """Have a flow's function end with a Failed state for an error that is for people. Whoever calls the flow gets the error all the same.
+
+    One that is cancelled ends as cancelled, whatever it did at that moment: for Prefect it would have crashed.
+    """
 
     @wraps(function)
     async def run(*args: P.args, **kwargs: P.kwargs) -> Any:
@@ -28,6 +34,9 @@ def errors_as_states(function: Callable[P, Coroutine[Any, Any, Any]]) -> Callabl
             return await function(*args, **kwargs)
         except TrialflowError as error:
             return failed(error)
+        except asyncio.CancelledError:
+            run_logger().warning(CANCELLED)
+            return Cancelled(message=CANCELLED)
 
     return run
 

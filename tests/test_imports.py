@@ -5,6 +5,8 @@ in a circle either.
 """
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -83,3 +85,9 @@ def test_the_check_finds_circles_and_passes_over_what_is_loaded_later() -> None:
     assert imported("def f():\n    import a.b\nclass C:\n    import a.c", known) == {"a.c"}
     assert imported("try:\n    import a.b\nexcept ImportError:\n    import a.c", known) == {"a.b", "a.c"}
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) is not None and circle({"a": {"b"}, "b": {"c"}}) is None
+
+
+def test_the_commands_of_the_client_find_what_they_need_in_our_environment() -> None:
+    """They import `pkg_resources`, which the newest setuptools does not have any more."""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", "import sigopt.cli.commands.init"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

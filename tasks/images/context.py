@@ -35,7 +35,7 @@ PRIVATE_KEY = re.compile(rb'^-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|"private_key"
 LARGEST_KEY = 64 * 1024
 """Bytes of a file up to which it is looked into for a private key."""
 HARMLESS = (".env.example", ".env.sample", ".env.template")
-SPECS = ("run.yml", "experiment.yml", "cluster.yml")
+SPECS = tuple(f"{kind}.{ending}" for kind in ("run", "experiment", "cluster") for ending in ("yml", "yaml"))
 """Left out because they may hold AWS keys, and because another budget does not make another image."""
 HEAVY = 50 * 1000 * 1000
 """Bytes from which on a context is worth a word."""

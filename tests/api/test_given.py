@@ -45,6 +45,19 @@ def test_what_cannot_be_is_named(given: dict[str, Any], said: str, tmp_path: Pat
         made(**given)
 
 
+@pytest.mark.parametrize("name", ["run.yml", "run.yaml"])
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n"])
+def test_an_empty_run_file_is_as_good_as_none(name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(text)
+    assert run_spec({"command": "true"}).run == run_spec({"file": name, "command": "true"}).run == ["sh", "-c", "true"]
+    assert made({}, function=FUNCTION).run
+    with pytest.raises(InvalidInput, match="there is nothing to run"):
+        made({})
+    with pytest.raises(InvalidInput, match=name):
+        run_spec({"file": name})
+
+
 def test_run_yml_of_the_folder_says_what_is_not_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run.yml").write_text(

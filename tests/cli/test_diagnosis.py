@@ -59,6 +59,11 @@ def test_a_proxy_that_leaves_loopback_alone_is_no_problem(no_proxy: str) -> None
     assert network({}).state == "ok"
 
 
+def test_a_socks_proxy_is_named_with_the_package_that_it_needs() -> None:
+    found = network({"ALL_PROXY": "socks5://me:secret@proxy:1080", "NO_PROXY": "127.0.0.1,localhost"})
+    assert found.state == "warn" and "ALL_PROXY=socks5://***@proxy:1080 is a SOCKS proxy" in found.found and found.fix == "`pip install socksio`"
+
+
 def test_certificates_that_do_not_exist_are_named(tmp_path: Path) -> None:
     found = network({"SSL_CERT_FILE": str(tmp_path / "none.pem")})
     assert found.state == "warn" and "SSL_CERT_FILE names" in found.found and found.fix == "`unset SSL_CERT_FILE`"

@@ -50,6 +50,15 @@ def test_several_clusters_of_which_none_is_current_are_named(home: Home) -> None
     assert "one, two" in doctor.cluster(home).found and "one, two" in doctor.registry(home).found
 
 
+@pytest.mark.parametrize("ending", ["yml", "yaml"])
+def test_a_file_is_checked_under_either_of_its_names(ending: str, home: Home) -> None:
+    assert (doctor.spec("run").what, doctor.spec("run").state) == ("run.yml", "warn")
+    Path(f"run.{ending}").write_text("run: 'true'\n")
+    Path(f"experiment.{ending}").write_text("name: x\n")
+    assert (doctor.spec("run").what, doctor.spec("run").state) == (f"run.{ending}", "ok")
+    assert (doctor.spec("experiment").what, doctor.spec("experiment").state) == (f"experiment.{ending}", "fail")
+
+
 @pytest.mark.cluster
 def test_the_current_cluster_and_its_registry_are_tried(home: Home) -> None:
     kubeconfig, registry = given.kubeconfig(), given.registry()

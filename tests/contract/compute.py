@@ -9,13 +9,33 @@ import dataclasses
 import json
 import signal
 from collections.abc import AsyncIterator, Callable
+from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tasks.compute import Compute
 from tests.contract.training import SPEAKS, Course, Field
+from trialflow.launcher.reports import merged
 
+CURRENT_CLIENT = Path(__file__).with_name("current_client.py").read_text()
+LOGGED = {
+    "values": {
+        "y": {"value": 0.5, "value_stddev": 0.1}, "loss": {"value": 2}, "a": {"value": 1}, "b": {"value": 2}, "c": {"value": 3},
+        "fine": {"value": 1}, "good": {"value": 1},
+    },
+    "assignments": {"depth": 3, "own": 2, "kind": "a", "late": 5, "later": 6},
+    "assignments_meta": {"x": {"m": 1}, "depth": {"m": 2, "source": "user"}, "own": {"source": "user"}},
+    "assignments_sources": {"user": {"sort": 1, "default_show": True}},
+    "datasets": {"data": {}},
+    "model": {"type": "forest"},
+    "metadata": {"note": "hello", "number": 4, "thing": "[1]", "odd": "nan"},
+    "dev_metadata": {"dev": 1},
+    "sys_metadata": {"sys": 1},
+    "source_code": {"content": "print()", "hash": "abc"},
+}  # fmt: skip
+"""What is kept of what that model logs: all that is right."""
 CLIENT_MODEL = """
 import sigopt
 print(sigopt.params.x, sigopt.get_parameter("x"), sigopt.get_parameter("y", default=3), sigopt.get_run_id())
@@ -226,6 +246,35 @@ class Client(Contract):
         code = "import sigopt; sigopt.set_parameters({'x': 9, 'z': 8}); print(sigopt.get_parameter('x'), sigopt.get_parameter('z'))"
         course = await field.execute(python, "-c", code, assignments={"x": 1})
         assert course.printed == b"1 8\n" and course.bodies[-1]["assignments"]["z"] == 8
+
+    async def test_the_whole_public_surface_of_the_client_is_there_and_what_is_wrong_is_a_warning(self, field: Field, python: str) -> None:
+        course = await field.execute(python, "-c", CURRENT_CLIENT, "log", assignments={"x": 1.5})
+        printed = course.printed.decode()
+        assert course.exit.code == 0 and printed.endswith("done\n") and "Traceback" not in printed, printed
+        assert reduce(merged, (report.body for report in course.reports if report.kind == "merge"), {}) == LOGGED
+        checkpoints = [report.body["values"] for report in course.reports if report.kind == "checkpoint"]
+        assert checkpoints == [[{"name": "loss", "value": 2}], [{"name": "loss", "value": 1}]]
+        (picture,) = [report.body for report in course.reports if report.kind == "file"]
+        assert (picture["name"], picture["content_type"]) == ("picture", "image/svg+xml")
+        for text in ("`bad` is not a finite number", "`worse` is not a finite number", "log_image was left out", "`was` before does not count"):
+            assert printed.count(text) == 1, printed
+
+    async def test_hundreds_of_parameters_with_long_names_reach_a_model(self, field: Field, python: str) -> None:
+        assignments = {f"parameter_{'x' * 180}_{number}": number + 0.5 for number in range(450)}
+        code = "import sigopt; print(len(sigopt.params), sum(sigopt.params.values()), sigopt.get_run_id()); sigopt.log_metric('y', 1)"
+        course = await field.execute(python, "-c", code, assignments=assignments)
+        assert course.printed.decode() == f"450 {sum(assignments.values())} {course.attempt.training_run_id}\n"
+        assert course.exit.code == 0 and course.values("y") == [1]
+
+
+class WithoutService(Contract):
+    """Where models reach no service, what needs it is refused in one sentence. `python` has to have the client."""
+
+    async def test_what_needs_the_service_says_so(self, field: Field, python: str) -> None:
+        course = await field.execute(python, "-c", CURRENT_CLIENT, "service", assignments={"x": 1.5})
+        *wishes, own, last = course.printed.decode().splitlines()
+        assert course.exit.code == 0 and last == "done" and len(wishes) == 13, course.printed
+        assert all(wish.count("needs the service") == 1 for wish in wishes) and "cannot archive its own" in own, course.printed
 
 
 class Adoption(Contract):

@@ -101,9 +101,21 @@ def use(run, defaults):
         run.log_checkpoint(dict(loss=value))
 
 
+def log_what_is_wrong():
+    """In a model it is left out with a warning, and nothing is raised."""
+    for value in (float("nan"), float("inf"), "text", None, [1]):
+        sigopt.log_metric("bad", value)
+    sigopt.log_metric(3, 1)
+    sigopt.log_checkpoint([1])
+    sigopt.log_checkpoint(dict(loss=float("nan")))
+    sigopt.log_image("there is none.svg")
+    sigopt.log_metadata("odd", float("nan"))
+
+
 if __name__ == "__main__":
     if sys.argv[1:] == ["model"]:
         use(sigopt, {})
+        log_what_is_wrong()
         assert 0 <= sigopt.get_parameter("x") <= 1 and sigopt.get_run_id()
     else:
         connection = sigopt.Connection()

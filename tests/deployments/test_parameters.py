@@ -23,11 +23,19 @@ def test_the_flow_gets_what_the_files_say(folder: Path) -> None:
     assert RunSpec.model_validate(made["run"]) == load_run(folder / "run.yml")
 
 
-def test_aws_keys_never_become_parameters(tmp_path: Path) -> None:
-    (tmp_path / "run.yml").write_text("run: 'true'\naws: {aws_access_key_id: AKIA, aws_secret_access_key: hidden}\n")
+def test_files_are_found_under_either_of_their_names(tmp_path: Path) -> None:
+    for kind in ("experiment", "run"):
+        (tmp_path / f"{kind}.yaml").write_bytes((EXAMPLES[0] / f"{kind}.yml").read_bytes())
+    assert {**parameters(tmp_path), "directory": ""} == {**parameters(EXAMPLES[0]), "directory": ""}
+
+
+@pytest.mark.parametrize("name", ["run.yml", "run.yaml"])
+def test_aws_keys_never_become_parameters(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("run: 'true'\naws: {aws_access_key_id: AKIA, aws_secret_access_key: hidden}\n")
     with pytest.raises(InvalidInput, match="AWS keys") as refused:
         parameters(tmp_path)
-    assert "hidden" not in str(refused.value)
+    assert "hidden" not in str(refused.value) and name in refused.value.message
+    assert "`aws` of the flow" in (refused.value.hint or "") and "block" in (refused.value.hint or "")
 
 
 def test_a_folder_without_files_is_an_error_for_people(tmp_path: Path) -> None:

@@ -75,9 +75,9 @@ class Tenant:
         """The pods of training runs that are there."""
         return json.loads(self.administer("get", "pods", "-o", "json"))["items"]
 
-    def wait_for_pods(self, process: subprocess.Popen[str], count: int) -> list[dict]:
+    def wait_for_pods(self, process: subprocess.Popen[str], count: int, *, seconds: float = 120) -> list[dict]:
         """The pods, once `count` of them run."""
-        until = time.monotonic() + 120
+        until = time.monotonic() + seconds
         while time.monotonic() < until and process.poll() is None:
             running = [pod for pod in self.pods() if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]]
             if len(running) >= count:

@@ -1,11 +1,13 @@
 """The same files on a cluster: connect, build, push, optimize; wrong input is told before anything is spent."""
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tasks.images.registry import find
 from tests.e2e.clusters import Tenant
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -25,9 +27,14 @@ def test_the_example_is_built_pushed_and_tuned_on_the_cluster(tenant: Tenant) ->
     experiment = (EXAMPLE / "experiment.yml").read_text()
     (folder / "experiment.yml").write_text(experiment.replace("parallel_bandwidth: 2", "parallel_bandwidth: 4").replace("budget: 60", "budget: 20"))
     (folder / "Dockerfile").write_text(DOCKERFILE.replace("REGISTRY/", ""))
+    with (folder / "run.yml").open("a") as file:
+        file.write("image: sgd:v1\n")
     process = tenant.user.start("cluster", "optimize", "-o", "json")
+    images = {pod["spec"]["containers"][0]["image"] for pod in tenant.wait_for_pods(process, 1, seconds=360)}
     out, said = process.communicate(timeout=400)
     assert process.returncode == 0, said
+    assert "image: sgd, built and pushed to" in said and "there is a Dockerfile" in said
+    assert images == {f"{tenant.registry}/e2e/sgd@{asyncio.run(find(f'{tenant.registry}/e2e/sgd:v1'))}"}
     summary = json.loads(out)
     assert summary["done"] == 20 and summary["failed"] == 0 and summary["best"][0]["values"]["accuracy"] > 0.9
     left = tenant.kubectl("get", "jobs,pods,configmaps,secrets", "-l", "trialflow.dev/work", "-o", "name")

@@ -1,6 +1,7 @@
 """What a user does on one machine: right, wrong, interrupted, twice."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.flow_runs import edges, label_of, newest
 from tests.e2e.users import EXPERIMENT, User
 from tests.processes import processes_in
 
@@ -40,6 +42,16 @@ def test_an_experiment_from_its_files_to_its_best_and_again(user: User) -> None:
     values = [run["values"]["y"] for run in shown(user)["training_runs"]]
     assert summary["best"][0]["values"]["y"] == max(values) and len(values) == 6
 
+    best = summary["best"][0]
+    seen = newest(user, "optimize e2e", until=lambda found: len(found.task_runs) == 24 and all(one["end_time"] for one in found.task_runs))
+    assert seen.state == ("COMPLETED", f"6 of 6, best y {best['values']['y']:.5g} (training run {best['id']})")
+    labels = {label_of(one) for one in seen.task_runs if one["name"].split()[0] != "suggest"}
+    assert len(labels) == 6 and all(re.fullmatch(r"\d+ \(run-[a-z0-9]{8}\)", label) for label in labels), labels
+    order = {"suggest": "launch", "launch": "collect", "collect": "observe"}
+    follows = edges(seen.task_runs)
+    assert len(follows) == 18 and all(order[before["name"].split()[0]] == after["name"].split()[0] for before, after in follows)
+    assert all(label_of(before).removesuffix(")") in label_of(after) for before, after in follows), "only steps of one training run are linked"
+
     code, _, said = user.type("optimize")
     assert code == 0 and "is finished; raise `budget`" in said
     user.write('echo "y=$TRIALFLOW_PARAM_X"', experiment=EXPERIMENT.replace("budget: 6", "budget: 8"))
@@ -66,6 +78,9 @@ def test_asked_to_end_once_it_stops_in_order_and_the_same_command_goes_on(user: 
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "nothing is lost" in said and "next: trialflow optimize" in said
+    seen = newest(user, f"optimize ended by signal {int(number)}", until=lambda found: "stopped: " in found.log)
+    assert seen.state[0] == "CANCELLED" and re.fullmatch(r"stopped with \d of 6 training runs done; .* goes on", seen.state[1])
+    assert "Crash detected!" not in seen.log
     assert not processes_in(user.folder, "model.sh")
     code, out, said = user.type("optimize", "-o", "json")
     assert code == 0, said
@@ -104,12 +119,18 @@ def test_a_second_command_on_the_same_experiment_is_refused_by_name_and_stop_end
 
 
 def test_a_model_that_fails_stops_the_work_with_its_reason_and_its_last_lines(user: User) -> None:
-    user.write("echo the data is missing; exit 3")
+    broken = EXPERIMENT.replace("name: e2e", "name: broken")
+    user.write("echo the data is missing; exit 3", experiment=broken)
     code, _, said = user.type("optimize", "--stop-after-failures", "2")
     assert code == 3
     assert "2/6 training run" in said and "failed: exit code 3" in said and "  | the data is missing" in said
     assert "error: experiment" in said and "hint: fix the model" in said
-    user.write("echo y=1")
+    seen = newest(user, "optimize broken", until=lambda found: len(found.task_runs) == 8 and "hint: " in found.log)
+    ended = {one["name"].split()[0]: (one["state"]["type"], one["state"]["message"]) for one in seen.task_runs}
+    assert ended.pop("observe") == ("FAILED", "exit code 3") and {kind for kind, _ in ended.values()} == {"COMPLETED"}
+    assert seen.state[0] == "FAILED" and "\nhint: fix the model" in seen.state[1]
+    assert "Traceback" not in seen.log and "Crash detected!" not in seen.log
+    user.write("echo y=1", experiment=broken)
     assert user.type("optimize")[0] == 0
     assert shown(user)["progress"]["finished_run_count"] == 6
 
@@ -182,11 +203,20 @@ def test_a_changed_experiment_names_the_one_that_it_does_not_continue_whose_resu
     assert "copied 0 training runs" in user.type("experiment", "copy", old, new)[2]
     assert shown(user)["progress"]["finished_run_count"] == 8
 
+    for command, word in (("archive", "archived"), ("unarchive", "restored")):
+        code, _, said = user.type(command, "experiment", old, "-p", "another")
+        assert code == 2 and "not another; nothing was changed" in said, said
+        code, _, said = user.type(command, "experiment", old, "-p", user.folder.name[:32])
+        assert code == 0 and f"experiment {old}: {word}" in said, said
+    code, _, said = user.type("experiment", "best", "-o", "/nonexistent/best.yml")
+    assert code == 2 and "/nonexistent/best.yml" in said and "Traceback" not in said and "fault of trialflow" not in said, said
+
 
 @pytest.mark.parametrize("output", ["json", "yaml", "name", "table"])
 def test_one_training_run_shows_its_result_and_its_exit_code(user: User, output: str) -> None:
     code, out, _ = user.type("run", "-o", output, "--", "sh", "-c", "echo hello")
     assert code == 0 and out
+    assert newest(user, f"training-run {user.folder.name}").state[0] == "COMPLETED"
     code, _, said = user.type("run", "--", "sh", "-c", "exit 4")
     assert code == 3 and "failed: exit code 4" in said
 

@@ -1,13 +1,13 @@
 """The flows on a plain Prefect server: deployed by prefect.yaml, triggered by `prefect deployment run`, executed by a process worker."""
 
 import json
+import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.deployed import PREFECT, ROOT, prefect
+from tests.e2e.deployed import PREFECT, ROOT
 from tests.service.conftest import start
 
 EXPERIMENT = {
@@ -20,26 +20,31 @@ EXPERIMENT = {
 
 
 @pytest.mark.slow
-def test_an_experiment_and_a_training_run_are_triggered_on_a_plain_prefect_server(deployed: dict[str, str], tmp_path: Path) -> None:
-    model = tmp_path / "model"
+def test_the_documents_commands_trigger_an_experiment_and_a_training_run_on_a_plain_prefect_server(deployed: dict[str, str], tmp_path: Path) -> None:
+    model = tmp_path / "my-project"
     model.mkdir()
     for hidden in ("flows", "tasks"):  # folders of the user's that are called like ours
         (model / hidden).mkdir()
         (model / hidden / "__init__.py").write_text("")
-    (model / "model.sh").write_text('echo "y=$TRIALFLOW_PARAM_X"\n')
-    run = {"run": "sh model.sh", "metrics": {"y": "y=(.*)"}}
+    (model / "model.py").write_text("import sigopt; sigopt.log_metric('y', sigopt.params.x)\n")
     (model / "experiment.yml").write_text(json.dumps(EXPERIMENT))
-    (model / "run.yml").write_text(json.dumps(run))
-    parameters = subprocess.run([sys.executable, "-m", "deployments.parameters", model], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    prefect(deployed, "deployment", "run", "optimize/optimize", "--params", "-", "--watch", stdin=parameters)
-    where = ["-p", f"directory={model}", "-p", f"run={json.dumps(run)}", "--watch"]
-    prefect(deployed, "deployment", "run", "training-run/training-run", "-p", 'assignments={"x": 0.5}', *where)
+    (model / "run.yml").write_text(json.dumps({"run": "python model.py"}))
+    blocks = re.findall(r"```\n(.*?)```", (ROOT / "docs" / "prefect.md").read_text(), re.DOTALL)
+    (lines,) = [block.splitlines() for block in blocks if "deployments.parameters" in block]
+    assert lines[0].startswith("export PREFECT_API_URL=") and len(lines) == 3
+    for line in lines[1:]:
+        command = line if "--watch" in line else f"{line} --watch"
+        variables = {**deployed, "HOME": str(tmp_path)}
+        done = subprocess.run(
+            ["bash", "-ceo", "pipefail", command], env=variables, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
     service = start(Path(deployed["TRIALFLOW_HOME"]))
     try:
-        (experiment,) = service.call("GET", "clients/1/projects/model/aiexperiments")["data"]
+        (experiment,) = service.call("GET", "clients/1/projects/my-project/aiexperiments")["data"]
         assert experiment["progress"]["finished_run_count"] == 4 and experiment["progress"]["active_run_count"] == 0
-        runs = service.call("GET", "clients/1/projects/model/training_runs")["data"]
+        runs = service.call("GET", "clients/1/projects/my-project/training_runs")["data"]
         assert len(runs) == 5 and {one["state"] for one in runs} == {"completed"}
         (single,) = [one for one in runs if one["experiment"] is None]
         assert single["values"]["y"]["value"] == 0.5

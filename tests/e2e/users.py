@@ -31,6 +31,7 @@ class User:
     folder: Path
     home: Path
     variables: dict[str, str] = field(default_factory=dict)
+    python: str = sys.executable
 
     @property
     def environment(self) -> dict[str, str]:
@@ -46,7 +47,7 @@ class User:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Type a command and do not wait for it."""
-        command = [sys.executable, "-m", "trialflow", *arguments]
+        command = [self.python, "-m", "trialflow", *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, cwd=self.folder, env=self.environment, text=True, stdin=subprocess.DEVNULL, **pipes)
 

@@ -1,5 +1,6 @@
 """A shared server: started by the first user, ended after the last, alive again after it was killed."""
 
+import asyncio
 import json
 import os
 import queue
@@ -17,7 +18,7 @@ import pytest
 
 from tests.processes import is_running
 from trialflow.embedded import Server, lease, running_url, said_if_slow
-from trialflow.embedded.lease import is_hosted
+from trialflow.embedded.lease import is_hosted, lease_async
 from trialflow.errors import TrialflowError
 from trialflow.events import notices
 
@@ -46,6 +47,47 @@ def eventually(fact: Callable[[], bool]) -> None:
             return
         time.sleep(0.02)
     raise AssertionError("it did not happen within 60 s")
+
+
+class Slow:
+    """Takes the place of `lease`: it waits until it is let go, and its lease knows whether it was given back."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.go, self.released = threading.Event(), threading.Event(), threading.Event()
+        monkeypatch.setattr(sys.modules["trialflow.embedded.lease"], "lease", self)
+
+    def __call__(self, one: Server) -> "Slow":
+        self.begun.set()
+        assert self.go.wait(60)
+        return self
+
+    def release(self) -> None:
+        self.released.set()
+
+
+async def test_the_event_loop_goes_on_while_a_server_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch)
+    starting = asyncio.ensure_future(lease_async(server(tmp_path)))
+    while not slow.begun.is_set():
+        await asyncio.sleep(0)
+    slow.go.set()  # it is this loop that lets it go
+    async with asyncio.timeout(60):
+        assert await starting is slow and not slow.released.is_set()
+
+
+async def test_whoever_is_cancelled_while_a_server_starts_gives_it_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch)
+    starting = asyncio.ensure_future(lease_async(server(tmp_path)))
+    while not slow.begun.is_set():
+        await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert not slow.released.is_set()
+    slow.go.set()
+    async with asyncio.timeout(60):
+        while not slow.released.is_set():
+            await asyncio.sleep(0.01)
 
 
 def endpoint(one: Server) -> dict:

@@ -32,8 +32,8 @@ def repository(shared_registry: str) -> Iterator[str]:
     path = f"images-{secrets.token_hex(4)}/model"
     yield f"{shared_registry}/{path}"
     manifests = f"http://{shared_registry}/v2/{path}/manifests/"
-    for tag in httpx.get(f"http://{shared_registry}/v2/{path}/tags/list").json().get("tags") or ():
-        digest = httpx.head(manifests + tag, headers={"Accept": ACCEPT}).headers["docker-content-digest"]
+    tags = httpx.get(f"http://{shared_registry}/v2/{path}/tags/list").json().get("tags") or ()
+    for digest in {httpx.head(manifests + tag, headers={"Accept": ACCEPT}).headers["docker-content-digest"] for tag in tags}:
         httpx.delete(manifests + digest)
 
 

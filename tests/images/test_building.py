@@ -16,7 +16,7 @@ from tasks.images.engine import Engine, check_engine, open_engine
 from tasks.images.errors import BuildFailed, EngineUnavailable, RegistryRefused, RegistryUnavailable
 from tasks.images.events import ImageEvent
 from tasks.images.login import Login
-from tasks.images.registry import look_up
+from tasks.images.registry import find, look_up
 from tests.images.conftest import PASSWORD, USER, logged_in
 from trialflow.errors import InvalidInput
 
@@ -41,8 +41,9 @@ def kinds(events: list[ImageEvent]) -> set[str]:
 
 async def test_a_directory_becomes_an_image_that_is_named_by_its_digest_and_does_what_the_dockerfile_says(model: Path, repository: str) -> None:
     (model / ".env").write_text("TOKEN=s3cret")
-    reference, events = await made(BuildRequest(model, repository))
+    reference, events = await made(BuildRequest(model, repository, tag="v1"))
     facts = await look_up(reference)
+    assert f"{repository}@{await find(f'{repository}:v1')}" == reference and "tagged" in kinds(events)
     assert facts.reference == reference and reference.startswith(f"{repository}@sha256:")
     assert (facts.entrypoint, facts.command, facts.working_dir, facts.environment["DEPTH"]) == (("python",), ("model.py",), "/model", "3")
     assert len(facts.labels[LABEL]) == 64
@@ -58,6 +59,9 @@ async def test_unchanged_contents_build_nothing_and_push_nothing(model: Path, re
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
     second, events = await made(BuildRequest(model, repository))
     assert second == first and kinds(events) == {"context", "found"}
+    for _ in range(2):  # a tag costs no build, and can be there
+        assert (await made(BuildRequest(model, repository, tag="v2")))[0] == first
+        assert f"{repository}@{await find(f'{repository}:v2')}" == first
 
 
 async def test_a_change_makes_another_image(model: Path, repository: str) -> None:

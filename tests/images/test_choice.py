@@ -6,6 +6,7 @@ from tasks.images.choice import choose_image
 from trialflow.errors import InvalidInput
 
 REGISTRY = "registry.example.com:5000/team"
+ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 DIGEST = "sha256:" + "a" * 64
 
 BUILT = [
@@ -17,11 +18,13 @@ BUILT = [
     ("my-run", {"registry": None}, ("my-run", None), "there is a Dockerfile"),
     ("my-run", {"registry": "docker.io/ada"}, ("my-run", None), "there is a Dockerfile"),
     ("adam/my-run", {"registry": "docker.io/ada"}, ("adam/my-run", None), "there is a Dockerfile"),
+    ("my-run:v2", {"registry": f"{ECR}/trialflow/tiny"}, ("my-run", "v2"), "there is a Dockerfile"),
 ]
 USED = [
     ("ghcr.io/other/model:1", {}, "names its registry"),
     ("localhost/model", {}, "names its registry"),
     (f"{REGISTRY}/my-run", {}, "names its registry"),
+    (f"{ECR}/trialflow/tiny/my-run:v2", {"registry": f"{ECR}/trialflow/tiny"}, "names its registry"),
     (f"my-run@{DIGEST}", {}, "digest"),
     ("my-run", {"dockerfile": None}, "no Dockerfile"),
     ("my-run:v2", {"build": False}, "--no-build"),

@@ -30,7 +30,8 @@ def files(root: Path, **more) -> set[str]:
 
 
 SECRETS = [".env", "a/.env.production", ".aws/credentials", "a/b/c/.aws/credentials", ".docker/config.json", "a/b/.docker/config.json", ".git/config",
-           "sub/.git/config", ".ssh/id_rsa", ".kube/config", ".netrc", ".trialflow/token", "run.yml", "experiment.yml", "cluster.yml"]  # fmt: skip
+           "sub/.git/config", ".ssh/id_rsa", ".kube/config", ".netrc", ".trialflow/token", "run.yml", "experiment.yml", "cluster.yml",
+           "run.yaml", "cluster.yaml"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", SECRETS)

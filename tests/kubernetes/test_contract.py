@@ -13,7 +13,7 @@ from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.client.connection import open_cluster
 from tasks.kubernetes.jobs.compute import KubernetesCompute
 from tasks.kubernetes.jobs.pod_template import PodTemplate
-from tests.contract.compute import ComputeContract
+from tests.contract.compute import ComputeContract, WithoutService
 from tests.contract.images import client_image
 
 MOST = 6
@@ -27,7 +27,7 @@ def image() -> str:
     return client_image()
 
 
-class TestKubernetes(ComputeContract):
+class TestKubernetes(ComputeContract, WithoutService):
     patience = 120.0
     pace = 5.0
 

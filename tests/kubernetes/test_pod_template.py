@@ -1,16 +1,19 @@
 """The Job of an attempt: what Kubernetes would change stays as it was meant, and the user's own fields are laid over ours."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import trialflow.launcher
 from tasks.compute import Attempt
 from tasks.images.facts import ImageFacts
 from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.jobs.overlay import overlaid
-from tasks.kubernetes.jobs.pod_template import Mode, PodTemplate, job, job_name, pod_template
+from tasks.kubernetes.jobs.pod_template import LAUNCHER_FILES, Mode, PodTemplate, job, job_name, pod_template
 from tasks.kubernetes.jobs.starting import hopeless, wants_next_mode
 from trialflow.specs import RunSpec
 
@@ -27,6 +30,16 @@ def made(mode: Mode = "shell", attempt: Attempt = ATTEMPT, image: ImageFacts = I
 def test_a_job_is_named_after_its_training_run_and_attempt() -> None:
     assert job_name(ATTEMPT) == "run-abcd1234"
     assert job_name(Attempt(RUN, 3, [], "p")) == "run-abcd1234-3"
+
+
+def test_a_pod_gets_every_file_that_its_launcher_imports() -> None:
+    folder = Path(trialflow.launcher.__file__).parent
+    wanted, found = {"pod.py", "shim/sitecustomize.py"}, set()
+    while wanted - found:
+        name = (wanted - found).pop()
+        found.add(name)
+        wanted |= {f"{module}.py" for module in re.findall(r"^ *from (?:\.|launcher\.)(\w+) import", (folder / name).read_text(), re.MULTILINE)}
+    assert found == set(LAUNCHER_FILES)
 
 
 def test_the_template_is_made_of_run_yml_image_and_cluster() -> None:

@@ -1,12 +1,14 @@
 """Printed metrics: every number is read whole, wrong ones are told, and no expression holds anything up."""
 
+import re
 import time
 from typing import Any
 
 import pytest
 
 from tasks.kubernetes.jobs.printed import TimedPatterns
-from trialflow.launcher.patterns import Patterns, expanded
+from trialflow.launcher.patterns import Patterns
+from trialflow.launcher.printed_numbers import expanded
 
 KINDS = [Patterns, TimedPatterns]
 
@@ -65,6 +67,54 @@ def test_a_last_value_that_is_no_number_takes_the_one_before_away(kind: type[Pat
     patterns, kept = searched(kind, "m=(.*)", "m=0.1", "m=nan")
     assert kept.values == [{"m": {"value": 0.1}}, {"m": None}] and patterns.complaint == "the last m was nan"
     assert searched(kind, "m=(.*)", "m=nan", "m=0.2")[0].complaint is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("pattern", "lines", "complaint"),
+    [
+        ("m=([0-9.]+)", ["m=0.1", "m=nan"], "the last m was nan"),
+        ("m=([0-9.]+)", ["m=0.1 m=-inf"], "the last m was -inf"),
+        ("m=([0-9.]+)", ["m=nan"], "the last m was nan"),
+        (r"(-?\d+\.\d+)", ["m=0.1", "m=nan"], "the last m was nan"),
+        (r"(-?\d+\.\d+)$", ["0.1", "Infinity"], "the last m was Infinity"),
+        (r"(?<=m=)(?P<value>[0-9.]+)", ["epoch 1 m=0.1", "epoch 2 m=nan"], "the last m was nan"),
+        (r"m=(\d+\.\d+)", ["m=0.1", "m=5e-06"], "does not read 5e-06"),
+        (r"m: +([0-9.]+)", ["m:  0.1", "m: -0.2"], "does not read -0.2"),
+        ("m=([0-9.]+)", ["m=0.1", "m=1,234.5"], "separators in 'm=1,234.5'"),
+        ("m=([0-9]+)", ["m=1_000_000"], "separators"),
+        ("m={number}", ["m=1,234.5"], "separators"),
+        ("([0-9.]+)$", ["m=1,234.5"], "separators"),
+    ],
+)
+def test_no_older_or_partial_value_counts_where_the_last_number_is_not_read(
+    kind: type[Patterns], pattern: str, lines: list[str], complaint: str
+) -> None:
+    patterns, kept = searched(kind, pattern, *lines)
+    assert complaint in (patterns.complaint or "")
+    assert (kept.values or [{"m": None}])[-1] == {"m": None}
+    good = re.sub("[^m=: ]+$", "7" if pattern == "m=([0-9]+)" else "2.5", lines[-1])
+    assert searched(kind, pattern, *lines, good)[0].complaint is None, "a number that is read afterwards counts"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("pattern", "lines"),
+    [
+        (r"(\d+\.\d+)", ["0.5", "100%", "epoch 3", "nan values were left out: 7", "lines of information"]),
+        (r"m.*?(\d+\.\d+)", ["m=0.5", "m took 3 s", "m=0.5 in minutes"]),
+        ("m=([0-9.]+)", ["m=0.5", "m=nano", "lr=nan m=0.5", "m=", "n=nan"]),
+        (r"m=([0-9.]+)", ["m=nan", "m=0.5"]),
+        (r"m=((\d)\.\d) \2", ["m=0.5 0", "m=nan 0"]),
+        (r"m=([0-9.]+)?", ["m=0.5", "m=nano"]),
+        (r"m\(([0-9.]+)[)]", ["m(0.5)", "m(3"]),
+        (r"^\d+,([0-9.]+)", ["3,0.5,0.25", "4,0.5,120"]),
+        (r"[(]m=([0-9.]+),", ["(m=0.5,120)"]),
+    ],
+)
+def test_other_numbers_are_not_taken_for_the_last_one(kind: type[Patterns], pattern: str, lines: list[str]) -> None:
+    patterns, kept = searched(kind, pattern, *lines)
+    assert patterns.complaint is None and kept.values[-1] == {"m": {"value": 0.5}}
 
 
 def test_colours_around_a_number_are_seen_through() -> None:

@@ -81,10 +81,31 @@ def test_checkpoints_end_at_the_limit_and_none_is_refused(relay: Relay) -> None:
     assert statuses == {204} and len(relay.kept.reports) == 200 and len(set(relay.kept.said)) == 1
 
 
-@pytest.mark.parametrize("body", [b'{"values": {"huge": {"value": 1%s}}}' % (b"0" * 400), b'{"values": {"m": {"value": "x"}}}', b'{"nonsense": 1}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"values": {"huge": {"value": 1%s}}}' % (b"0" * 400),
+        b'{"values": {"m": {"value": "x"}}}',
+        b'{"nonsense": 1}',
+        b'{"values": {"m": {"value": NaN}}}',
+        b'{"values": {"m": {"value": -Infinity}}}',
+        b'{"assignments": {"x": NaN}}',
+        b'{"metadata": {"x": [NaN]}}',
+    ],
+)
 def test_wrong_values_are_dropped_with_a_warning_and_never_refused(relay: Relay, body: bytes) -> None:
     assert relay.ask("MERGE", "/v1/training_runs/7", body)[0] == 200
     assert relay.kept.reports == [] and len(relay.kept.said) == 1
+
+
+def test_the_last_value_of_a_metric_counts_or_none(relay: Relay) -> None:
+    for value in (1, "nan", 2, "nan", "nan"):
+        assert relay.ask("MERGE", "/v1/training_runs/7", {"values": {"m": {"value": value}, "n": {"value": 3}}})[0] == 200
+    values = [body["values"] for _, body in relay.kept.reports]
+    assert [one["m"] and one["m"]["value"] if "m" in one else "nothing new" for one in values] == [1, None, 2, None, "nothing new"]
+    assert all(one["n"]["value"] == 3 for one in values)
+    status, run = relay.ask("GET", "/v1/training_runs/7")
+    assert status == 200 and list(run["values"]) == ["n"] and "before does not count any more" in relay.kept.said[1]
 
 
 def test_without_a_service_the_reason_is_said(relay: Relay) -> None:

@@ -3,11 +3,12 @@
 import base64
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from trialflow.launcher.model import VARIABLE_BYTES, context, parameter_variables
+from trialflow.launcher.model import VARIABLE_BYTES, context, parameter_variables, variables
 from trialflow.launcher.reports import REPORT_BYTES, checked, parsed, replacing
 
 
@@ -65,6 +66,30 @@ def test_replacing_a_field_leaves_trialflows_own_keys() -> None:
 
 def test_parameters_that_would_share_a_variable_have_none() -> None:
     assert parameter_variables({"lr": 0.1, "LR": 0.2, "x": 1}) == {"TRIALFLOW_PARAM_X": "1"}
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "127.0.0.1,localhost"),
+        ({"no_proxy": "internal.example"}, "internal.example,127.0.0.1,localhost"),
+        ({"NO_PROXY": "internal.example"}, "internal.example,127.0.0.1,localhost"),
+        ({"NO_PROXY": "*"}, "*"),
+    ],
+)
+def test_a_model_reaches_its_launcher_past_any_proxy(
+    name: str, given: dict[str, str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(one, raising=False)
+        monkeypatch.delenv(one.upper(), raising=False)
+    plan = {"training_run": {"id": "7"}, "attempt": 1, "experiment_id": None, "project": "p"}
+    assert "NO_PROXY" not in variables(plan, str(tmp_path), 1234, "token"), "without a proxy nothing is said of one"
+    for variable, value in {**given, name: "socks5://127.0.0.1:9"}.items():
+        monkeypatch.setenv(variable, value)
+    environment = variables(plan, str(tmp_path), 1234, "token")
+    assert environment["NO_PROXY"] == environment["no_proxy"] == expected and environment[name] == "socks5://127.0.0.1:9"
 
 
 def test_a_context_fits_into_a_variable_however_many_parameters_there_are() -> None:

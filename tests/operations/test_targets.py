@@ -2,11 +2,12 @@
 
 import pytest
 
+from tasks.experiments.client import ServiceNotFound
 from tasks.kubernetes.client.labels import check_work_name, selector
 from tasks.kubernetes.jobs.orphans import object_of
 from tasks.kubernetes.jobs.workload import AttemptStatus
-from tasks.operations.targets import KnownWork, Target, targets_of
-from trialflow.errors import InvalidInput
+from tasks.operations.targets import KnownWork, Target, find_target, targets_of
+from trialflow.errors import InvalidInput, TrialflowError
 from trialflow.metadata_keys import UID, uid_of
 
 OURS, THEIRS = "experiment-0123456789", "experiment-9876543210"
@@ -29,6 +30,37 @@ def test_a_name_in_metadata_that_trialflow_does_not_give_names_nothing(text: obj
     assert uid_of({"metadata": {UID: text}}) is None and Target(experiment={"id": "1", "metadata": {UID: text}}).work is None
     with pytest.raises(InvalidInput, match="nothing of that name is touched"):
         check_work_name(str(text))
+
+
+class Known:
+    """A service that knows one training run of one experiment, made of suggestion 41."""
+
+    async def experiment(self, identifier: str) -> dict:
+        raise ServiceNotFound(f"no experiment {identifier}")
+
+    async def run(self, identifier: str) -> dict:
+        if identifier != "7":
+            raise ServiceNotFound(f"no training run {identifier}")
+        return RUN
+
+    async def runs(self, project: str, *, filters: list[dict]) -> list[dict]:
+        (wanted,) = filters
+        return [RUN] if RUN[wanted["field"]] == wanted["value"] else []
+
+
+RUN = {"id": "7", "name": "run-abcd1234", "experiment": "3", "state": "active", "suggestion": "41", "project": "p"}
+
+
+@pytest.mark.parametrize("text", ["suggestion/41", "run/7", "training_run/7", "run-abcd1234"])
+async def test_a_training_run_is_found_by_all_that_it_is_called(text: str) -> None:
+    attempts = [AttemptStatus("job-1", "Running", work=OURS, training_run="7", training_run_name="run-abcd1234"), AttemptStatus("job-2", "Running")]
+    found = await find_target(Known(), text, "p", attempts)  # type: ignore[arg-type]
+    assert found.run == RUN and [one.job for one in found.attempts] == ["job-1"]
+
+
+async def test_a_suggestion_of_no_training_run_is_told() -> None:
+    with pytest.raises(TrialflowError, match="42"):
+        await find_target(Known(), "suggestion/42", "p", [])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", ["a,b", "a b", "in (x)", "x" * 64, "-a"])

@@ -1,6 +1,7 @@
 """Rules of the SigOpt API that its users meet: tags, best training runs, filters, pages, updates, observations, grids, tokens."""
 
 import json
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -37,6 +38,30 @@ def test_tags_are_a_list_that_null_clears(service: Running) -> None:
     assert service.call("POST", RUNS, {"name": "r", "tags": ["t"]})["tags"] == ["t"]
     for wrong in ({"a": 1}, "a", [1], [""]):
         assert service.refused("MERGE", path, {"tags": wrong})[0] == 400
+
+
+# times
+
+
+def test_a_result_is_an_update_of_its_experiment_and_of_its_project(service: Running) -> None:
+    named = project(service, "moved")
+    ai = service.call("POST", f"clients/1/projects/{named}/aiexperiments", {"name": "ai", "parameters": [X], "metrics": [{"name": "m"}], "budget": 9})
+    run = service.call("POST", f"aiexperiments/{ai['id']}/training_runs", {"name": "r"})
+    other = core(service, project=named)
+    paths = (f"aiexperiments/{ai['id']}", other, f"clients/1/projects/{named}")
+
+    def updated() -> list[int]:
+        return [service.call("GET", path)["updated"] for path in paths]
+
+    before = updated()
+    time.sleep(1.1)  # they are told in seconds
+    service.call("MERGE", f"training_runs/{run['id']}", {"values": {"m": {"value": 1}}, "state": "completed"})
+    after = updated()
+    assert after[0] > before[0] and after[1] == before[1] and after[2] > before[2]
+    time.sleep(1.1)
+    service.call("POST", f"{other}/observations", {"assignments": {"x": 0.5}, "values": [{"name": "m", "value": 1}]})
+    last = updated()
+    assert last[0] == after[0] and last[1] > after[1] and last[2] > after[2]
 
 
 # best training runs

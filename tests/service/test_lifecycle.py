@@ -91,6 +91,13 @@ def test_a_used_up_space_gives_its_points_again_at_random(service: Running, kind
     assert set(again) <= set(points) and len(set(again)) > 1
 
 
+def test_a_used_up_space_of_a_core_experiment_gives_its_points_again(service: Running) -> None:
+    body = {"name": "core", "parameters": FINITE, "metrics": [{"name": "m"}], "observation_budget": 60}
+    path = f"experiments/{service.call('POST', 'experiments', body)['id']}/suggestions"
+    assert sorted(service.call("POST", path)["assignments"]["i"] for _ in range(4)) == [1, 2, 3, 4]
+    assert {service.call("POST", path)["assignments"]["i"] for _ in range(6)} <= {1, 2, 3, 4}
+
+
 def test_a_used_up_space_refuses_who_asks_for_untried_points_only(service: Running) -> None:
     experiment = service.experiment(parameters=FINITE)
     path, header = f"aiexperiments/{experiment['id']}/training_runs", {"X-Trialflow-Untried-Only": "true"}

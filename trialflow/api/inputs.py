@@ -9,27 +9,29 @@ from tasks.model_secrets import model_secrets
 from tasks.preflight import check_command
 from tasks.source import read_content
 from trialflow.errors import InvalidInput
-from trialflow.specs import ExperimentSpec, RunSpec, experiment_from, load_experiment, load_run, run_from
+from trialflow.specs import ExperimentSpec, RunSpec, experiment_from, file_of, is_empty, load_experiment, load_run, run_from
 
 
 def experiment_spec(given: Any) -> ExperimentSpec:
     """The experiment of a file or of a dict. Raises `InvalidInput` with all that is wrong with it."""
     if not isinstance(given, str):
         return experiment_from(given)
-    other = Path(given).with_suffix(".yaml")
-    return load_experiment(other if given == "experiment.yml" and not Path(given).exists() and other.exists() else given)
+    return load_experiment(file_of(given) if given == "experiment.yml" else given)
 
 
 def run_spec(given: Mapping[str, Any]) -> RunSpec:
     """The model that a program gives: `data` as run.yml has it, or the `file`; and instead of what that says, `command`, `timeout` and `memory`.
 
-    Without `data` and `file` it is the run.yml of the present folder, if there is one. Raises `InvalidInput`.
+    Without `data` and `file` it is the run.yml of the present folder, if there is one; an empty one is as good as none.
+    Raises `InvalidInput`.
     """
     if given.get("data") is not None:
         run = run_from(given["data"])
     else:
-        found = given.get("file") or next((name for name in ("run.yml", "run.yaml") if Path(name).exists()), None)
-        run = load_run(found) if found else RunSpec()
+        named, found = given.get("file"), Path(given.get("file") or file_of("run.yml"))
+        may_be_empty = named is None or given.get("command") is not None
+        is_there = named is not None or found.exists()
+        run = load_run(found) if is_there and not (may_be_empty and found.exists() and is_empty(found)) else RunSpec()
     changed: dict[str, Any] = {}
     if given.get("command") is not None:
         changed["run"] = run_from({"run": given["command"]}).run

@@ -5,7 +5,8 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partialmethod
 from importlib import import_module
 from pathlib import Path
@@ -34,11 +35,12 @@ def import_flows(alone: Path | None = None) -> None:
     try:
         if alone:
             os.chdir(alone)  # Prefect reads settings from the working folder when it is imported
-        _import_prefect()
-        if before:
-            os.chdir(before)
-            _keep_prefect_to_itself()
-        import_module("flows.execution")
+        with _settings_named():
+            import_module("prefect")
+            if before:
+                os.chdir(before)
+                _keep_prefect_to_itself()
+            import_module("flows.execution")  # most of Prefect is imported only now
     finally:
         if before:
             os.chdir(before)
@@ -46,9 +48,11 @@ def import_flows(alone: Path | None = None) -> None:
         gc.enable()
 
 
-def _import_prefect() -> None:
+@contextmanager
+def _settings_named() -> Iterator[None]:
+    """Raise what Prefect says of its settings as an error for people."""
     try:
-        import_module("prefect")
+        yield
     except Exception as error:
         if type(error).__name__ not in ("SettingsError", "ValidationError"):
             raise

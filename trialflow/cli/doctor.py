@@ -219,9 +219,9 @@ def aws() -> Check:
 
 def spec(kind: str) -> Check:
     """Whether the file of this folder is valid."""
-    from trialflow.specs import SpecError, load_experiment, load_run
+    from trialflow.specs import SpecError, file_of, load_experiment, load_run
 
-    name = f"{kind}.yml"
+    name = str(file_of(f"{kind}.yml"))
     if not Path(name).exists():
         return Check(name, "warn", "not in this folder", "`trialflow init` writes one")
     try:

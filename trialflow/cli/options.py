@@ -23,8 +23,9 @@ def _yaml_of_either_name(_: click.Context, option: click.Parameter, value: str) 
     """The default file under its other name, `.yaml`, where only that is there."""
     if value != option.default or Path(value).exists():
         return value
-    other = Path(value).with_suffix(".yaml")
-    return str(other) if other.is_file() else value
+    from trialflow.specs import file_of
+
+    return str(file_of(value))
 
 
 def file_option(*names: str, default: str, help: str) -> Decorator:
@@ -55,21 +56,15 @@ def read_run(run_file: str, command: Sequence[str], *, directory: Path, needs_co
     """
     from trialflow.api.inputs import ready_run
     from trialflow.cli.terminal.messages import say
-    from trialflow.specs import RunSpec, load_run
+    from trialflow.specs import RunSpec, is_empty, load_run
 
     _refuse_a_file_as_command(command)
     is_there = Path(run_file).exists() or run_file != "run.yml"
-    given = load_run(run_file) if is_there and not (command and _is_empty(run_file)) else RunSpec()
+    given = load_run(run_file) if is_there and not (command and is_empty(run_file)) else RunSpec()
     hint = "add the command, as in `trialflow run python model.py`, or start with `trialflow init`"
     for note in given.model_copy(update={"run": list(command)}).notes if command else given.notes:
         say(f"note: {note}")
     return ready_run(given, command, directory, needs_command=needs_command, hint=hint)
-
-
-def _is_empty(run_file: str) -> bool:
-    from trialflow.specs.parsing import parse
-
-    return parse(Path(run_file)).data is None
 
 
 def _refuse_a_file_as_command(command: Sequence[str]) -> None:

@@ -47,9 +47,9 @@ def variables(plan, folder, port, token):
     )
     environment.setdefault("PYTHONUNBUFFERED", "1")
     if any(name.lower() in ("http_proxy", "all_proxy") for name in environment):
-        for name in ("NO_PROXY", "no_proxy"):  # the relay is on loopback; a lower-case variable hides one in capitals
-            before = environment.get(name) or environment.get(name.swapcase())
-            environment[name] = before + "," + LOOPBACK if before and before != "*" else before or LOOPBACK
+        # The relay is on loopback. A lower-case variable hides one in capitals.
+        before = environment.get("no_proxy") or environment.get("NO_PROXY")
+        environment["NO_PROXY"] = environment["no_proxy"] = before + "," + LOOPBACK if before and before != "*" else before or LOOPBACK
     environment.update(facts_variables(run, plan["attempt"], plan["experiment_id"], plan["project"], context_file))
     return environment
 

@@ -1,7 +1,8 @@
 """Metrics that a model only prints: a regular expression with one group for each, searched line by line; the last match counts.
 
-`{number}` in an expression stands for every number that a float can be written as. A search that takes too long is given up: whatever the
-expression is, the launcher goes on doing what it has to do in time.
+`{number}` in an expression stands for every number that a float can be written as. Where an expression reads only some numbers, the others are
+looked for as well: none may leave an older value in force without a word. A search that takes too long is given up: whatever the expression is,
+the launcher goes on doing what it has to do in time.
 """
 
 import math
@@ -9,8 +10,8 @@ import re
 import signal
 from contextlib import contextmanager
 
-NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|NaN|NAN|inf|Inf|INF|infinity|Infinity)"
-PLACEHOLDER = "{number}"
+from .printed_numbers import around, expanded, for_any_number, label_of, stops_at_thousands, stops_inside_a_number
+
 LONGEST = 1 << 16
 """Bytes that are kept of a line that has no end yet: its last ones."""
 SEARCHED = 16 << 10
@@ -22,8 +23,6 @@ MOST_SLOW = 3
 COLOURS = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")
 TIED_TO_ITS_PLACE = re.compile(r"\(\?(?!:)|\\[AZDW]|\[\^")
 """Expressions that may match in a line by itself and not where other lines stand around it, or that may search on through all of those."""
-GOES_ON = re.compile(r"\.?\d|\.?[eE][-+]?\d")
-BEGINS_BEFORE = re.compile(r"(?:\d\.?|(?<![\w.])[-+]|\d[eE][-+]?|\.)$")
 
 
 class TooSlow(Exception):
@@ -52,23 +51,6 @@ def limited(seconds):
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
-def expanded(pattern):
-    """The expression with `{number}` written out. It is the group itself in an expression that has no other."""
-    inner = pattern.replace(PLACEHOLDER, "(?:" + NUMBER + ")")
-    try:
-        has_group = re.compile(inner).groups > 0
-    except re.error:
-        has_group = True
-    return inner if has_group else pattern.replace(PLACEHOLDER, "(" + NUMBER + ")")
-
-
-def stops_inside_a_number(match):
-    """Whether the group took a part of a number, and nothing in the expression says that it should."""
-    line, (start, end) = match.string, match.span(1)
-    goes_on = match.end() == end and GOES_ON.match(line, end) is not None
-    return goes_on or (match.start() == start and BEGINS_BEFORE.search(line, max(0, start - 8), start) is not None)
-
-
 class Patterns:
     """Takes output in pieces of any size and journals each match. `warn` gets a line for the log."""
 
@@ -81,8 +63,12 @@ class Patterns:
         self.patterns = {name: self.compile(pattern) for name, pattern in whole.items()}
         # Most of what a model prints has no metric in it: one search in a whole piece costs a fraction of one in each of its lines.
         self.sieves = None
+        wider = {name: for_any_number(pattern) for name, pattern in whole.items()}
+        self.wider = {name: self._compiled(pattern) for name, pattern in wider.items()}
         if not any(TIED_TO_ITS_PLACE.search(pattern) for pattern in whole.values()):
-            self.sieves = [self.compile(pattern, re.MULTILINE) for pattern in whole.values()]
+            sieves = list(whole.values()) + [wider[name] for name, pattern in self.wider.items() if pattern]
+            self.sieves = [self.compile(pattern, re.MULTILINE) for pattern in sieves]
+        self.labels = {}
         self.journal = journal
         self.warn = warn
         self.rest = b""
@@ -124,6 +110,9 @@ class Patterns:
                     match = self._last_match(name, part)
                     if match is not None:
                         self._take(name, match, values)
+                    unread = self._unread(name, part, match)
+                    if unread is not None:
+                        self._refuse(name, unread, values)
         return values
 
     def search(self, pattern, text):
@@ -157,30 +146,62 @@ class Patterns:
                 self.complaints[name] = "the pattern of the metric %s takes too long and is no longer searched for" % name
             return None
 
+    @classmethod
+    def _compiled(cls, pattern):
+        try:
+            return cls.compile(pattern) if pattern else None
+        except Exception:  # it refers to what was in the group
+            return None
+
+    def _unread(self, name, line, match):
+        """What is wrong where the last number in a line is one that the expression does not read; None if nothing is."""
+        wider = self.wider[name]
+        if wider is None or name not in self.patterns:
+            return None
+        try:
+            other = self.last(wider, line)
+        except self.errors:
+            self.wider[name] = None
+            return None
+        if other is None or other.group(1) is None or (match is not None and other.start(1) < match.end()):
+            return None
+        text, label = other.group(1), label_of(other)
+        is_finite = math.isfinite(float(text))
+        is_named = any(letter.isalpha() for letter in other.group()[: other.start(1) - other.start()])
+        if label != self.labels.get(name) and (is_finite or not is_named):
+            return None  # a number of something else
+        if is_finite and not any(letter.isalpha() for letter in label):
+            return None
+        return self._not_whole(name, "does not read %s" % text, other) if is_finite else "the last %s was %s" % (name, text)
+
     def _take(self, name, match, values):
         text = match.group(1) or ""
         try:
             number = float(text)
         except ValueError:
             return self._say_once(name, "%r is no number and is not counted" % text[:100])
-        complaint = None
-        if stops_inside_a_number(match):
-            around = match.string[max(0, match.start(1) - 20) : match.end(1) + 20]
-            complaint = "the pattern of the metric %s takes %s, a part of the number in %r; `{number}` in it reads every number" % (
-                name,
-                text,
-                around,
-            )
+        self.labels[name] = label_of(match)
+        if stops_at_thousands(match):
+            complaint = "the metric %s is printed with separators in %r, which no number has; print it without them" % (name, around(match))
             self._say_once(name, complaint)
+        elif stops_inside_a_number(match):
+            complaint = self._not_whole(name, "takes %s, a part of the number" % text, match)
         elif not math.isfinite(number):
             complaint = "the last %s was %s" % (name, text[:100])
-        if complaint is None:
+        else:
             self.complaints.pop(name, None)
             values[name] = number
-        else:
-            self.complaints[name] = complaint
-            values[name] = None
-        return None
+            return None
+        return self._refuse(name, complaint, values)
+
+    def _not_whole(self, name, what, match):
+        complaint = "the pattern of the metric %s %s in %r; `{number}` in it reads every number" % (name, what, around(match))
+        self._say_once(name, complaint)
+        return complaint
+
+    def _refuse(self, name, complaint, values):
+        self.complaints[name] = complaint
+        values[name] = None
 
     def _say_once(self, name, sentence):
         if name not in self.warned:

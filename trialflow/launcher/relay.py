@@ -66,6 +66,8 @@ class RelayServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             kept, dropped = checked(kind, body)
             for sentence in dropped:
                 self.warn(sentence)
+            if kind == "merge":
+                kept = self.without_older(body, kept)
             if kept is None:
                 return
             self.journal.add(kind, kept)
@@ -76,6 +78,14 @@ class RelayServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
                         value.setdefault("name", name)
             elif kind == "checkpoint":
                 self.mirror["checkpoint_count"] = count + 1
+
+    def without_older(self, body, kept):
+        """What is kept of a merge, and the end of each value whose newer one was dropped: the last value counts, or none."""
+        given, before = body.get("values"), self.mirror.get("values") or {}
+        gone = [name for name in given if name in before and name not in (kept or {}).get("values", {})] if isinstance(given, dict) else []
+        for name in gone:
+            self.warn("what was logged for the metric `%s` before does not count any more" % name[:60])
+        return dict(kept or {}, values=dict((kept or {}).get("values", {}), **{name: None for name in gone})) if gone else kept
 
     def announce(self, about):
         """Make an address for one upload. Returns the answer to the announcement of a file."""
@@ -186,7 +196,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.warn("more than %d MiB was logged at once and was dropped" % (LARGEST >> 20))
             return None
         try:
-            return parsed(body)
+            return parsed(body, constant=float)
         except ValueError as error:
             raise Refusal(400, "Invalid JSON: %s" % error) from error
 

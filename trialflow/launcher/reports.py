@@ -21,11 +21,14 @@ LONGEST_INTEGER = 310
 CONTENT_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}$")
 
 
-def parsed(data):
-    """JSON in bytes or text as an object. Raises ValueError for anything else; numbers too large for a float become infinite."""
+def parsed(data, constant=None):
+    """JSON in bytes or text as an object. Raises ValueError for anything else; numbers too large for a float become infinite.
+
+    `constant` makes a value of NaN or Infinity, which Python's own JSON has and no other.
+    """
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
-        value = json.loads(text or "{}", parse_int=_integer, parse_constant=_no_constant)
+        value = json.loads(text or "{}", parse_int=_integer, parse_constant=constant or _no_constant)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(value, dict):
@@ -81,6 +84,8 @@ def _metric(name, given, dropped):
         result = {"value": given["value"]}
         if is_number(given.get("value_stddev")):
             result["value_stddev"] = given["value_stddev"]
+        elif given.get("value_stddev") is not None:
+            dropped.append("the standard deviation logged for the metric `%s` is not a finite number and was dropped" % _short(name))
         return result
     dropped.append("the value logged for the metric `%s` is not a finite number and was dropped" % _short(name))
     return _NOT

@@ -9,7 +9,7 @@ from trialflow.specs.conditional import ConditionalSpec
 from trialflow.specs.constraint import LinearConstraintSpec, TermSpec
 from trialflow.specs.experiment import ExperimentSpec
 from trialflow.specs.flow_parameters import FlowClusterSpec, FlowRunSpec
-from trialflow.specs.loading import experiment_from, load_cluster, load_experiment, load_run, run_from
+from trialflow.specs.loading import experiment_from, file_of, is_empty, load_cluster, load_experiment, load_run, run_from
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.parameter import BoundsSpec, ParameterSpec, PriorSpec
 from trialflow.specs.problem import Problem, SpecError
@@ -39,6 +39,8 @@ __all__ = [
     "check_update",
     "early_stopping_of",
     "experiment_from",
+    "file_of",
+    "is_empty",
     "json_schema",
     "load_cluster",
     "load_experiment",

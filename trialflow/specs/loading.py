@@ -41,6 +41,17 @@ def load_cluster(path: str | Path) -> ClusterSpec:
     return _load(Path(path), ClusterSpec)
 
 
+def file_of(path: str | Path) -> Path:
+    """The file, or the one of the same name that ends in `.yaml` where only that is there."""
+    path, other = Path(path), Path(path).with_suffix(".yaml")
+    return other if not path.exists() and other.is_file() else path
+
+
+def is_empty(path: str | Path) -> bool:
+    """Whether a file says nothing: it has comments at most."""
+    return parse(Path(path)).data is None
+
+
 def experiment_from(data: Any) -> ExperimentSpec:
     """The experiment that a dict with the contents of `experiment.yml` describes. Raises `SpecError` with all problems."""
     return _from(data, ExperimentSpec, "experiment")

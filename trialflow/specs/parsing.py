@@ -49,7 +49,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        hint = "`trialflow init` writes one to start from" if path.name in OURS else None
+        hint = "`trialflow init` writes one to start from" if path.with_suffix(".yml").name in OURS else None
         raise SpecError([Problem(str(path), 1, 1, "", f"there is no such file in {path.absolute().parent}")], hint=hint) from None
     except UnicodeDecodeError as error:
         raise SpecError([Problem(str(path), 1, 1, "", f"it is not UTF-8 text: {error.reason} at byte {error.start}")]) from error

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from trialflow.launcher.patterns import PLACEHOLDER, expanded
+from trialflow.launcher.printed_numbers import PLACEHOLDER, expanded
 from trialflow.specs.image import check_image
 from trialflow.specs.resources import Resources
 from trialflow.specs.strict import Count, Hidden, Name, NonEmpty, Number, Secret, Strict, Text, Violation, refuse

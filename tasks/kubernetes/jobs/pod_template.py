@@ -275,6 +275,7 @@ LAUNCHER_FILES = (
     "ending.py",
     "model.py",
     "patterns.py",
+    "printed_numbers.py",
     "relay.py",
     "reports.py",
     "upstream.py",

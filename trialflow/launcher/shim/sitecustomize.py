@@ -1,4 +1,5 @@
-"""Adds the functions of SigOpt's older client to the model's `sigopt`, when the model imports it: `get_parameter` and `set_parameters`.
+"""Adds the functions of SigOpt's older client to the model's `sigopt`, when the model imports it: `get_parameter` and `set_parameters`. What the
+model logs with it raises nothing: what cannot be kept is left out with a warning.
 
 Python executes the first `sitecustomize` it finds; the user's own, further on in the path, is executed as if this one were not there. Nothing in
 here may break a model: whatever goes wrong is silent, unless TRIALFLOW_DEBUG is set.
@@ -38,7 +39,7 @@ class _Finder:
             def exec_and_patch(module):
                 with _whole_context():
                     execute(module)
-                for step in (_check_version, _patch):
+                for step in (_check_version, _patch, _never_raise):
                     try:
                         step(module)
                     except Exception:
@@ -79,6 +80,69 @@ def _patch(sigopt):
     for function in (get_parameter, set_parameters, set_parameter):
         if not hasattr(sigopt, function.__name__):
             setattr(sigopt, function.__name__, function)
+
+
+def _never_raise(sigopt):
+    """Have the functions that log warn where they would raise, those of the module and those of training runs that a model makes itself.
+
+    A value that is no number goes on as text: the relay takes it out by itself, with a warning, and keeps what was logged beside it.
+    """
+    for name in ("sigopt.run_context", "sigopt.runs.context"):
+        module = sys.modules.get(name)
+        if module is None:
+            continue
+        if hasattr(module, "sanitize_number"):
+            module.sanitize_number = _lenient(module.sanitize_number)
+        for kind in vars(module).values():
+            if isinstance(kind, type) and kind.__module__ == name:
+                _wrap_all(kind)
+    _wrap_all(sigopt)
+
+
+def _wrap_all(owner):
+    for name, function in list(vars(owner).items()):
+        if name.startswith(("log_", "set_parameter")) and callable(function):
+            setattr(owner, name, _warning_instead(name, function))
+
+
+def _warning_instead(name, function):
+    import functools
+    import inspect
+
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        signature.bind(*args, **kwargs)  # a call that is no call of this function is a mistake in the model
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            reason = error.__cause__ or error
+            _warn("%s was left out: %s" % (name, str(reason) or type(reason).__name__))
+
+    return call
+
+
+def _lenient(sanitize):
+    def sanitize_number(kind, name, value):
+        try:
+            return sanitize(kind, name, value)
+        except Exception:
+            if kind == "metadata":
+                raise  # the client keeps it as text
+            return str(value)[:100]
+
+    return sanitize_number
+
+
+_warned = set()
+MOST_WARNINGS = 50
+
+
+def _warn(sentence):
+    if sentence not in _warned and len(_warned) < MOST_WARNINGS:
+        _warned.add(sentence)
+        print("trialflow: " + sentence[:1000], file=sys.stderr)
 
 
 def _check_version(_):
