@@ -44,6 +44,7 @@ async def _main(queue: str) -> int:
     from prefect.settings import PREFECT_API_URL
 
     from deployments.automations import ensure_automations
+    from deployments.crashes import keep_resuming
     from deployments.registration import ensure_queue, register
     from deployments.taking_up import take_up
 
@@ -61,7 +62,9 @@ async def _main(queue: str) -> int:
             print(told, flush=True)
         if url := os.environ.get(SERVICE_URL):
             await keep_service(url)
+    resuming = asyncio.create_task(keep_resuming(lambda told: print(told, flush=True)))
     await _work(queue, stopping, lambda: announce(str(PREFECT_API_URL.value())))
+    resuming.cancel()
     return 0
 
 

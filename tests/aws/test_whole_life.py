@@ -1,7 +1,8 @@
-"""The whole life of a cluster by the command line: create, build, push, optimize, share, destroy. Its Kubernetes and its registry are real ones."""
+"""The whole life of a cluster, by the command line and by deployments, from nothing to nothing. Its Kubernetes and its registry are real ones."""
 
 import json
 import secrets
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.aws.inventory import leftovers
+from tasks.aws.inventory import leftovers, read_inventory
 from tasks.aws.manifests import manifests
 from tasks.aws.repositories import list_repositories
 from tasks.aws.session import Aws
@@ -17,8 +18,11 @@ from tests import given
 from tests.aws import eks_calls
 from tests.aws.sign_in import Reviews
 from tests.aws.stand import Stand
+from tests.e2e.deployed import prefect
 from tests.e2e.namespaces import delete_namespace
 from tests.e2e.users import User
+from trialflow.embedded.servers import prefect_auth
+from trialflow.home import Home
 
 TOKEN_SECONDS = 30
 RUNS, RUN_SECONDS = 4, 12
@@ -103,3 +107,31 @@ def test_a_cluster_is_made_used_and_destroyed(stand: Stand, reviews: Reviews, aw
     assert code == 0, said
     assert "0 resources" in said and leftovers(aws, name) == [] and not list_repositories(aws, name)
     assert name not in type_(user, "cluster", "list", "-o", "name")[1]
+
+
+def test_the_same_by_deployments(stand: Stand, reviews: Reviews, aws: Aws, tmp_path: Path, namespace: str) -> None:
+    user, name = User(tmp_path, tmp_path / "home"), f"life-{secrets.token_hex(3)}"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = {"provider": "aws", "cluster_name": name, "namespace": namespace}
+    cpu = {"instance_type": "m5.large", "min_nodes": 0, "max_nodes": 2}
+    code, _, said = type_(user, "up", "--detach", "--port", str(port))
+    assert code == 0, said
+    try:
+        login = {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api", "PREFECT_API_AUTH_STRING": prefect_auth(Home(user.home))}
+        for deployment, parameters in (
+            ("cluster-create", {"config": {**config, "cpu": cpu}}),
+            ("cluster-test", {"cluster": name}),
+            ("cluster-update", {"config": {**config, "cpu": {**cpu, "max_nodes": 3}}}),
+            ("cluster-update", {"config": {**config, "cpu": {**cpu, "max_nodes": 3}}}),
+        ):
+            prefect({**user.environment, **login}, "deployment", "run", f"{deployment}/{deployment}", "--watch", "--params", json.dumps(parameters))
+        sizes = [group["scalingConfig"]["maxSize"] for key, group in (read_inventory(aws, name).groups or {}).items() if key.startswith("cpu-")]
+        assert sizes == [3]
+        for _ in range(2):
+            destroyed = ("deployment", "run", "cluster-destroy/cluster-destroy", "--watch", "--params", json.dumps({"cluster_name": name}))
+            prefect({**user.environment, **login}, *destroyed)
+        assert leftovers(aws, name) == []
+    finally:
+        type_(user, "down")

@@ -10,11 +10,9 @@ from uuid import UUID
 
 from tasks.experiments.announcing import FAILED, event_of
 from trialflow.events import Event
-from trialflow.metadata_keys import EXPERIMENT_TAG
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
-    from prefect.client.schemas.objects import FlowRun
     from prefect.events import Event as PrefectEvent
 
 LAST_SECONDS = 5.0
@@ -171,8 +169,3 @@ class Follower:
                 while needed is not None and not needed():
                     self._is_end(await anext(aiter(self._subscriber)))
         return self._end
-
-
-def experiment_of(flow_run: "FlowRun") -> str | None:
-    """The id of the experiment that a flow run has found, by its tag; None if it has found none yet."""
-    return next((tag.removeprefix(EXPERIMENT_TAG) for tag in flow_run.tags if tag.startswith(EXPERIMENT_TAG)), None)

@@ -124,7 +124,8 @@ async def _trigger(reached: Reached, order: "Order", asked: Asked, command: tupl
 
 async def _until_begun(client: "PrefectClient", run: "FlowRun", reached: Reached, ended: Any) -> int:
     """Wait until the flow run has its experiment, and name it. One that ends before says why."""
-    from trialflow.cli.following import Follower, experiment_of
+    from deployments.crashes import experiment_of
+    from trialflow.cli.following import Follower
     from trialflow.events import Event
     from trialflow.results.board import Board
 

@@ -1,0 +1,137 @@
+"""Experiments whose flow run has crashed: which flow run goes on with one, and those with which none does.
+
+An automation has an experiment go on as soon as its flow run has crashed (`automations.py`). A Prefect server that is busy or restarts in that moment
+may not act on it, though, so each worker looks from time to time.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from deployments.automations import HEARTBEAT_SECONDS, PARAMETERS
+from deployments.declared import OPTIMIZE
+from trialflow.metadata_keys import EXPERIMENT_TAG
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+SAME = ("experiment", "run", "project", "directory", "cluster")
+"""The parameters that make it the same work."""
+LIMIT = 200
+EVERY_SECONDS = 60.0
+PATIENCE = timedelta(seconds=100)
+"""After so long the automation has acted, if it does."""
+OLD = timedelta(hours=6)
+"""A crash so long ago was left alone for a reason."""
+
+
+def goes_on_with(crashed: "FlowRun", other: "FlowRun") -> bool:
+    """Whether `other` goes on with the experiment of a flow run that has crashed. Pure."""
+    if other.id == crashed.id:
+        return other.state is not None and not other.state.is_crashed()
+    if other.auto_scheduled or other.created is None or other.created < begin_of(crashed):
+        return False
+    if other.state is not None and other.state.is_final() and other.state.timestamp < crash_of(crashed):
+        return False
+    known, found = experiment_of(crashed), experiment_of(other)
+    if known and found:
+        return known == found
+    return _work(crashed.parameters) == _work(other.parameters)
+
+
+def crash_of(crashed: "FlowRun") -> datetime:
+    """When it crashed, as it was said last: a worker may say it again of a flow run that an automation has called crashed before."""
+    assert crashed.state is not None
+    return crashed.state.timestamp
+
+
+def begin_of(crashed: "FlowRun") -> datetime:
+    """When it began, or was made."""
+    return crashed.start_time or crashed.created or crash_of(crashed)
+
+
+def experiment_of(flow_run: "FlowRun") -> str | None:
+    """The id of the experiment that a flow run has found, by its tag; None if it has found none yet."""
+    return next((tag.removeprefix(EXPERIMENT_TAG) for tag in flow_run.tags if tag.startswith(EXPERIMENT_TAG)), None)
+
+
+def is_due(crashed: "FlowRun", now: datetime) -> bool:
+    """Whether something should have gone on with it by now. One that crashes before it was at work would only crash again. Pure."""
+    if crashed.state is None or not crashed.state.is_crashed() or crashed.start_time is None:
+        return False
+    has_worked = crash_of(crashed) - crashed.start_time >= timedelta(seconds=HEARTBEAT_SECONDS)
+    return has_worked and PATIENCE <= now - crash_of(crashed) <= OLD
+
+
+def parameters_again(crashed: "FlowRun") -> dict[str, Any]:
+    """What the experiment goes on with: the same, but that it never begins anew, and waits where somebody is at work on it after all. Pure."""
+    given = {name: crashed.parameters[name] for name in PARAMETERS if crashed.parameters.get(name) is not None}
+    return {**given, "options": {**given.get("options", {}), "new": False, "when_busy": "wait"}}
+
+
+def _work(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: parameters[name] for name in SAME if parameters.get(name) is not None}
+
+
+async def find_successor(client: "PrefectClient", crashed: "FlowRun") -> "FlowRun | None":
+    """The flow run that goes on with the experiment of this one; None if there is none so far."""
+    from prefect.client.schemas.filters import FlowFilter, FlowFilterId, FlowRunFilter, FlowRunFilterExpectedStartTime
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    now = await client.read_flow_run(crashed.id)
+    if goes_on_with(crashed, now):
+        return now
+    since = FlowRunFilterExpectedStartTime(after_=begin_of(crashed))  # type: ignore[arg-type] - it takes a datetime
+    found = await client.read_flow_runs(
+        flow_filter=FlowFilter(id=FlowFilterId(any_=[crashed.flow_id])),
+        flow_run_filter=FlowRunFilter(expected_start_time=since),
+        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+        limit=LIMIT,
+    )
+    return next((one for one in found if goes_on_with(crashed, one)), None)
+
+
+async def resume_forgotten(client: "PrefectClient", now: datetime) -> list[str]:
+    """Trigger each experiment again that has crashed and that nothing goes on with, once however many workers look. Says so in a sentence each."""
+    from prefect.client.schemas.filters import (
+        DeploymentFilter,
+        DeploymentFilterId,
+        FlowRunFilter,
+        FlowRunFilterEndTime,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+
+    deployment = await client.read_deployment_by_name(OPTIMIZE.full_name)
+    wanted = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CRASHED])),
+        end_time=FlowRunFilterEndTime(after_=now - OLD),  # type: ignore[arg-type] - it takes a datetime
+    )
+    ours = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
+    told = []
+    for one in await client.read_flow_runs(deployment_filter=ours, flow_run_filter=wanted, limit=LIMIT):
+        if is_due(one, now) and await find_successor(client, one) is None:
+            again = await client.create_flow_run_from_deployment(
+                deployment.id,
+                parameters=parameters_again(one),
+                idempotency_key=f"{one.id} crashed {crash_of(one).isoformat()}",
+                work_queue_name=one.work_queue_name,
+            )
+            told.append(f"flow run {one.name} has crashed, and nothing went on with its experiment: flow run {again.name} does")
+    return told
+
+
+async def keep_resuming(tell: Callable[[str], None]) -> None:
+    """Look every minute, until this is cancelled. A Prefect server that does not answer is asked again the next time."""
+    from prefect.client.orchestration import get_client
+
+    while True:
+        await asyncio.sleep(EVERY_SECONDS)
+        with contextlib.suppress(Exception):
+            async with get_client() as client:
+                for sentence in await resume_forgotten(client, datetime.now(UTC)):
+                    tell(sentence)

@@ -1,0 +1,107 @@
+"""Which flow run goes on with a crashed experiment, and which crashed ones are triggered again because none does."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import AwaitingRetry, Crashed, Failed, Running, Scheduled
+from prefect.testing.utilities import prefect_test_harness
+
+from deployments import crashes
+from deployments.automations import HEARTBEAT_SECONDS, PARAMETERS
+from deployments.crashes import OLD, PATIENCE, SAME, goes_on_with, is_due, parameters_again, resume_forgotten
+
+CRASH = datetime(2026, 1, 1, tzinfo=UTC)
+WORK = {"experiment": {"name": "e"}, "run": {"run": "true"}, "project": "p", "directory": "/m"}
+FLOW = uuid4()
+
+
+def flow_run(state: Any, *, after: float, identifier: UUID | None = None, **fields: Any) -> FlowRun:
+    fields = {"parameters": WORK, **fields}
+    return FlowRun(id=identifier or uuid4(), flow_id=FLOW, state=state, created=CRASH + timedelta(seconds=after), **fields)
+
+
+CRASHED = flow_run(Crashed(timestamp=CRASH), after=-100, tags=["experiment:12"])
+REPEATED = {name: WORK.get(name) for name in PARAMETERS} | {"options": {"new": False}}
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (flow_run(Scheduled(), after=1, parameters=REPEATED), True),  # as the automation triggers it
+        (flow_run(Running(), after=1, parameters=REPEATED, tags=["experiment:12"]), True),
+        (flow_run(Running(), after=1, parameters=REPEATED, tags=["experiment:13"]), False),  # the same files, begun anew
+        (flow_run(Scheduled(), after=1, parameters={**REPEATED, "directory": "/other"}), False),
+        (flow_run(Running(), after=-150, parameters=REPEATED), False),  # had begun before
+        (flow_run(Scheduled(), after=-5, parameters=REPEATED), True),  # a worker says again what an automation has found
+        (flow_run(Failed(timestamp=CRASH - timedelta(seconds=40)), after=-50, parameters=REPEATED), False),  # gave up, as the other was at work
+        (flow_run(Scheduled(), after=1, parameters=REPEATED, auto_scheduled=True), False),  # the next run of a schedule
+        (flow_run(AwaitingRetry(), after=-100, identifier=CRASHED.id), True),  # taken up by a worker, or retried
+        (CRASHED, False),
+    ],
+)
+def test_an_experiment_goes_on_with_what_was_triggered_for_it_after_the_crash(other: FlowRun, expected: bool) -> None:
+    assert goes_on_with(CRASHED, other) is expected
+
+
+def test_what_makes_it_the_same_work_is_repeated_by_the_automation() -> None:
+    assert set(SAME) <= set(PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    ("worked", "ago", "due"),
+    [
+        (timedelta(hours=1), PATIENCE, True),
+        (timedelta(hours=1), OLD, True),
+        (timedelta(hours=1), PATIENCE - timedelta(seconds=1), False),  # the automation may still act
+        (timedelta(hours=1), OLD + timedelta(seconds=1), False),
+        (timedelta(seconds=HEARTBEAT_SECONDS - 1), PATIENCE, False),  # it would only crash again
+        (None, PATIENCE, False),
+    ],
+)
+def test_a_crash_is_due_once_the_automation_should_have_acted_and_until_it_is_an_old_story(
+    worked: timedelta | None, ago: timedelta, due: bool
+) -> None:
+    crashed = flow_run(Crashed(timestamp=CRASH), after=-7200, start_time=None if worked is None else CRASH - worked)
+    assert is_due(crashed, CRASH + ago) is due
+
+
+def test_what_is_triggered_again_is_the_same_but_begins_nothing_anew_and_waits_for_who_is_at_work() -> None:
+    given = {**WORK, "cluster": None, "no_parameter_of_ours": 1, "options": {"new": True, "stop_after_failures": 3}}
+    again = parameters_again(flow_run(Crashed(timestamp=CRASH), after=-100, parameters=given))
+    assert again == {**WORK, "options": {"new": False, "when_busy": "wait", "stop_after_failures": 3}}
+
+
+@flow(name="optimize")
+def optimize(experiment: dict[str, Any], run: dict[str, Any], project: str, directory: str, options: dict[str, Any] | None = None) -> None:
+    """In the place of ours."""
+
+
+@pytest.fixture(scope="module")
+def prefect_server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=240):
+        yield
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+async def test_what_no_automation_has_gone_on_with_is_triggered_once_by_all_workers_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crashes, "HEARTBEAT_SECONDS", 0)  # the server says itself when a state began: now
+    async with get_client() as client:
+        flow_id = await client.create_flow(optimize)
+        deployment = await client.create_deployment(flow_id, "optimize")
+        made = await client.create_flow_run_from_deployment(deployment, parameters=WORK)
+        for state in (Running(), Crashed()):
+            await client.set_flow_run_state(made.id, state, force=True)
+        now = datetime.now(UTC)
+        assert await resume_forgotten(client, now) == []
+        (told,) = await resume_forgotten(client, now + PATIENCE)
+        assert made.name in told
+        assert await resume_forgotten(client, now + PATIENCE) == []
+        (again,) = [one for one in await client.read_flow_runs() if one.id != made.id]
+        assert again.parameters == {**WORK, "options": {"new": False, "when_busy": "wait"}} and again.name in told
