@@ -270,7 +270,7 @@ def test_an_experiment_moves_with_its_training_runs(service: Running) -> None:
 
 
 def test_a_training_run_moves_to_a_project_that_exists(service: Running) -> None:
-    target = project(service, "moved")
+    target = project(service, "another")
     run = service.call("POST", RUNS, {"name": "r", "project": "default"})
     assert service.call("PUT", f"training_runs/{run['id']}", {"project": target})["project"] == target
     assert service.call("GET", f"training_runs/{run['id']}")["project"] == target
