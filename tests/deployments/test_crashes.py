@@ -1,5 +1,6 @@
 """Which flow run goes on with a crashed experiment, and which crashed ones are triggered again because none does."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -84,8 +85,11 @@ def optimize(experiment: dict[str, Any], run: dict[str, Any], project: str, dire
 
 @pytest.fixture(scope="module")
 def prefect_server() -> Iterator[None]:
+    before = dict(os.environ)
     with prefect_test_harness(server_startup_timeout=240):
         yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.mark.slow
