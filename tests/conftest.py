@@ -7,4 +7,12 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 for _name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "SIGOPT_API_URL", "SIGOPT_API_TOKEN", "SIGOPT_PROJECT"):
     os.environ.pop(_name, None)
 
-pytest_plugins = ["tests.browser", "tests.e2e.users", "tests.e2e.clusters", "tests.e2e.deployed", "tests.chaos.nodes", "tests.images.registries"]
+pytest_plugins = [
+    "tests.browser",
+    "tests.temporary_prefect",
+    "tests.e2e.users",
+    "tests.e2e.clusters",
+    "tests.e2e.deployed",
+    "tests.chaos.nodes",
+    "tests.images.registries",
+]

@@ -1,7 +1,5 @@
 """Which flow run goes on with a crashed experiment, and which crashed ones are triggered again because none does."""
 
-import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +9,6 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import AwaitingRetry, Crashed, Failed, Running, Scheduled
-from prefect.testing.utilities import prefect_test_harness
 
 from deployments import crashes
 from deployments.automations import HEARTBEAT_SECONDS, PARAMETERS
@@ -81,15 +78,6 @@ def test_what_is_triggered_again_is_the_same_but_begins_nothing_anew_and_waits_f
 @flow(name="optimize")
 def optimize(experiment: dict[str, Any], run: dict[str, Any], project: str, directory: str, options: dict[str, Any] | None = None) -> None:
     """In the place of ours."""
-
-
-@pytest.fixture(scope="module")
-def prefect_server() -> Iterator[None]:
-    before = dict(os.environ)
-    with prefect_test_harness(server_startup_timeout=240):
-        yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.mark.slow

@@ -1,11 +1,8 @@
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.testing.utilities import prefect_test_harness
 
 from blocks.registry import ImageRegistry
 from flows.image import ImageSource, image
@@ -16,15 +13,6 @@ from tests.images.conftest import PASSWORD, USER
 from trialflow.errors import InvalidInput
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("home", "prefect_server", "shared_registry")]
-
-
-@pytest.fixture(scope="module")
-def prefect_server() -> Iterator[None]:
-    before = dict(os.environ)
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 async def test_the_flow_pushes_with_the_login_of_a_block_and_shows_it_nowhere(model: Path, locked_registry: str) -> None:
