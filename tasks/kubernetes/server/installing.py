@@ -25,7 +25,7 @@ KINDS = {
 }
 CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
-GONE_SECONDS = 60.0
+GONE_SECONDS = 120.0
 Json = dict[str, Any]
 State = Literal["ready", "starting", "none"]
 
@@ -205,10 +205,10 @@ async def remove(connection: Connection, kind: str) -> bool:
     """Delete an object of the server, and wait until it is gone. False if there is none."""
     if (found := await find_own(connection, kind)) is None:
         return False
-    query = {"propagationPolicy": "Foreground"}
-    body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": found["metadata"]["uid"]}}
+    # The API server reads no option from the query of a request that has a body.
+    body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground", "preconditions": {"uid": found["metadata"]["uid"]}}
     path = f"{_path(connection, kind)}/{NAME}"
-    await ask(connection, "DELETE", path, what=f"delete {kind} {NAME}", query=query, body=body)
+    await ask(connection, "DELETE", path, what=f"delete {kind} {NAME}", body=body)
     deadline = asyncio.get_running_loop().time() + GONE_SECONDS
     while asyncio.get_running_loop().time() < deadline:
         if await find_own(connection, kind) is None:
