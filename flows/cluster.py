@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pydantic import BaseModel, Field
-
-from flows.image import ImageSource, dockerfile_in, make_image
+from flows.image import dockerfile_in, make_image
+from flows.on_cluster import ImageSource, OnCluster
 from tasks.compute import IssueToken
 from tasks.images.choice import choose_image, is_below
 from tasks.images.errors import RegistryRefused, RegistryUnavailable
@@ -28,46 +27,6 @@ from tasks.steps import run_logger, warn
 from trialflow.errors import InvalidInput
 from trialflow.events import Event, tell
 from trialflow.specs import RunSpec
-
-
-class KnownImage(BaseModel):
-    """An image by its digest, as its registry knows it: for flows that may be kept from asking the registry."""
-
-    reference: str = Field(title="Reference", description="As a pod names it: `repository@sha256:...`.", pattern="@sha256:[0-9a-f]{64}$")
-    entrypoint: list[str] | None = Field(default=None, title="Entrypoint", description="That of the image. None: it is not known.")
-    command: list[str] = Field(default_factory=list, title="Command", description="That of the image.")
-    user: str = Field(default="", title="User", description="The user that the image runs as.")
-    working_dir: str = Field(default="", title="Working directory", description="Where the image begins.")
-    has_home: bool = Field(default=False, title="Has a HOME", description="Whether the image sets the variable HOME.")
-
-    @classmethod
-    def of(cls, facts: ImageFacts) -> "KnownImage":
-        """What a registry has told. The image's variables stay out of parameters, which are shown."""
-        given = None if facts.entrypoint is None else list(facts.entrypoint)
-        return cls(
-            reference=facts.reference,
-            entrypoint=given,
-            command=list(facts.command),
-            user=facts.user,
-            working_dir=facts.working_dir,
-            has_home="HOME" in facts.environment,
-        )
-
-    def facts(self) -> ImageFacts:
-        """The same for those who launch pods."""
-        entrypoint = None if self.entrypoint is None else tuple(self.entrypoint)
-        environment = {"HOME": "/"} if self.has_home else {}
-        return ImageFacts(self.reference, entrypoint, tuple(self.command), self.user, self.working_dir, environment)
-
-
-class OnCluster(BaseModel):
-    """Execute training runs on a Kubernetes cluster instead of here."""
-
-    name: str = Field(title="Cluster", description="Name of a `trialflow cluster` block, as `trialflow cluster connect` makes it.")
-    build: ImageSource | None = Field(default=None, title="Build", description="How the image is made, if run.yml names none that exists.")
-    no_build: bool = Field(default=False, title="Do not build", description="Use the image of run.yml as it is, even if there is a Dockerfile.")
-    image: KnownImage | None = Field(default=None, title="Image", description="An image that is there: nothing is built, and no registry is asked.")
-    aws: str | None = Field(default=None, title="AWS credentials", description="Name of an AWS credentials block whose keys the model gets.")
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from prefect.runtime import deployment, flow_run
 from prefect.settings import PREFECT_UI_URL
 
 from flows.cancelling import stopping_in_order
-from flows.cluster import OnCluster, cluster_computes
+from flows.on_cluster import OnCluster
 from tasks.context import FlowContext
 from tasks.experiments.address import open_service
 from tasks.experiments.announcing import announced
@@ -59,6 +59,8 @@ async def open_flow(
             shell = shell_of(home, folder) if deployment.id else None
             computes = LocalComputes(root, api_url=client.url, issue=issue, keys=await secrets_of_model(aws), environment=shell)
         else:
+            from flows.cluster import cluster_computes  # Kubernetes' and Docker's clients: half a second that a model here need not wait for
+
             opened = cluster_computes(cluster, run, folder, root=root, issue=issue, flow_run=identifier)
             computes = await held.enter_async_context(opened)
         await client.ensure_project(named)

@@ -7,10 +7,10 @@ from pathlib import Path
 from prefect import flow
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
-from pydantic import BaseModel, Field
 
 from blocks.registry import ImageRegistry
 from flows.ending import errors_as_states
+from flows.on_cluster import ImageSource
 from tasks.images import building
 from tasks.images.building import BuildPlan, BuildRequest
 from tasks.images.errors import RegistryUnavailable
@@ -22,30 +22,6 @@ from tasks.steps import step
 from trialflow.errors import InvalidInput
 
 RETRY_DELAYS = [2.0, 8.0, 30.0]
-
-
-class ImageSource(BaseModel):
-    """What an image is made of and where it goes."""
-
-    directory: str | None = Field(default=None, title="Directory", description="The model's folder; by default the one that the flow runs in.")
-    dockerfile: str | None = Field(default=None, title="Dockerfile", description="Relative to the directory, or absolute; by default `Dockerfile`.")
-    name: str | None = Field(default=None, title="Name", description="Name of the image below the registry; by default the directory's name.")
-    tag: str | None = Field(
-        default=None,
-        title="Tag",
-        description="A tag that the image gets besides the one derived from its contents.",
-        pattern="^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
-    )
-    repository: str | None = Field(default=None, title="Repository", description="The whole repository, instead of registry and name.")
-    platform: str | None = Field(
-        default=None,
-        title="Platform",
-        description="Such as `linux/amd64`; by default that of the Docker engine.",
-        pattern="^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$",
-    )
-    target: str | None = Field(default=None, title="Stage", description="The stage of the Dockerfile to build; by default the last.")
-    fresh: bool = Field(default=False, title="Build anew", description="Even if nothing has changed, with the newest base image and no cache.")
-    leave_out: list[str] = Field(default_factory=list, title="Leave out", description="Paths that do not belong into the image.")
 
 
 class Work:

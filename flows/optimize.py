@@ -11,10 +11,10 @@ from prefect.states import Cancelled, Completed
 from pydantic import BaseModel, Field
 
 from flows.cancelling import is_suspended
-from flows.cluster import OnCluster
 from flows.context import open_flow
 from flows.ending import beside, errors_as_states, tag_flow_run
 from flows.learning import work_to_the_end
+from flows.on_cluster import OnCluster
 from flows.working import Effort, Work
 from tasks.compute import Scope
 from tasks.context import FlowContext

@@ -10,10 +10,10 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
 
-from flows.cluster import OnCluster
 from flows.context import open_flow
 from flows.ending import errors_as_states
 from flows.execution import Execution
+from flows.on_cluster import OnCluster
 from flows.tuning import new_name
 from tasks.compute import Scope, label_of
 from tasks.context import FlowContext, RunContext

@@ -91,3 +91,10 @@ def test_the_commands_of_the_client_find_what_they_need_in_our_environment() -> 
     """They import `pkg_resources`, which the newest setuptools does not have any more."""
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", "import sigopt.cli.commands.init"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_executes_models_here_loads_no_client_of_kubernetes_docker_or_aws() -> None:
+    """Half a second of every command."""
+    code = "import sys, flows.optimize, flows.training_run, flows.worker; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert "prefect" in (loaded := done.stdout.split()) and not {"kubernetes_asyncio", "docker", "boto3", "botocore"} & set(loaded)

@@ -5,7 +5,8 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from blocks.registry import ImageRegistry
-from flows.image import ImageSource, image
+from flows.image import image
+from flows.on_cluster import ImageSource
 from tasks.images.events import ImageEvent, image_watcher
 from tasks.images.login import Login
 from tasks.images.registry import look_up

@@ -13,7 +13,7 @@ from trialflow.errors import InvalidInput
 from trialflow.specs import RunSpec
 
 if TYPE_CHECKING:
-    from flows.cluster import OnCluster
+    from flows.on_cluster import OnCluster
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,7 @@ class ClusterPlace:
 
     def prepared(self) -> "OnCluster":
         """The flow's parameter, once the session is up: Prefect knows the cluster."""
-        from flows.cluster import OnCluster
-        from flows.image import ImageSource
+        from flows.on_cluster import ImageSource, OnCluster
 
         block = asyncio.run(known_block(self.cluster))
         if not self.choice.builds:

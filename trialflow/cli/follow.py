@@ -25,7 +25,7 @@ from trialflow.results.links import FLOW_RUN
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
-    from flows.cluster import OnCluster
+    from flows.on_cluster import OnCluster
     from trialflow.api.session import Session
     from trialflow.cli.triggering import Order
     from trialflow.embedded import Standing

@@ -28,7 +28,7 @@ from trialflow.cli.terminal.output import output_option
 from trialflow.errors import ExperimentFailed, TrialflowError
 
 if TYPE_CHECKING:
-    from flows.cluster import OnCluster
+    from flows.on_cluster import OnCluster
     from trialflow.cli.triggering import Order
     from trialflow.embedded import Standing
     from trialflow.events import Event

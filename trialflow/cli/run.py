@@ -12,7 +12,7 @@ from trialflow.cli.terminal.messages import next_commands, say, warn
 from trialflow.cli.terminal.output import output_option, show
 
 if TYPE_CHECKING:
-    from flows.cluster import OnCluster
+    from flows.on_cluster import OnCluster
     from trialflow.specs import RunSpec
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
 
-    from flows.cluster import OnCluster
+    from flows.on_cluster import OnCluster
     from tasks.images.facts import ImageFacts
     from tasks.images.login import Login
     from trialflow.api.cluster_place import ClusterPlace
@@ -70,7 +70,7 @@ def whole_source(source_file: str | None) -> dict[str, str] | None:
 
 async def place_on_server(place: "ClusterPlace") -> "OnCluster":
     """The flow's parameter for where training runs execute. The image is built and pushed here if need be, and named by its digest."""
-    from flows.cluster import KnownImage, OnCluster
+    from flows.on_cluster import KnownImage, OnCluster
     from tasks.images.building import BuildRequest, build_and_push
     from tasks.images.repository import image_name, repository_in
     from tasks.operations.registries import login_of
