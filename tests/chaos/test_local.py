@@ -17,8 +17,9 @@ from tests.service.conftest import Running, start
 from trialflow.embedded import lease, prefect_server
 from trialflow.home import Home
 
-KILLS = int(os.environ.get("TRIALFLOW_CHAOS_KILLS", "15"))
-"""Enough for every kind of kill to come several times; more for a longer siege by hand."""
+KINDS = ("flow", "service", "launcher", "everything")
+KILLS = int(os.environ.get("TRIALFLOW_CHAOS_KILLS", "8"))
+"""Every kind of kill twice; more for a longer siege by hand."""
 BUDGET = 60
 EXPERIMENT = f"""\
 name: chaos
@@ -70,22 +71,19 @@ class Siege:
                     found.append(process)
         return [process for process in found if process.pid != os.getpid()]
 
-    def strike(self, command: subprocess.Popen) -> str:
-        """Kill something."""
-        what = self.random.choice(["flow", "flow", "service", "launcher", "everything"])
-        with contextlib.suppress(psutil.Error, OSError, StopIteration):
-            if what == "flow":
-                command.kill()
-            elif what == "service":
-                next(one for one in self.processes() if "trialflow.service" in one.cmdline()).kill()
-            elif what == "launcher":
-                self.random.choice(
-                    [one for one in self.processes() if "launch.py" in " ".join(one.cmdline())] or [psutil.Process(command.pid)]
-                ).kill()
-            else:
-                for process in self.processes():
-                    process.kill()
-        return what
+    def strike(self, what: str, command: subprocess.Popen) -> bool:
+        """Kill a process of a kind, or all of them. False if there was none."""
+        words = {"service": "trialflow.embedded.serving service", "launcher": "launch.py"}
+        if what == "flow":
+            found = [psutil.Process(command.pid)]
+        else:
+            found = [one for one in self.processes() if words.get(what, "") in " ".join(one.cmdline())]
+        if what == "launcher" and found:
+            found = [self.random.choice(found)]
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        return bool(found)
 
 
 @pytest.mark.slow
@@ -95,9 +93,12 @@ def test_whatever_is_killed_the_same_command_ends_the_experiment_exactly(tmp_pat
     keep = None
     while len(kills) < KILLS:
         time.sleep(siege.random.uniform(0.2, 4.0))
-        if command.poll() is None:
-            kills.append(siege.strike(command))
-        if keep is None or kills[-1:] == ["everything"]:  # a Prefect server that stays makes each round shorter
+        what = KINDS[len(kills) % len(KINDS)]
+        if command.poll() is None and siege.strike(what, command):
+            kills.append(what)
+            if what == "everything":
+                keep = None
+        if keep is None:  # a Prefect server that stays makes each round shorter
             keep = lease(prefect_server(siege.home))
         if command.poll() is not None:
             if command.returncode == 0:
@@ -108,7 +109,7 @@ def test_whatever_is_killed_the_same_command_ends_the_experiment_exactly(tmp_pat
         command = siege.command()
     if keep is not None:
         keep.release()
-    print(f"{len(kills)} kills: " + ", ".join(f"{what} {kills.count(what)}" for what in sorted(set(kills))))
+    assert set(kills) == set(KINDS), f"over after these kills: {kills}"
     check(siege)
 
 
