@@ -43,16 +43,14 @@ def test_whoever_comes_after_an_interruption_between_decision_and_end_observes_a
     author.assert_whole()
 
 
-@pytest.mark.parametrize("is_gone", [False, True])
-def test_a_decision_that_was_written_down_is_carried_out_by_the_next_flow(author: Author, is_gone: bool) -> None:
+def test_a_decision_that_was_written_down_is_carried_out_by_the_next_flow_also_if_the_model_is_gone(author: Author) -> None:
     author.write(seconds=0.6, checkpoints=150)
     process = author.start()
     run = author.wait_for(process, lambda one: one["checkpoint_count"] >= 2)
     process.kill()
     process.communicate()
     author.call("MERGE", f"training_runs/{run['id']}", {"dev_metadata": {"trialflow_stopped_early": "by a rule"}})
-    if is_gone:
-        kill_launchers(author.user)
+    kill_launchers(author.user)
     author.write()
     author.finish()
     author.assert_whole(stopped={run["assignments"]["x"], *STOPPED})
