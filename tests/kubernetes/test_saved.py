@@ -1,6 +1,7 @@
 """Clusters are kept in files of the user's own, and in blocks that show no secret."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,8 +108,8 @@ async def keep():
         old = await client.read_block_document_by_name("mine", "trialflow-cluster")
         await client._client.patch(f"/block_documents/{old.id}", json={"data": {}, "merge_existing_data": False})
     bare = await cluster_of_block("mine")
-    await AwsCredentials(aws_access_key_id="AKIA", aws_secret_access_key="hidden", region_name="eu-west-1").save("keys")
-    aws = await load_aws("keys")
+    await AwsCredentials(aws_access_key_id="AKIA", aws_secret_access_key="hidden", region_name="eu-west-1").save("kept-keys")
+    aws = await load_aws("kept-keys")
     gone = [await delete_block("mine"), await delete_block("mine")]
     try:
         await cluster_of_block("mine")
@@ -121,11 +122,10 @@ with flow_session():
 """
 
 
-def test_a_block_shows_no_secret_and_old_documents_load(tmp_path: Path) -> None:
-    import os
-
+@pytest.mark.slow
+def test_a_block_shows_no_secret_and_old_documents_load(home: Path) -> None:
     script = f"KUBECONFIG = {KUBECONFIG!r}\n{IN_PREFECT}"
-    environ = {**os.environ, "TRIALFLOW_HOME": str(tmp_path / "home"), "PREFECT_LOGGING_LEVEL": "CRITICAL"}
+    environ = {**os.environ, "TRIALFLOW_HOME": str(home), "PREFECT_LOGGING_LEVEL": "CRITICAL"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environ)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
