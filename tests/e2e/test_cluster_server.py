@@ -1,6 +1,8 @@
-"""An experiment that outlives whoever started it: left to a server in the cluster, whose pod is killed while somebody follows."""
+"""An experiment that outlives whoever started it: left to a server in the cluster, of which this and that is killed while somebody follows."""
 
 import json
+import os
+import random
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +17,23 @@ from tests.e2e.reconnecting import admin
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 POD = "trialflow-server-0"
-BUDGET = 6
+KILLS = int(os.environ.get("TRIALFLOW_SERVER_KILLS", "1"))
+"""More for a longer siege by hand."""
+BUDGET = max(6, 3 * KILLS)
 PATIENCE = 300.0
+PARTS = ("pod", "flow", "worker", "prefect", "service")
+KILL = """\
+import psutil
+for one in psutil.process_iter():
+    try:
+        line = " ".join(one.cmdline())
+        parts = {"flow": "PREFECT__FLOW_RUN_ID" in one.environ(), "worker": "deployments.worker" in line}
+        if parts.get("PART", "embedded.serving PART" in line):
+            one.kill()
+            print("killed", line)
+    except psutil.Error:
+        pass
+"""
 VOLUME = """\
 apiVersion: v1
 kind: PersistentVolume
@@ -78,15 +95,30 @@ def running(tenant: Tenant) -> list[dict[str, Any]]:
     return [pod for pod in tenant.pods() if pod["metadata"]["name"] != POD and pod["status"].get("phase") == "Running"]
 
 
-def test_an_experiment_goes_on_without_the_machine_that_started_it_and_when_its_server_is_killed(tenant: Tenant, options: list[str]) -> None:
+def kill(tenant: Tenant, part: str) -> bool:
+    """Kill the server's pod, or processes in it. False if there were none, or it could not be entered."""
+    if part == "pod":
+        tenant.administer("delete", "pod", POD, "--wait=true")
+        return True
+    try:
+        return "killed" in tenant.administer("exec", POD, "--", "python", "-c", KILL.replace("PART", part))
+    except subprocess.CalledProcessError:
+        return False
+
+
+def test_an_experiment_goes_on_without_the_machine_that_started_it_and_when_its_server_is_killed_part_by_part(
+    tenant: Tenant, options: list[str]
+) -> None:
     typed(tenant, "cluster", "install-plugins", "--server", *options, seconds=1200)  # builds the image, unless the registry has it
     tenant.write(budget=BUDGET, seconds=4, bandwidth=2)
     out, _ = typed(tenant, "cluster", "optimize", "--detach", "-p", "outlives")
     assert out.strip().startswith('Started "experiment/')
     identifier = out.strip().removeprefix('Started "experiment/').removesuffix('"')
     following = tenant.user.start("follow", "-n", tenant.name, "-p", "outlives")
-    until(lambda: running(tenant), "no training run ever ran")
-    tenant.administer("delete", "pod", POD, "--wait=true")
+    for part in (*PARTS[: KILLS % len(PARTS)], *PARTS * (KILLS // len(PARTS))):
+        until(lambda: running(tenant), f"no training run ran before the {part} was killed")
+        time.sleep(random.uniform(0, 3))
+        until(lambda part=part: kill(tenant, part), f"there was no {part} to kill")
     shown, said = following.communicate(timeout=2 * PATIENCE)
     assert following.returncode == 0 and shown.startswith("BEST"), said
     exported = tenant.administer("exec", POD, "--", "trialflow", "experiment", "export", identifier, "-o", "json")
