@@ -6,18 +6,17 @@ import contextlib
 import logging
 import re
 import ssl
-import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import yaml
 from aiohttp import web
 
 from tests import given
+from tests.background_loop import BackgroundLoop
 
 Fault = web.Response | None
 QUIET = logging.getLogger("gateway")
@@ -62,7 +61,7 @@ class Gateway:
         self._context = context
         self._port = 0
         self._open: set[asyncio.Transport] = set()
-        self._loop = asyncio.new_event_loop()
+        self._background = BackgroundLoop()
         self._server: asyncio.Server | None = None
 
     @property
@@ -73,26 +72,20 @@ class Gateway:
     @contextmanager
     def running(self) -> Iterator["Gateway"]:
         """Serve in a thread."""
-        thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        thread.start()
-        self._do(self._begin())
-        try:
-            yield self
-        finally:
-            self._do(self._end())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            thread.join(10)
+        with self._background.running() as background:
+            background.do(self._begin())
+            try:
+                yield self
+            finally:
+                background.do(self._end())
 
     def cut(self) -> None:
         """The network is gone: connections are cut, new ones refused."""
-        self._do(self._close())
+        self._background.do(self._close())
 
     def mend(self) -> None:
         """The network is back."""
-        self._do(self._listen())
-
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        self._background.do(self._listen())
 
     async def _begin(self) -> None:
         connector = aiohttp.TCPConnector(limit=0, ssl=self._context)
@@ -101,7 +94,7 @@ class Gateway:
         await self._listen()
 
     async def _listen(self) -> None:
-        self._server = await self._loop.create_server(self._handler, "127.0.0.1", self._port)
+        self._server = await self._background.loop.create_server(self._handler, "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:

@@ -8,7 +8,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from tests.background_loop import BackgroundLoop
 from tests.e2e.clusters import Tenant
 
 
@@ -42,17 +42,13 @@ def forwarded(tenant: Tenant) -> Iterator[tuple[str, int]]:
         away_reader, away_writer = await asyncio.open_connection(server.hostname, server.port or 443)
         await asyncio.gather(_copy(reader, away_writer), _copy(away_reader, writer), return_exceptions=True)
 
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
     address = address_for_pods(tenant)
-    listening = asyncio.run_coroutine_threadsafe(asyncio.start_server(pass_on, address, 0), loop).result(10)
-    try:
-        yield address, listening.sockets[0].getsockname()[1]
-    finally:
-        loop.call_soon_threadsafe(listening.close)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+    with BackgroundLoop().running() as background:
+        listening = background.do(asyncio.start_server(pass_on, address, 0))
+        try:
+            yield address, listening.sockets[0].getsockname()[1]
+        finally:
+            background.loop.call_soon_threadsafe(listening.close)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -2,10 +2,10 @@
 
 import asyncio
 import re
-import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+
+from tests.background_loop import BackgroundLoop
 
 REQUEST = re.compile(rb"(?:GET|POST|PUT|PATCH|DELETE) (/\S*) HTTP/1")
 
@@ -17,33 +17,27 @@ class Wire:
         self.target = target
         self.port = 0
         self.asked: list[str] = []
-        self._loop = asyncio.new_event_loop()
+        self._background = BackgroundLoop()
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
     @contextmanager
     def running(self) -> Iterator["Wire"]:
         """Serve in a thread."""
-        thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        thread.start()
-        self.mend()
-        try:
-            yield self
-        finally:
-            self.cut()
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            thread.join(30)
+        with self._background.running():
+            self.mend()
+            try:
+                yield self
+            finally:
+                self.cut()
 
     def cut(self) -> None:
         """The server is away: connections are cut, new ones refused."""
-        self._do(self._close())
+        self._background.do(self._close())
 
     def mend(self) -> None:
         """It is back."""
-        self._do(self._listen())
-
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        self._background.do(self._listen())
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", self.port)
