@@ -212,10 +212,9 @@ def test_a_changed_experiment_names_the_one_that_it_does_not_continue_whose_resu
     assert code == 2 and "/nonexistent/best.yml" in said and "Traceback" not in said and "fault of trialflow" not in said, said
 
 
-@pytest.mark.parametrize("output", ["json", "yaml", "name", "table"])
-def test_one_training_run_shows_its_result_and_its_exit_code(user: User, output: str) -> None:
-    code, out, _ = user.type("run", "-o", output, "--", "sh", "-c", "echo hello")
-    assert code == 0 and out
+def test_one_training_run_shows_its_result_and_its_exit_code(user: User) -> None:
+    code, out, said = user.type("run", "-o", "json", "--", "sh", "-c", "echo hello")
+    assert code == 0 and json.loads(out)["state"] == "completed", said
     assert newest(user, f"training-run {user.folder.name}").state[0] == "COMPLETED"
     code, _, said = user.type("run", "--", "sh", "-c", "exit 4")
     assert code == 3 and "failed: exit code 4" in said
