@@ -48,9 +48,8 @@ class ExperimentPage:
         fields = suggestion_fields(shown.experiment, shown.runs[best[0]]["assignments"] if best else {})
         actions = {"fields": fields, "conditionals": shown.experiment.get("conditionals") or [], "is_ai": is_ai(shown)}
         is_large = len(shown.runs) > MOST_DRAWN
-        response = render(
-            request, "experiment.html", {**facts, **actions, "title": facts["name"], "parts": parts, "themes": THEMES, "is_large": is_large}
-        )
+        pictures = {"groups": list(dict.fromkeys(one.group for one in shown.entries)), "themes": THEMES, "is_large": is_large}
+        response = render(request, "experiment.html", {**facts, **actions, **pictures, "title": facts["name"], "parts": parts})
         if is_large:  # plotly's WebGL compiles its drawing commands
             response.headers["Content-Security-Policy"] = policy(script_src="'self' 'unsafe-eval'")
         return response
@@ -64,11 +63,11 @@ class ExperimentPage:
             return Response(status_code=304, headers={"ETag": tag})
 
         def answer() -> str:
-            entries = catalogue(shown.experiment, shown.points, checkpoints=shown.curves, with_checkpoints=shown.with_checkpoints)
-            return changes(self._parts(shown, request), pictures_of(entries, chosen), choices_of(entries))
+            return changes(self._parts(shown, request), pictures_of(shown.entries, chosen), choices_of(shown.entries))
 
-        # Thousands of training runs take a while: other requests go on meanwhile.
-        return Response(await asyncio.to_thread(answer), media_type="application/json", headers={"ETag": tag})
+        if tag not in shown.answers:  # thousands of training runs take a while: other requests go on meanwhile
+            shown.answers = {tag: await asyncio.to_thread(answer)}
+        return Response(shown.answers[tag], media_type="application/json", headers={"ETag": tag})
 
     async def beliefs(self, request: Request) -> Response:
         """GET /experiments/{id}/beliefs: what the optimizer believes. Suggestions go before it."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from trialflow.api_types import Experiment, TrainingRun
 from trialflow.metadata_keys import PREFIX
-from trialflow.results.pictures import Point, points_of
+from trialflow.results.pictures import Entry, Point, catalogue, points_of
 from trialflow.results.pictures.front import front_of
 from trialflow.results.pictures.points import optimized_metrics
 from trialflow.service import serializers
@@ -49,6 +49,8 @@ class Shown:
     curves: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     kept: dict[Any, dict[str, str]] = field(default_factory=dict)
     """The last parts of a page that were made of it, by what they were made for."""
+    answers: dict[str, str] = field(default_factory=dict)
+    """The last answer to a page's script, by the query: whoever comes back to a page waits for nothing."""
 
     @cached_property
     def points(self) -> list[Point]:
@@ -64,6 +66,11 @@ class Shown:
     def with_checkpoints(self) -> int:
         """How many training runs have checkpoints."""
         return sum(1 for run in self.runs.values() if run["checkpoint_count"])
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """The pictures that can be made of it."""
+        return catalogue(self.experiment, self.points, checkpoints=self.curves, with_checkpoints=self.with_checkpoints)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-// Draws pictures with plotly: on a page of the service, and in a report. It fetches nothing, and plotly is there before it.
+// Draws pictures with plotly: on a page of the service, and in a report. It fetches nothing: `plotly` is a promise that is kept when plotly is there.
 
 import { bars, brushed, listen } from "./brush.js";
 
@@ -21,15 +21,23 @@ function element(name, more = {}, ...inside) {
 
 /** The pictures in `place`: one figure for each group. `choose(group, choice)` is called when another one of a group is asked for. */
 export class Gallery {
-  constructor(place, themes, { choose, address, webgl = true } = {}) {
+  constructor(place, themes, { choose, address, webgl = true, plotly = Promise.resolve() } = {}) {
     this.place = place;
     this.themes = themes;
     this.choose = choose;
     this.address = address;
-    this.webgl = webgl && hasWebGL();
+    this.webgl = webgl;
     this.queue = new Set();
     this.figures = new Map();
-    this.seen = new IntersectionObserver((entries) => entries.forEach((one) => one.isIntersecting && this.draw(one.target)), { rootMargin: "400px" });
+    this.seen = new IntersectionObserver((entries) => entries.forEach((one) => this.see(one.target, one.isIntersecting)), { rootMargin: "400px" });
+    plotly.then(
+      () => {
+        this.webgl &&= hasWebGL();
+        this.isReady = true;
+        this.begin();
+      },
+      (error) => place.replaceChildren(element("p", { className: "card", textContent: `The pictures cannot be drawn: ${error.message}. Load the page again.` })),
+    );
     dark.addEventListener("change", () => this.figures.forEach((figure) => figure.plot.drawn && this.draw(figure.plot, true)));
   }
 
@@ -52,7 +60,9 @@ export class Gallery {
     figure.box.dataset.group = group;
     figure.select.addEventListener("change", () => this.choose?.(group, figure.select.value));
     this.figures.set(group, figure);
-    this.place.append(figure.box);
+    const room = this.place.querySelector(`:scope > .room.${group}`);
+    if (room) room.replaceWith(figure.box);
+    else this.place.append(figure.box);
     this.seen.observe(figure.plot);
     return figure;
   }
@@ -70,27 +80,33 @@ export class Gallery {
     const text = JSON.stringify(picture.figure);
     if (figure.plot.text === text) return;
     Object.assign(figure.plot, { text, picture, isStale: true });
-    if (figure.plot.drawn || this.isNear(figure.plot)) this.draw(figure.plot);
+    if (figure.plot.isNear) this.draw(figure.plot);
   }
 
-  isNear(plot) {
-    const box = plot.getBoundingClientRect();
-    return box.top < innerHeight + 400 && box.bottom > -400;
+  /** A picture comes near the screen, or leaves it. One that is far away is drawn when it comes. */
+  see(plot, isNear) {
+    plot.isNear = isNear;
+    if (isNear) this.draw(plot);
   }
 
-  /** Draw a picture in a moment: one after the other, so that the page answers in between. */
+  /** Draw a picture in a moment: one after the other, each after what the browser has to do meanwhile. */
   draw(plot, isForced = false) {
     if (!plot.picture || !(plot.isStale || isForced)) return;
     plot.isStale = true;
     this.queue.add(plot);
-    this.pending ||= requestAnimationFrame(() => this.next());
+    this.begin();
+  }
+
+  begin() {
+    if (this.isReady && this.queue.size) this.pending ||= requestAnimationFrame(() => setTimeout(() => this.next(), 0));
   }
 
   next() {
     const [plot] = this.queue;
     this.queue.delete(plot);
-    this.pending = this.queue.size ? setTimeout(() => this.next(), 0) : 0;
+    this.pending = 0;
     if (plot?.isStale) this.drawNow(plot);
+    this.begin();
   }
 
   drawNow(plot) {

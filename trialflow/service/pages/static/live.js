@@ -5,7 +5,6 @@ const main = document.querySelector("main");
 const LEAST = 2000;
 const MOST = 15000;
 const SLOW = 30000;
-let gallery = null;
 let tag = null;
 let timer = 0;
 let asked = 0;
@@ -31,6 +30,13 @@ function isBusy(part) {
 
 const waiting = new Map();
 
+/** Whether a part, as the page brought it, has this content already: it need not be laid out again. */
+function isTheSame(part, html) {
+  const made = part.cloneNode(false);
+  made.innerHTML = html;
+  return made.isEqualNode(part);
+}
+
 function setPart(name, html, isForced) {
   const part = document.querySelector(`[data-part="${name}"]`);
   if (!part || part.html === html) return;
@@ -39,6 +45,7 @@ function setPart(name, html, isForced) {
     return;
   }
   waiting.delete(name);
+  if (part.html === undefined && isTheSame(part, html)) return void (part.html = html);
   const key = document.activeElement && part.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   const ticked = [...part.querySelectorAll("input[type=checkbox][name=id]:checked")].map((one) => one.dataset.key);
   const scrolled = [...part.querySelectorAll(".scroll")].map((one) => [one.scrollLeft, one.scrollTop]);
@@ -55,7 +62,7 @@ function setPart(name, html, isForced) {
 
 function takeIn(changes, isForced) {
   for (const [name, html] of Object.entries(changes.parts)) setPart(name, html, isForced);
-  gallery?.show(changes.pictures, changes.choices);
+  gallery?.then((one) => one.show(changes.pictures, changes.choices));
 }
 
 async function fetchChanges(path, headers = {}) {
@@ -156,13 +163,23 @@ document.addEventListener("visibilitychange", () => !document.hidden && refresh(
 document.addEventListener("trialflow-changed", () => refresh(true));
 addEventListener("popstate", () => refresh(true));
 
-if (main?.dataset.live) {
-  const place = document.querySelector("[data-pictures]");
-  if (place) {
-    const { Gallery } = await import("./draw.js");
-    const themes = JSON.parse(document.getElementById("themes").textContent);
-    const toRun = (id) => (main.dataset.linked && Number.isInteger(id) ? main.dataset.runs + id : null);
-    gallery = new Gallery(place, themes, { choose, address: toRun, webgl: Boolean(main.dataset.webgl) });
-  }
-  refresh();
+/** plotly, which is large: it is fetched from the beginning, and executed after the page has been painted. */
+async function plotly() {
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+  await new Promise((done, failed) => {
+    const script = Object.assign(document.createElement("script"), { src: document.getElementById("plotly").href, onload: done });
+    script.onerror = () => failed(new Error("plotly.min.js could not be fetched"));
+    document.head.append(script);
+  });
 }
+
+async function galleryIn(place) {
+  const { Gallery } = await import("./draw.js");
+  const themes = JSON.parse(document.getElementById("themes").textContent);
+  const toRun = (id) => (main.dataset.linked && Number.isInteger(id) ? main.dataset.runs + id : null);
+  return new Gallery(place, themes, { choose, address: toRun, webgl: Boolean(main.dataset.webgl), plotly: plotly() });
+}
+
+const place = document.querySelector("[data-pictures]");
+const gallery = place && galleryIn(place);
+if (main?.dataset.live) refresh();
