@@ -26,13 +26,12 @@ export class Gallery {
     this.themes = themes;
     this.choose = choose;
     this.address = address;
-    this.webgl = webgl;
+    this.webgl = webgl && hasWebGL();
     this.queue = new Set();
     this.figures = new Map();
-    this.seen = new IntersectionObserver((entries) => entries.forEach((one) => this.see(one.target, one.isIntersecting)), { rootMargin: "400px" });
+    this.seen = new IntersectionObserver((entries) => entries.forEach((one) => this.see(one.target, one.isIntersecting)), { rootMargin: "100px" });
     plotly.then(
       () => {
-        this.webgl &&= hasWebGL();
         this.isReady = true;
         this.begin();
       },
