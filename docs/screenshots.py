@@ -23,12 +23,12 @@ def main() -> None:
         try:
             program = shutil.which("chromium") or shutil.which("google-chrome")
             browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"] if os.geteuid() == 0 else [])
-            for name, one, scheme, groups in (
-                ("experiment", "mixed", "light", ("best", "history", "coordinates")),
-                ("front", "front", "dark", ("front",)),
+            for name, one, scheme, height, groups in (
+                ("experiment", "mixed", "light", 1340, ("best", "history", "coordinates")),
+                ("front", "front", "dark", 1000, ("best", "front")),
             ):
                 code = service.raw("POST", "sign_in_codes", json={}).json()["code"]
-                page = browser.new_context(viewport={"width": 1200, "height": 1000 if scheme == "light" else 700}, color_scheme=scheme).new_page()
+                page = browser.new_context(viewport={"width": 1200, "height": height}, color_scheme=scheme).new_page()
                 page.set_default_timeout(SECONDS)
                 page.goto(f"{service.url}/sign-in?code={code}&to=experiments/{ids[one]}")
                 page.wait_for_url("**/experiments/*")

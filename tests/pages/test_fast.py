@@ -46,13 +46,12 @@ def test_what_the_page_brought_is_not_laid_out_again_and_nothing_moves(watched: 
     page = watched.go(f"experiments/{watched.site.ids['mixed']}")
     row = page.locator("table.runs tbody tr").first
     row.evaluate("(one) => (one.isFirst = true)")
-    place = page.get_by_role("heading", name="Training runs").bounding_box()
-    page.wait_for_function("() => document.querySelectorAll('.room').length === 5")
+    top = page.locator(".room.checkpoints").bounding_box()["y"]
     waiting[0].continue_()
     watched.drawn("best")
     page.evaluate("scrollTo(0, 0)")
     assert row.evaluate("(one) => one.isFirst")
-    assert abs(page.get_by_role("heading", name="Training runs").bounding_box()["y"] - place["y"]) < 480, "what the optimizer expects comes later"
+    assert page.locator("[data-group=checkpoints]").bounding_box()["y"] == pytest.approx(top, abs=40)
 
 
 def test_a_picture_is_drawn_when_it_comes_near_the_screen(watched: Watched) -> None:
