@@ -12,7 +12,7 @@ from trialflow.api_types import Experiment
 from trialflow.results.facts import categories_of
 from trialflow.results.pictures.figure import Picture, figure
 from trialflow.results.pictures.labels import label, plain
-from trialflow.results.pictures.parameters import is_logarithmic, place_of
+from trialflow.results.pictures.parameters import is_logarithmic, positions_of
 from trialflow.results.pictures.points import Point, optimized_metrics, shown_metrics
 from trialflow.results.pictures.themes import SCALE, colour_at
 from trialflow.results.text import counted, text_of
@@ -70,7 +70,7 @@ def parallel_coordinates(experiment: Experiment, points: Sequence[Point]) -> Pic
 
 
 def _parameter_axis(parameter: Json, points: Sequence[Point]) -> Axis:
-    places = [place_of(parameter, one.assignments) for one in points]
+    places = positions_of(parameter, points)
     title, names = label(parameter["name"], 24), categories_of(parameter)
     if names:
         ticks = [(float(index), label(name, 18)) for index, name in enumerate(names)]

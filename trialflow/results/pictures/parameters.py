@@ -20,18 +20,19 @@ def is_logarithmic(parameter: Json) -> bool:
     return parameter.get("transformation") == "log"
 
 
-def place_of(parameter: Json, assignments: Mapping[str, Any]) -> float | None:
-    """Where a training run is on the axis of a parameter: its number, the place of its category; None if the parameter is not active in it."""
-    value = assignments.get(parameter["name"])
+def positions_of(parameter: Json, points: Sequence[Point]) -> list[float | None]:
+    """Where each training run is on the axis of a parameter: its number, the place of its category; None if the parameter is not active in it."""
+    values = [one.assignments.get(parameter["name"]) for one in points]
     if names := categories_of(parameter):
-        return float(names.index(value)) if value in names else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
+        places = {name: float(place) for place, name in enumerate(names)}
+        return [places.get(value) if isinstance(value, str) else None for value in values]
+    return [float(value) if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None for value in values]
 
 
 def against(experiment: Experiment, parameter: Json, metric: Metric, points: Sequence[Point]) -> Picture:
     """A parameter against a metric, for all training runs with a value in which the parameter is active."""
     name, key = metric["name"], parameter["name"]
-    places = {one.id: place for one in points if (place := place_of(parameter, one.assignments)) is not None}
+    places = {one.id: place for one, place in zip(points, positions_of(parameter, points), strict=True) if place is not None}
     known = [one for one in points if one.value(name) is not None and one.id in places]
     data = []
     for state in ("completed", "stopped"):
