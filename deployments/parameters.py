@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from trialflow.errors import InvalidInput, TrialflowError
-from trialflow.specs import file_of, load_experiment, load_run
+from trialflow.specs import file_of, load_experiment, load_run, parameter_of
 
 
 def parameters(directory: Path) -> dict[str, object]:
@@ -20,9 +20,8 @@ def parameters(directory: Path) -> dict[str, object]:
         raise InvalidInput(
             message, hint="remove `aws:` from the file, and name an AWS credentials block as `aws` of the flow; on a cluster, as `cluster.aws`"
         )
-    files = {"experiment": load_experiment(file_of(directory / "experiment.yml")), "run": run}
-    bodies = {name: spec.model_dump(mode="json", exclude_defaults=True) for name, spec in files.items()}
-    return {"directory": str(directory), **bodies}
+    experiment = load_experiment(file_of(directory / "experiment.yml"))
+    return {"directory": str(directory), "experiment": experiment.model_dump(mode="json", exclude_defaults=True), "run": parameter_of(run)}
 
 
 def main() -> None:

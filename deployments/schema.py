@@ -1,5 +1,6 @@
 """The parameters of a flow as JSON Schema: what the UI makes a form of, and the server validates."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,37 +10,44 @@ CHOICES = {"string": "Text", "number": "Number", "integer": "Number", "array": "
 BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 """Bounds of a choice as pydantic names them, and as JSON Schema does."""
 
+TITLES = {"aws": "AWS credentials", "credentials": "AWS credentials"}
+"""Parameters whose names say too little."""
 FOLDER = "directory"
 """The parameter that a flow can do without, and its deployment cannot: it runs in no folder of the user's."""
 
 
 def form_of(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of a deployment's parameters: a title on every field, the model's folder required, and inside of parameters no choice of nothing.
+    """The schema of a deployment's parameters: a title on every field, the model's folder required, and a choice only where there is something to choose.
 
-    Parameters themselves may be null where the flow's may: the automation that has an experiment go on gives them all.
+    Parameters may be null where the flow's may, as the automation that has an experiment go on gives them all: Prefect's server takes null for one that
+    has a type and no default.
     """
     made = with_titles(schema)
-    properties = {name: _named({key: _plain(one) for key, one in field.items()}) for name, field in made["properties"].items()}
-    definitions = {name: _plain(one) for name, one in (made.get("definitions") or {}).items()}
+    groups = made.get("definitions") or {}
+    properties = {name: _plain(field, groups) for name, field in made["properties"].items()}
+    definitions = {name: {**_plain(one, groups), "title": _title_of_group(name)} for name, one in groups.items()}
     required = list(made.get("required") or [])
     if FOLDER in properties:
-        properties[FOLDER] = _plain(made["properties"][FOLDER])
         required.append(FOLDER)
     return {**made, "properties": properties, "required": required, **({"definitions": definitions} if definitions else {})}
 
 
-def _plain(node: Any) -> Any:
-    """Without `null` beside the one other type of a field that may be left out anyway: the UI would ask which of the two is meant."""
+def _plain(node: Any, groups: Mapping[str, Any]) -> Any:
+    """Without `null` beside the one other type of a field that may be left out anyway: the UI would ask which of the two is meant.
+
+    A group of fields keeps the choice if some of them are required: the UI fills in the others by itself, and would send half a group.
+    """
     if isinstance(node, list):
-        return [_plain(one) for one in node]
+        return [_plain(one, groups) for one in node]
     if not isinstance(node, Mapping):
         return node
     types = node.get("anyOf")
     if isinstance(types, list) and node.get("default", "") is None and {"type": "null"} in types and len(types) == 2:
         (kind,) = [one for one in types if one != {"type": "null"}]
-        rest = {name: value for name, value in node.items() if name not in ("anyOf", "default")}
-        return {**_plain(kind), **rest}
-    return _named({name: value if name in ("default", "examples", "enum", "const") else _plain(value) for name, value in node.items()})
+        if not groups.get(str(kind.get("$ref", "")).rpartition("/")[2], {}).get("required"):
+            rest = {name: value for name, value in node.items() if name not in ("anyOf", "default")}
+            return {**_plain(kind, groups), **rest}
+    return _named({name: value if name in ("default", "examples", "enum", "const") else _plain(value, groups) for name, value in node.items()})
 
 
 def _named(node: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +84,15 @@ def _with_titles(node: Any) -> Any:
 
 def _title(name: str, given: Any) -> str:
     """Prefect gives a parameter its name as the title, pydantic a field its name with capitals: neither was chosen by anybody."""
+    if given == name and name in TITLES:
+        return TITLES[name]
     if given and given not in (name, name.replace("_", " ").title()):
         return str(given)
     first, *others = name.split("_")
     return " ".join([WORDS.get(first, first.capitalize()), *(WORDS.get(word, word) for word in others)])
+
+
+def _title_of_group(name: str) -> str:
+    """The name of a class as a choice between groups of fields shows it."""
+    words = re.findall("[A-Z][a-z0-9]*", name.removesuffix("Spec"))
+    return _title("_".join(word.lower() for word in words), None) if words else name

@@ -2,22 +2,24 @@
 
 from typing import Any
 
-from prefect import flow
-
+from blocks.references import ClusterBlock, ServiceBlock
 from flows.cluster_session import cluster_session, conclude, show_table
+from flows.declaring import flow
 from flows.ending import errors_as_states
 from tasks.operations.cleaning import apply_clean, plan_clean
 
 
 @flow(name="cluster-clean", flow_run_name="cluster-clean {cluster}", persist_result=False)
 @errors_as_states
-async def cluster_clean(cluster: str, strangers: bool = False, service: str | None = None, only_plan: bool = False) -> list[dict[str, Any]]:
+async def cluster_clean(
+    cluster: ClusterBlock, strangers: bool = False, service: ServiceBlock | None = None, only_plan: bool = False
+) -> list[dict[str, Any]]:
     """Delete what nobody needs any more on the cluster. Nothing is touched that runs, or that holds a result which has not been taken.
 
     Args:
-        cluster: Name of a `trialflow cluster` block.
+        cluster: A `trialflow cluster` block.
         strangers: Also delete what has ended and this service does not know. It may belong to another user.
-        service: Name of a `trialflow service` block; by default the service of the worker's machine.
+        service: A `trialflow service` block; by default the service of the worker's machine.
         only_plan: Only show what would be deleted, and why.
     """
     async with cluster_session(cluster, service) as session:

@@ -5,10 +5,11 @@ import tempfile
 from typing import Any, Literal
 
 import yaml
-from prefect import flow
 from pydantic import BaseModel, Field
 
+from blocks.references import AwsBlock, KubeconfigBlock
 from flows.aws_steps import keys_of_block
+from flows.declaring import flow
 from flows.ending import errors_as_states
 from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.cluster.saved import cluster_of_block
@@ -25,13 +26,13 @@ class ClusterToConnect(BaseModel):
     provider: Literal["custom", "aws"] = Field(
         default="custom", title="Provider", description="`custom` is any cluster with a kubeconfig, `aws` a cluster of EKS."
     )
-    kubeconfig_block: str | None = Field(
+    kubeconfig_block: KubeconfigBlock | None = Field(
         default=None,
         title="Kubeconfig block",
-        description="Name of a Kubernetes Cluster Config block. By default the cluster's trialflow block, else the worker's own kubeconfig.",
+        description="A Kubernetes Cluster Config block. By default the cluster's trialflow block, else the worker's own kubeconfig.",
     )
     region: str | None = Field(default=None, title="Region", description="The AWS region, for EKS.")
-    credentials: str | None = Field(default=None, title="AWS credentials", description="Name of an AWS Credentials block; else what the worker has.")
+    credentials: AwsBlock | None = Field(default=None, title="AWS credentials", description="An AWS credentials block; else what the worker has.")
     registry: str | None = Field(default=None, title="Registry", description="Where images for it go: host[:port][/path].")
     namespace: str | None = Field(default=None, title="Namespace", description="The namespace of training runs; `orchestrate` by default.")
     api_url: str | None = Field(default=None, title="Service URL", description="A service that pods can reach; without one they need none.")

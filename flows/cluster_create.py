@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from prefect import flow
 from prefect.logging import get_run_logger
 
+from blocks.references import AwsBlock
 from flows.aws_steps import do_all, on_retry, said, sign_in
+from flows.declaring import flow
 from flows.ending import errors_as_states
 from tasks.aws.design import Design
 from tasks.aws.errors import AwsUnavailable
@@ -38,12 +39,12 @@ class Installation:
 
 @flow(name="cluster-create", flow_run_name="cluster-create {config.cluster_name}", persist_result=False)
 @errors_as_states
-async def cluster_create(config: FlowClusterSpec, credentials: str | None = None) -> dict[str, Any]:
+async def cluster_create(config: FlowClusterSpec, credentials: AwsBlock | None = None) -> dict[str, Any]:
     """Make a cluster on AWS as a cluster.yml says. What exists already is kept, so a run that stopped goes on. Returns name, region and server.
 
     Args:
         config: The contents of cluster.yml, without keys: parameters are shown.
-        credentials: Name of an AWS credentials block; by default what the machine has (environment, profile, role).
+        credentials: An AWS credentials block; by default what the machine has (environment, profile, role).
     """
     return await carry_out(config, credentials, prepare_creation, lambda aws, design, plan: creation(aws, design, MODEL_ACCOUNT))
 

@@ -3,10 +3,11 @@
 import asyncio
 from typing import Any
 
-from prefect import flow
 from prefect.logging import get_run_logger
 
+from blocks.references import AwsBlock
 from flows.aws_steps import do_all, said, sign_in
+from flows.declaring import flow
 from flows.ending import errors_as_states
 from tasks.aws.control_plane import read_cluster
 from tasks.aws.errors import AwsRefused
@@ -20,13 +21,13 @@ from trialflow.errors import TrialflowError
 
 @flow(name="cluster-destroy", flow_run_name="cluster-destroy {cluster_name}", persist_result=False)
 @errors_as_states
-async def cluster_destroy(cluster_name: str, region: str | None = None, credentials: str | None = None) -> dict[str, Any]:
+async def cluster_destroy(cluster_name: str, region: str | None = None, credentials: AwsBlock | None = None) -> dict[str, Any]:
     """Delete everything on AWS that carries the tag of this cluster. Done again it goes on, and finds nothing more to do.
 
     Args:
         cluster_name: The cluster's name. Nothing of any other is touched.
         region: Its region; by default that of the credentials.
-        credentials: Name of an AWS credentials block; by default what the machine has (environment, profile, role).
+        credentials: An AWS credentials block; by default what the machine has (environment, profile, role).
     """
     aws = await sign_in(credentials, region)
     await destroy(aws, cluster_name)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from prefect import flow
-
+from blocks.references import ClusterBlock, ServiceBlock
 from flows.cluster_session import cluster_session, conclude, show_table
+from flows.declaring import flow
 from flows.ending import errors_as_states
 from tasks.operations.results import Result
 from tasks.operations.stopping import apply_stop, plan_stop, plan_stop_all
@@ -15,23 +15,23 @@ from trialflow.errors import InvalidInput
 @flow(name="cluster-stop", flow_run_name="cluster-stop {cluster}", persist_result=False)
 @errors_as_states
 async def cluster_stop(
-    cluster: str,
+    cluster: ClusterBlock,
     identifiers: list[str] = [],  # noqa: B006 - Prefect shows it as the default, and copies it
     everything: bool = False,
     strangers: bool = False,
     project: str | None = None,
-    service: str | None = None,
+    service: ServiceBlock | None = None,
     only_plan: bool = False,
 ) -> list[dict[str, Any]]:
     """Stop experiments or training runs, and delete what they have on the cluster. An experiment goes on when it is optimized again.
 
     Args:
-        cluster: Name of a `trialflow cluster` block.
+        cluster: A `trialflow cluster` block.
         identifiers: What to stop, such as `experiment/12` or `run/34`.
         everything: Stop all that this service knows on the cluster instead.
         strangers: With everything, also stop what this service does not know. It may belong to another user.
         project: The project in which names of training runs are looked for.
-        service: Name of a `trialflow service` block; by default the service of the worker's machine.
+        service: A `trialflow service` block; by default the service of the worker's machine.
         only_plan: Only show what would be stopped.
     """
     if bool(identifiers) == everything:

@@ -3,9 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
-from prefect import flow
-
+from blocks.references import ClusterBlock
 from flows.cluster_session import show_table
+from flows.declaring import flow
 from flows.ending import errors_as_states
 from tasks.kubernetes.cluster.saved import cluster_of_block
 from tasks.operations.checking import check_cluster
@@ -15,11 +15,11 @@ from trialflow.errors import TrialflowError
 
 @flow(name="cluster-test", flow_run_name="cluster-test {cluster}", persist_result=False)
 @errors_as_states
-async def cluster_test(cluster: str) -> list[dict[str, Any]]:
+async def cluster_test(cluster: ClusterBlock) -> list[dict[str, Any]]:
     """Look at a cluster's API server, nodes, rights, accounts and registry. Fails if training runs cannot do without what is wrong.
 
     Args:
-        cluster: Name of a `trialflow cluster` block, as `trialflow cluster connect` makes it.
+        cluster: A `trialflow cluster` block, as `trialflow cluster connect` makes it.
     """
     checks = await check_cluster(await cluster_of_block(cluster))
     rows = [{**asdict(one), "fix": one.fix or ""} for one in checks]

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from prefect import flow
-
+from blocks.references import AwsBlock
 from flows.cluster_create import carry_out
+from flows.declaring import flow
 from flows.ending import errors_as_states
 from tasks.aws.preparing import prepare_update
 from tasks.aws.updating import updating
@@ -14,11 +14,11 @@ from trialflow.specs import FlowClusterSpec
 
 @flow(name="cluster-update", flow_run_name="cluster-update {config.cluster_name}", persist_result=False)
 @errors_as_states
-async def cluster_update(config: FlowClusterSpec, credentials: str | None = None) -> dict[str, Any]:
+async def cluster_update(config: FlowClusterSpec, credentials: AwsBlock | None = None) -> dict[str, Any]:
     """Change a cluster on AWS to what a cluster.yml says; what cannot be changed in place is refused. Returns name, region, server.
 
     Args:
         config: The contents of cluster.yml, without keys: parameters are shown.
-        credentials: Name of an AWS credentials block; by default what the machine has (environment, profile, role).
+        credentials: An AWS credentials block; by default what the machine has (environment, profile, role).
     """
     return await carry_out(config, credentials, prepare_update, lambda aws, design, plan: updating(aws, design, plan, MODEL_ACCOUNT))

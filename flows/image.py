@@ -4,11 +4,12 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from prefect import flow
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
 
+from blocks.references import RegistryBlock
 from blocks.registry import ImageRegistry
+from flows.declaring import flow
 from flows.ending import errors_as_states
 from flows.on_cluster import ImageSource
 from tasks.images import building
@@ -39,12 +40,12 @@ def _flow_run_name() -> str:
 
 @flow(name="image", flow_run_name=_flow_run_name, persist_result=False)
 @errors_as_states
-async def image(source: ImageSource = ImageSource(), registry: str | None = None) -> str:  # noqa: B008 - Prefect shows it as the default
+async def image(source: ImageSource = ImageSource(), registry: RegistryBlock | None = None) -> str:  # noqa: B008 - Prefect shows it as the default
     """Make the image of a directory and push it. Returns `repository@sha256:...`; unchanged contents build and push nothing.
 
     Args:
         source: The directory, its Dockerfile, and the image's name.
-        registry: Name of a `trialflow image registry` block; by default Docker Hub, with the login of `docker login`.
+        registry: A `trialflow image registry` block; by default Docker Hub, with the login of `docker login`.
     """
     if registry is None:
         return await make_image(source)

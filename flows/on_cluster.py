@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, Field
 
+from blocks.references import AwsBlock, ClusterBlock
 from tasks.images.facts import ImageFacts
 
 
@@ -62,8 +63,8 @@ class KnownImage(BaseModel):
 class OnCluster(BaseModel):
     """Execute training runs on a Kubernetes cluster instead of here."""
 
-    name: str = Field(title="Cluster", description="Name of a `trialflow cluster` block, as `trialflow cluster connect` makes it.")
+    name: ClusterBlock = Field(title="Cluster", description="A `trialflow cluster` block, as `trialflow cluster connect` makes it.")
     build: ImageSource | None = Field(default=None, title="Build", description="How the image is made, if run.yml names none that exists.")
     no_build: bool = Field(default=False, title="Do not build", description="Use the image of run.yml as it is, even if there is a Dockerfile.")
     image: KnownImage | None = Field(default=None, title="Image", description="An image that is there: nothing is built, and no registry is asked.")
-    aws: str | None = Field(default=None, title="AWS credentials", description="Name of an AWS credentials block whose keys the model gets.")
+    aws: AwsBlock | None = Field(default=None, title="AWS credentials", description="An AWS credentials block whose keys the model gets.")

@@ -5,13 +5,14 @@ import contextlib
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed
 from pydantic import BaseModel, Field
 
+from blocks.references import AwsBlock, ServiceBlock
 from flows.cancelling import is_suspended
 from flows.context import open_flow
+from flows.declaring import flow
 from flows.ending import beside, errors_as_states, tag_flow_run
 from flows.learning import work_to_the_end
 from flows.on_cluster import OnCluster
@@ -65,10 +66,10 @@ async def optimize(
     run: FlowRunSpec,
     project: str | None = None,
     directory: str | None = None,
-    service: str | None = None,
+    service: ServiceBlock | None = None,
     source: dict[str, str] | None = None,
     cluster: OnCluster | None = None,
-    aws: str | None = None,
+    aws: AwsBlock | None = None,
     options: Options = Options(),  # noqa: B008 - Prefect shows it as the default
 ) -> dict[str, Any] | State:
     """Tune a model: suggest assignments, execute a training run, observe its metrics, until the budget is spent.
@@ -80,10 +81,10 @@ async def optimize(
         run: The contents of run.yml: how the model is started.
         project: The project of the experiment; by default SIGOPT_PROJECT or the folder's name.
         directory: The folder that the model runs in. A deployment needs it; otherwise it is by default the one that the flow runs in.
-        service: Name of a `trialflow service` block; by default the service on this machine.
+        service: A `trialflow service` block; by default the service on this machine.
         source: `hash`, and `content` or `file`, of the model's source, kept with each training run.
         cluster: Where training runs execute, if not here.
-        aws: Name of an AWS credentials block whose keys a model here gets; on a cluster, `cluster.aws`.
+        aws: An AWS credentials block whose keys a model here gets; on a cluster, `cluster.aws`.
         options: Canary, failures in a row, and what to do with a finished experiment.
     """
     async with open_flow(run=run, project=project, directory=directory, service=service, source=source, cluster=cluster, aws=aws) as context:

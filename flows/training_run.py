@@ -5,12 +5,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
 
+from blocks.references import AwsBlock, ServiceBlock
 from flows.context import open_flow
+from flows.declaring import flow
 from flows.ending import errors_as_states
 from flows.execution import Execution
 from flows.on_cluster import OnCluster
@@ -40,10 +41,10 @@ async def training_run(
     assignments: dict[str, float | int | str] | None = None,
     project: str | None = None,
     directory: str | None = None,
-    service: str | None = None,
+    service: ServiceBlock | None = None,
     source: dict[str, str] | None = None,
     cluster: OnCluster | None = None,
-    aws: str | None = None,
+    aws: AwsBlock | None = None,
 ) -> dict[str, Any] | State:
     """Execute the model once, as a training run that belongs to no experiment. Returns its id, state and metrics.
 
@@ -52,10 +53,10 @@ async def training_run(
         assignments: Parameter values that the model reads as `sigopt.params`.
         project: The project of the training run; by default SIGOPT_PROJECT or the folder's name.
         directory: The folder that the model runs in. A deployment needs it; otherwise it is by default the one that the flow runs in.
-        service: Name of a `trialflow service` block; by default the service on this machine.
+        service: A `trialflow service` block; by default the service on this machine.
         source: `hash`, and `content` or `file`, of the model's source, kept with the training run.
         cluster: Where the training run executes, if not here.
-        aws: Name of an AWS credentials block whose keys a model here gets; on a cluster, `cluster.aws`.
+        aws: An AWS credentials block whose keys a model here gets; on a cluster, `cluster.aws`.
     """
     async with open_flow(run=run, project=project, directory=directory, service=service, source=source, cluster=cluster, aws=aws) as context:
         name = (None if cluster else run.name) or new_name()

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 
+from blocks.references import AwsBlock, ServiceBlock
 from flows.context import open_flow
+from flows.declaring import flow
 from flows.ending import beside, errors_as_states, tag_flow_run
 from flows.optimize import show_end
 from flows.working import Effort, Work
@@ -26,9 +27,9 @@ async def worker(
     run: FlowRunSpec,
     project: str | None = None,
     directory: str | None = None,
-    service: str | None = None,
+    service: ServiceBlock | None = None,
     source: dict[str, str] | None = None,
-    aws: str | None = None,
+    aws: AwsBlock | None = None,
     parallel: int = 1,
     stop_after_failures: int = 5,
 ) -> dict[str, Any] | State:
@@ -39,9 +40,9 @@ async def worker(
         run: The contents of run.yml: how the model is started.
         project: The project of the experiment, if the service has several.
         directory: The folder that the model runs in. A deployment needs it; otherwise it is by default the one that the flow runs in.
-        service: Name of a `trialflow service` block; by default the service on this machine.
+        service: A `trialflow service` block; by default the service on this machine.
         source: `hash`, and `content` or `file`, of the model's source, kept with each training run.
-        aws: Name of an AWS credentials block whose keys the model gets.
+        aws: An AWS credentials block whose keys the model gets.
         parallel: How many training runs this worker has in flight.
         stop_after_failures: Failures in a row that end this worker; 0 for never.
     """

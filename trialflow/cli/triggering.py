@@ -68,9 +68,11 @@ class Order:
 
     def parameters(self) -> dict[str, Any]:
         """The parameters of the flow run: JSON, without what is at its default."""
+        from trialflow.specs import parameter_of
+
         found: dict[str, Any] = {
             "experiment": self.experiment.model_dump(mode="json", exclude_defaults=True),
-            "run": self.run.model_dump(mode="json", exclude_defaults=True),
+            "run": parameter_of(self.run),
             "directory": str(self.directory),
             "project": self.project or os.environ.get("SIGOPT_PROJECT") or None,
             "source": dict(self.source) if self.source else None,

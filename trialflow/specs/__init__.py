@@ -8,7 +8,7 @@ from trialflow.specs.cluster import ClusterSpec
 from trialflow.specs.conditional import ConditionalSpec
 from trialflow.specs.constraint import LinearConstraintSpec, TermSpec
 from trialflow.specs.experiment import ExperimentSpec
-from trialflow.specs.flow_parameters import FlowClusterSpec, FlowRunSpec
+from trialflow.specs.flow_parameters import FlowClusterSpec, FlowRunSpec, parameter_of
 from trialflow.specs.loading import experiment_from, file_of, is_empty, load_cluster, load_experiment, load_run, run_from
 from trialflow.specs.metric import MetricSpec
 from trialflow.specs.parameter import BoundsSpec, ParameterSpec, PriorSpec
@@ -45,6 +45,7 @@ __all__ = [
     "load_cluster",
     "load_experiment",
     "load_run",
+    "parameter_of",
     "run_from",
     "to_yaml",
     "validate_experiment_body",

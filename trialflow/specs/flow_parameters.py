@@ -32,19 +32,37 @@ def _cluster_without_keys(spec: ClusterSpec) -> ClusterSpec:
     return spec
 
 
-class _AwsField:
-    """Has the JSON schema of a spec say something else of its field `aws`: Prefect's server validates by it."""
+class _Form:
+    """Has the JSON schema of a spec say something else of some of its fields: Prefect's server validates by it, and the UI makes a form of it.
 
-    def __init__(self, field: Mapping[str, Any]) -> None:
-        self._field = field
+    A field that is None is left out, so the server refuses it by its name alone. `required` are those that have to be there.
+    """
+
+    def __init__(self, fields: Mapping[str, Mapping[str, Any] | None], required: tuple[str, ...] = ()) -> None:
+        self._fields = fields
+        self._required = required
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
         schema = dict(handler.resolve_ref_schema(handler(core)))
-        schema["properties"] = {**schema["properties"], "aws": dict(self._field)}
-        return schema
+        changed = {**schema["properties"], **self._fields}
+        schema["properties"] = {name: dict(field) for name, field in changed.items() if field is not None}
+        return {**schema, "required": [*schema.get("required", ()), *self._required]}
 
 
-_NO_KEYS = {"type": "null", "title": "AWS keys", "description": RUN_KEYS}
+def parameter_of(run: RunSpec) -> dict[str, Any]:
+    """A run as the JSON of a flow's parameter, without what is at its default. It always says how the model is started: null leaves it to the image."""
+    return {"run": None, **run.model_dump(mode="json", exclude_defaults=True)}
+
+
+_COMMAND = {
+    "title": "Run",
+    "description": "How the model is started: a command for the shell, a list of words without a shell, or, on a cluster, as the image says.",
+    "anyOf": [
+        {"type": "string", "minLength": 1, "title": "Command"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1, "title": "Words"},
+        {"type": "null", "title": "As the image says"},
+    ],
+}
 _POLICIES_ALONE = {
     "title": "AWS",
     "description": CLUSTER_KEYS,
@@ -52,7 +70,7 @@ _POLICIES_ALONE = {
     "default": None,
 }
 
-FlowRunSpec = Annotated[RunSpec, AfterValidator(_run_without_keys), Hidden, _AwsField(_NO_KEYS)]
+FlowRunSpec = Annotated[RunSpec, AfterValidator(_run_without_keys), Hidden, _Form({"run": _COMMAND, "aws": None}, ("run",))]
 """`RunSpec` as the type of a flow's parameter."""
-FlowClusterSpec = Annotated[ClusterSpec, AfterValidator(_cluster_without_keys), Hidden, _AwsField(_POLICIES_ALONE)]
+FlowClusterSpec = Annotated[ClusterSpec, AfterValidator(_cluster_without_keys), Hidden, _Form({"aws": _POLICIES_ALONE})]
 """`ClusterSpec` as the type of a flow's parameter."""
