@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-WORDS = {"url": "URL", "uri": "URI", "api": "API", "id": "ID", "aws": "AWS", "mlflow": "MLflow", "cpu": "CPU", "gpu": "GPU"}
+WORDS = {"url": "URL", "uri": "URI", "api": "API", "id": "ID", "aws": "AWS", "mlflow": "MLflow", "cpu": "CPU", "gpu": "GPU", "gpus": "GPUs"}
 CHOICES = {"string": "Text", "number": "Number", "integer": "Number", "array": "List", "object": "Fields", "boolean": "Yes or no", "null": "Nothing"}
 """What a choice between kinds of values is called where it has no title."""
 BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
@@ -17,10 +17,10 @@ FOLDER = "directory"
 
 
 def form_of(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of a deployment's parameters: a title on every field, the model's folder required, and a choice only where there is something to choose.
+    """The schema of a deployment's parameters: a title on every field, the model's folder required, and a choice only where there is one to make.
 
-    Parameters may be null where the flow's may, as the automation that has an experiment go on gives them all: Prefect's server takes null for one that
-    has a type and no default.
+    Parameters may be null where the flow's may, as the automation that has an experiment go on gives them all: Prefect's server takes null for one
+    that has a type and no default.
     """
     made = with_titles(schema)
     groups = made.get("definitions") or {}

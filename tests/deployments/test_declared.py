@@ -10,6 +10,7 @@ import yaml
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import ValidationError, validate
 
+from deployments.automations import PARAMETERS
 from deployments.declared import DEPLOYMENTS, Deployment
 from deployments.project_file import project_file
 from deployments.registration import BLOCKS, load
@@ -71,9 +72,15 @@ def test_every_choice_of_the_form_has_a_name(one: Deployment) -> None:
     assert not unnamed and "oneOf" not in str(schema), unnamed
 
 
-def test_a_command_is_a_plain_text_or_a_list_and_a_number_is_a_number() -> None:
-    run = next(field for place, field in fields(schema_named("optimize")) if place.endswith("/run/run"))
-    assert [(one["title"], one["type"]) for one in run["anyOf"]] == [("Text", "string"), ("List", "array")]
+@pytest.mark.parametrize("name", ["optimize", "training-run", "worker"])
+def test_how_the_model_is_started_has_to_be_said_and_is_a_text_at_first(name: str) -> None:
+    (run,) = [field for place, field in fields(schema_named(name)) if place.endswith("/run/run")]
+    assert [(one["title"], one["type"]) for one in run["anyOf"]] == [("Command", "string"), ("Words", "array"), ("As the image says", "null")]
+    with pytest.raises(ValidationError, match="'run'.*'run' is a required property"):
+        validate({"experiment": GOOD, "run": {}, "directory": "/m", "experiment_id": "1"}, schema_named(name), raise_on_error=True)
+
+
+def test_a_number_is_a_number() -> None:
     experiment = schema_named("optimize")["definitions"]["ExperimentSpec"]["properties"]
     assert experiment["max_cost"]["type"] == "number" and experiment["max_cost"]["exclusiveMinimum"] == 0
     with pytest.raises(ValidationError):
@@ -85,7 +92,7 @@ def test_titles_that_were_chosen_stay_and_others_are_the_names_in_words() -> Non
     assert {name: field["title"] for name, field in with_titles(schema)["properties"].items()} == {
         "api_url": "Service URL",
         "max_relaunches": "Max relaunches",
-        "aws": "AWS",
+        "aws": "AWS credentials",
     }
 
 
@@ -97,7 +104,7 @@ GOOD = {"name": "e", "parameters": [PARAMETER], "metrics": [{"name": "y"}], "bud
     ("parameters", "is_good"),
     [
         ({"experiment": GOOD, "run": {"run": "true"}, "directory": "/m"}, True),
-        ({"experiment": GOOD, "run": {"run": "true"}, "directory": "/m", "project": None, "cluster": None}, True),
+        ({name: None for name in PARAMETERS} | {"experiment": GOOD, "run": {"run": None}, "directory": "/m", "options": {"new": False}}, True),
         ({"experiment": GOOD, "run": {"run": "true"}}, False),
         ({"experiment": GOOD, "run": {"run": "true"}, "directory": None}, False),
         ({"experiment": {**GOOD, "budget": None}, "run": {"run": "true"}, "directory": "/m"}, True),
@@ -119,9 +126,13 @@ def test_the_server_tells_good_parameters_from_bad_ones_by_the_schema(parameters
         validate(parameters, schema, raise_on_error=True)
 
 
-def test_keys_in_a_run_are_refused_with_the_block_to_make() -> None:
-    (aws,) = [field for place, field in fields(schema_named("optimize")) if place.endswith("/run/aws")]
-    assert aws["type"] == "null" and "prefect block create aws-credentials" in aws["description"]
+def test_keys_in_a_run_are_refused_by_their_name_alone_and_the_form_has_a_list_of_blocks_instead() -> None:
+    schema = schema_named("optimize")
+    run = {"run": "true", "aws": {"aws_access_key_id": "hush", "aws_secret_access_key": "hush"}}
+    with pytest.raises(ValidationError, match="'aws' was unexpected") as refused:
+        validate({"experiment": GOOD, "run": run, "directory": "/m"}, schema, raise_on_error=True)
+    assert "hush" not in str(refused.value)
+    assert schema["properties"]["aws"]["block_type_slug"] == "aws-credentials"
 
 
 def test_fields_keep_their_order_in_a_database_that_does_not() -> None:
@@ -134,7 +145,15 @@ def test_a_field_that_may_be_left_out_is_no_choice_between_a_value_and_nothing()
     budget = definitions["ExperimentSpec"]["properties"]["budget"]
     assert budget["type"] == "integer" and "anyOf" not in budget and "default" not in budget
     assert "budget" not in definitions["ExperimentSpec"]["required"]
-    assert definitions["ExperimentSpec"]["properties"]["early_stopping"]["$ref"].endswith("EarlyStoppingSpec")
+
+
+def test_a_group_of_fields_that_may_be_left_out_is_off_until_it_is_chosen_if_some_of_it_is_required() -> None:
+    schema = schema_named("optimize")
+    group = schema["definitions"]["ExperimentSpec"]["properties"]["early_stopping"]
+    assert group["default"] is None and [one.get("title") for one in group["anyOf"]] == [None, "Nothing"]
+    assert schema["definitions"]["EarlyStoppingSpec"]["title"] == "Early stopping"
+    left_out = {"experiment": {**GOOD, "early_stopping": None, "mlflow": None}, "run": {"run": "true"}, "directory": "/m", "cluster": None}
+    validate(left_out, schema, raise_on_error=True)
 
 
 @pytest.mark.parametrize("name", ["cluster-create", "cluster-update"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from trialflow.specs import FlowRunSpec, RunSpec, load_run
+from trialflow.specs import FlowRunSpec, RunSpec, load_run, parameter_of
 
 
 def test_a_text_is_for_the_shell_and_a_list_is_not() -> None:
@@ -169,4 +169,12 @@ def test_a_flow_parameter_holds_no_keys() -> None:
     with pytest.raises(ValidationError, match="AWS credentials block") as raised:
         flow.validate_python({"aws": KEYS})
     assert "hush" not in str(raised.value)
-    assert flow.json_schema()["properties"]["aws"]["type"] == "null"
+    schema = flow.json_schema()
+    assert "aws" not in schema["properties"] and schema["additionalProperties"] is False
+
+
+def test_a_flow_parameter_always_says_how_the_model_is_started() -> None:
+    assert parameter_of(RunSpec.model_validate({"image": "host/model:1"})) == {"run": None, "image": "host/model:1"}
+    assert parameter_of(RunSpec.model_validate({"run": ["python", "model.py"]})) == {"run": ["python", "model.py"]}
+    assert TypeAdapter(FlowRunSpec).validate_python({"run": None}).run is None
+    assert "run" in TypeAdapter(FlowRunSpec).json_schema()["required"]

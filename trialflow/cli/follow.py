@@ -12,10 +12,11 @@ import click
 
 from trialflow.cli.best import show_summary
 from trialflow.cli.latest import last_started
+from trialflow.cli.letting_go import let_go
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.prefect_client import open_client
 from trialflow.cli.reaching import here_option, server_if_any, server_of
-from trialflow.cli.terminal.messages import next_commands, say
+from trialflow.cli.terminal.messages import say
 from trialflow.cli.terminal.output import output_option
 from trialflow.cli.tracking import follow_to_the_end
 from trialflow.errors import InvalidInput
@@ -101,8 +102,7 @@ async def _trigger(
         say(f"a flow run is at work on it already: {run.name}" if is_joined else "triggered optimize/optimize")
         say(f"watch: {session.ui_url}/runs/flow-run/{run.id}")
         if detach:
-            next_commands([f"trialflow follow {run.id}", "trialflow experiment list"])
-            return 0
+            return await let_go(client, run, show_end=show_end, follow="trialflow follow", also="trialflow experiment stop")
         return await follow_to_the_end(client, run.id, is_joined=is_joined, show_end=show_end)
 
 

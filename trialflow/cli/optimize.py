@@ -70,7 +70,7 @@ OPTIONS: tuple[Decorator, ...] = (
         show_default=True,
         help="Stop after this many failures in a row; 0 for never.",
     ),
-    click.option("--detach", is_flag=True, help="Leave the experiment to `trialflow up`, or to the cluster's server, and return at once."),
+    click.option("--detach", is_flag=True, help="Leave the experiment to `trialflow up`, or to the cluster's server, and return once it has begun."),
     output_option,
 )
 

@@ -50,7 +50,7 @@ class _Form:
 
 
 def parameter_of(run: RunSpec) -> dict[str, Any]:
-    """A run as the JSON of a flow's parameter, without what is at its default. It always says how the model is started: null leaves it to the image."""
+    """A run as the JSON of a flow's parameter, without what is at its default. It always has `run`: null leaves that to the image."""
     return {"run": None, **run.model_dump(mode="json", exclude_defaults=True)}
 
 

@@ -1,24 +1,19 @@
 """`trialflow cluster optimize` on a cluster that has a server: the image is made here, all the rest is left to the server."""
 
 import asyncio
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from trialflow.cli.letting_go import let_go
 from trialflow.cli.optimize import Asked, show_end
 from trialflow.cli.options import read_source
 from trialflow.cli.prefect_client import open_client
 from trialflow.cli.reaching import Reached
-from trialflow.cli.terminal.messages import next_commands, say, warn
-from trialflow.cli.tracking import conclude, follow_to_the_end
+from trialflow.cli.terminal.messages import say, warn
+from trialflow.cli.tracking import follow_to_the_end
 from trialflow.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from prefect.client.orchestration import PrefectClient
-    from prefect.client.schemas.objects import FlowRun
-
     from flows.on_cluster import OnCluster
     from tasks.images.facts import ImageFacts
     from tasks.images.login import Login
@@ -29,8 +24,6 @@ FOLDER = "/tmp"
 """The folder of the flow in its pod. The model's is in its image."""
 LARGEST_SOURCE = 300_000
 """Bytes of a source file that go with a flow run: Prefect's server takes parameters of 512 KiB."""
-BEGIN_SECONDS = 120.0
-"""How long a command that lets go waits for the number of its experiment."""
 
 
 def leave_to(reached: Reached, asked: Asked, place: "ClusterPlace", command: tuple[str, ...]) -> int:
@@ -118,41 +111,7 @@ async def _trigger(reached: Reached, order: "Order", asked: Asked, command: tupl
         run, is_joined = await trigger(client, order, None, always_new=asked.new, is_here=False)
         say(f"a flow run is at work on it already: {run.name}" if is_joined else f"left to the server of cluster {reached.cluster.name}")
         if asked.detach:
-            return await _until_begun(client, run, reached, ended)
+            option = f"-n {reached.cluster.name}"
+            follow, also = f"trialflow follow {option}", f"trialflow cluster status {option}"
+            return await let_go(client, run, show_end=ended, follow=follow, also=also)
         return await follow_to_the_end(client, run.id, is_joined=is_joined, show_end=ended)
-
-
-async def _until_begun(client: "PrefectClient", run: "FlowRun", reached: Reached, ended: Any) -> int:
-    """Wait until the flow run has its experiment, and name it. One that ends before says why."""
-    from deployments.crashes import experiment_of
-    from trialflow.cli.following import Follower
-    from trialflow.events import Event
-    from trialflow.results.board import Board
-
-    begun: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    def note(experiment: str) -> None:
-        if not begun.done():
-            begun.set_result(experiment)
-
-    def take(event: Event) -> None:
-        if event.kind == "experiment":
-            note(str(event.facts["experiment"]["id"]))
-
-    if (known := experiment_of(run)) is not None:
-        note(known)
-    following = asyncio.ensure_future(Follower(client, run.id, take=take, tell=say).follow())
-    await asyncio.wait({begun, following}, timeout=BEGIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    if following.done() and not begun.done():
-        return await conclude(following.result(), Board(), ended)
-    following.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await following
-    name = begun.result() if begun.done() else str(run.id)
-    option = f"-n {reached.cluster.name}"
-    if begun.done():
-        click.echo(f'Started "experiment/{name}"')
-    else:
-        say("it has not begun yet, and will when the server comes to it")
-    next_commands([f"trialflow follow {option} {name}", *([f"trialflow cluster status {option} {name}"] if begun.done() else [])])
-    return 0
