@@ -51,11 +51,11 @@ def _named(node: Any) -> Any:
 def _referred(to: Any) -> Referred:
     if isinstance(to, Mapping) and isinstance(slug := to.get(BY_SLUG), str) and slug.count("/") == 1:
         return Referred(*slug.split("/"))
-    identifier = to.get(BY_ID) if isinstance(to, Mapping) else to
     try:
-        return _look_up(UUID(str(identifier)))
+        identifier = UUID(str(to.get(BY_ID) if isinstance(to, Mapping) else to))
     except ValueError as error:
         raise UnknownReference(f"{to!r} refers to no block: give the block's name, or choose it in the form") from error
+    return _look_up(identifier)
 
 
 def _look_up(identifier: UUID) -> Referred:

@@ -108,7 +108,7 @@ def test_a_flow_gets_the_name_of_the_block_and_nothing_of_what_it_holds_is_loade
     theirs = KubernetesClusterConfig(config=HELD, context_name="x").save("theirs")  # its kubeconfig is in clear
     assert takes_blocks(cluster={"$ref": {"block_document_id": str(ours)}}) == "mine"
     assert takes_blocks(cluster={"$ref": str(ours)}) == takes_blocks(cluster="mine") == "mine"
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.INFO):
         for wrong, said in (
             ({"cluster": {"$ref": str(theirs)}, "number": "many"}, "type kubernetes-cluster-config"),
             ({"cluster": {"$ref": IDENTIFIER}}, f"has no block {IDENTIFIER}"),

@@ -97,6 +97,13 @@ class Upped(User):
         """The flow runs of an experiment, oldest first."""
         return self.ask("/flow_runs/filter", {"flow_runs": {"name": {"any_": [f"optimize {name}"]}}, "sort": "START_TIME_ASC"})
 
+    def cluster_block(self, name: str) -> dict[str, Any]:
+        """A cluster that Prefect keeps, with nothing that could be connected to."""
+        kind = self.ask("/block_types/slug/trialflow-cluster")
+        (schema, *_) = self.ask("/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [kind["id"]]}}})
+        made = {"name": name, "data": {"cluster_name": name}, "block_type_id": kind["id"], "block_schema_id": schema["id"]}
+        return self.ask("/block_documents/", made)
+
     def until(self, fact: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
         """What `fact` returns once it is true."""
         deadline = time.monotonic() + seconds
@@ -191,8 +198,10 @@ def test_the_exit_code_is_that_of_the_end(upped: Upped) -> None:
 
 def test_a_detached_experiment_is_followed_cancelled_and_goes_on(upped: Upped) -> None:
     upped.experiment("left", WAITING)
-    code, _, said = upped.type("optimize", "--detach")
-    assert code == 0 and "trialflow follow" in said
+    code, out, said = upped.type_slowly("optimize", "--detach")
+    number = upped.result("left")["id"]
+    assert code == 0 and out == f'Started "experiment/{number}"\n', said
+    assert f"trialflow follow {number}" in said and f"trialflow experiment stop {number}" in said
     upped.until(upped.started, "nothing was started")
     (flow_run,) = upped.flow_runs("left")
     following = upped.start("follow", flow_run["id"])
@@ -325,6 +334,31 @@ def test_a_link_into_prefects_ui_signs_in_first_and_a_retry_there_spends_no_seco
     upped.until(lambda: upped.flow_runs("typed")[0]["state"]["type"] == "COMPLETED", "the retry does not end")
     assert upped.result("typed")["done/budget"] == "2/2" and len(upped.flow_runs("typed")) == 1
     assert elsewhere == []
+    context.close()
+
+
+@pytest.mark.parametrize("ui", ["", "/v2"], ids=["V1", "V2"])
+def test_a_block_is_chosen_in_the_form_and_only_the_reference_is_kept(upped: Upped, browser: Any, ui: str) -> None:
+    block, facts = upped.cluster_block(f"mine{len(ui)}"), standing(Home(upped.home))
+    assert facts is not None
+    (deployment,) = upped.ask("/deployments/filter", {"deployments": {"name": {"any_": ["cluster-test"]}}})
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(PATIENCE * 1000)
+    page = context.new_page()
+    page.goto(f"{facts.ui_url.removesuffix('/v2')}{ui}/deployments/deployment/{deployment['id']}/run")
+    page.get_by_placeholder("admin:pass").fill(prefect_auth(Home(upped.home)))
+    page.get_by_role("button", name="Login").click()
+    if ui:
+        page.get_by_label("Select a block").click()
+        page.get_by_role("option", name=block["name"]).click()
+    else:
+        page.locator(".block-document-input__select").click()
+        page.keyboard.press("ArrowDown")
+        page.locator(".p-select-option", has_text=block["name"]).click()
+    page.get_by_role("button", name="Submit").click()
+    wanted = {"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}, "name": {"any_": [f"cluster-test {block['name']}"]}}}
+    (flow_run,) = upped.until(lambda: upped.ask("/flow_runs/filter", wanted), "no flow run has found the block's name", 2 * PATIENCE)
+    assert flow_run["parameters"] == {"cluster": {"$ref": {"block_document_id": block["id"]}}}
     context.close()
 
 
