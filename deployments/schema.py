@@ -44,7 +44,10 @@ def _plain(node: Any, groups: Mapping[str, Any]) -> Any:
     types = node.get("anyOf")
     if isinstance(types, list) and node.get("default", "") is None and {"type": "null"} in types and len(types) == 2:
         (kind,) = [one for one in types if one != {"type": "null"}]
-        if not groups.get(str(kind.get("$ref", "")).rpartition("/")[2], {}).get("required"):
+        kinds = kind.get("oneOf") or [kind]
+        if any(groups.get(str(one.get("$ref", "")).rpartition("/")[2], {}).get("required") for one in kinds):
+            node = {**node, "anyOf": [*kinds, {"type": "null"}]}
+        else:
             rest = {name: value for name, value in node.items() if name not in ("anyOf", "default")}
             return {**_plain(kind, groups), **rest}
     return _named({name: value if name in ("default", "examples", "enum", "const") else _plain(value, groups) for name, value in node.items()})

@@ -154,6 +154,8 @@ def test_a_group_of_fields_that_may_be_left_out_is_off_until_it_is_chosen_if_som
     assert schema["definitions"]["EarlyStoppingSpec"]["title"] == "Early stopping"
     left_out = {"experiment": {**GOOD, "early_stopping": None, "mlflow": None}, "run": {"run": "true"}, "directory": "/m", "cluster": None}
     validate(left_out, schema, raise_on_error=True)
+    cpu = schema_named("cluster-create")["properties"]["config"]["properties"]["cpu"]
+    assert cpu["default"] is None and [one.get("title") for one in cpu["anyOf"]] == [None, "List", "Nothing"]
 
 
 @pytest.mark.parametrize("name", ["cluster-create", "cluster-update"])
