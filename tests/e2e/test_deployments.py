@@ -84,7 +84,6 @@ def test_a_schedule_fires_again_and_again(deployed: dict[str, str], tmp_path: Pa
     ended: list[dict[str, Any]] = []
     while len(ended) < 2 and time.monotonic() < deadline:
         time.sleep(1)
-        ended = ask(deployed, "/flow_runs/filter", wanted)
+        ended = [one for one in ask(deployed, "/flow_runs/filter", wanted) if one["auto_scheduled"]]  # others were triggered before
     assert len(ended) >= 2, "the schedule did not fire twice"
     assert {one["state"]["type"] for one in ended} == {"COMPLETED"}
-    assert all(one["auto_scheduled"] for one in ended)
