@@ -137,3 +137,11 @@ def test_a_pod_tells_its_namespace_and_a_laptop_none(tmp_path: Path) -> None:
     assert own_namespace(tmp_path) is None
     (tmp_path / "namespace").write_text("team\n")
     assert own_namespace(tmp_path) == "team"
+
+
+@pytest.mark.parametrize("document", [{"a": 1}, {"clusters": []}, {"clusters": None}, {"clusters": ["x"]}, {"clusters": [{"cluster": "x"}]}])
+def test_a_block_whose_kubeconfig_was_mangled_by_hand_is_told(document: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="`clusters` has no first entry with a `cluster`"):
+        cluster_of(document)
+    with pytest.raises(InvalidInput, match="`users` has no first entry with a `user`"):
+        user_of(document)

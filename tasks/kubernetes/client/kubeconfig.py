@@ -50,13 +50,24 @@ def self_contained(
 
 
 def cluster_of(kubeconfig: Document) -> Document:
-    """What a self-contained kubeconfig says of the cluster."""
-    return kubeconfig["clusters"][0]["cluster"]
+    """What a self-contained kubeconfig says of the cluster. Raises `InvalidInput` if it is none: a block can be written by hand."""
+    return _first(kubeconfig, "clusters", "cluster")
 
 
 def user_of(kubeconfig: Document) -> Document:
-    """What a self-contained kubeconfig says of the user."""
-    return kubeconfig["users"][0]["user"]
+    """What a self-contained kubeconfig says of the user. Raises `InvalidInput` as `cluster_of` does."""
+    return _first(kubeconfig, "users", "user")
+
+
+def _first(kubeconfig: Document, kind: str, key: str) -> Document:
+    try:
+        found = kubeconfig[kind][0][key]
+    except (KeyError, IndexError, TypeError):
+        found = None
+    if not isinstance(found, Mapping):
+        hint = "`trialflow cluster connect`, or the deployment cluster-connect, writes the block of a cluster"
+        raise InvalidInput(f"the kubeconfig that is kept of the cluster is mangled: `{kind}` has no first entry with a `{key}`", hint=hint)
+    return found
 
 
 def _chosen(document: Document, context: str | None) -> str:
