@@ -3,7 +3,6 @@
 import json
 import logging
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from prefect.exceptions import ParameterTypeError
@@ -20,7 +19,7 @@ from flows.declaring import flow
 from tests.deployments.test_crashes import CRASHED
 from tests.deployments.test_declared import GOOD, schema_named
 
-IDENTIFIER = str(uuid4())
+IDENTIFIER = "0f8fad5b-d9cb-469f-a165-70867728950e"
 REFERENCE = {"$ref": {"block_document_id": IDENTIFIER}}
 HELD = {"kubeconfig": {"users": [{"user": {"token": "hush"}}]}}
 
