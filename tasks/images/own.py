@@ -34,6 +34,7 @@ WHEEL = f"trialflow-{__version__}-py3-none-any.whl"
 INFO = f"trialflow-{__version__}.dist-info"
 LEFT_OUT = ("__pycache__",)
 USER = 1000
+DATA = "/var/lib/trialflow"
 DOCKERFILE = """\
 FROM python:{python}-slim
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_CACHE_DIR=1
@@ -45,6 +46,8 @@ RUN pip install --no-deps --compile -r /tmp/requirements.txt
 COPY {wheel} /tmp/
 RUN pip install --no-deps --compile /tmp/{wheel} && rm /tmp/{wheel} /tmp/requirements.txt
 ENV HOME=/tmp PYTHONDONTWRITEBYTECODE=1
+# A volume of Docker's that is mounted here belongs to the same user.
+RUN install -d -m 700 -o {user} -g {user} {data}
 USER {user}:{user}
 WORKDIR /tmp
 # A pod that is deleted is to trialflow what a power cut is: flows are not asked to end, which would stop their training runs. The next pod goes on.
@@ -72,7 +75,7 @@ def write_context(folder: Path) -> None:
 
 def dockerfile() -> str:
     """The Dockerfile, with the minor version of the Python that runs here."""
-    return DOCKERFILE.format(python=f"{sys.version_info.major}.{sys.version_info.minor}", wheel=WHEEL, user=USER)
+    return DOCKERFILE.format(python=f"{sys.version_info.major}.{sys.version_info.minor}", wheel=WHEEL, user=USER, data=DATA)
 
 
 def pins(name: str = "trialflow", requires: Callable[[str], Iterable[str] | None] = metadata.requires) -> list[str]:
