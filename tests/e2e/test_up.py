@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from base64 import b64encode
@@ -252,14 +253,17 @@ def test_a_worker_that_is_killed_is_started_again_and_its_flow_runs_go_on(upped:
 def test_whoever_follows_goes_on_with_the_flow_run_that_takes_up_a_crashed_one_and_finds_a_server_that_was_away(upped: Upped) -> None:
     upped.experiment("crashed", WAITING)
     assert upped.type("optimize", "--detach", "--no-canary")[0] == 0
-    following = upped.start("follow")  # the newest experiment is still another one
+    following = upped.start("follow")
     said: list[str] = []
+    hung = threading.Timer(2 * PATIENCE, following.kill)
+    hung.start()
 
     def until_said(words: str) -> None:
         while not said or words not in said[-1]:
             said.append(following.stderr.readline())  # type: ignore[union-attr]
             assert said[-1], said
 
+    until_said("watch:")
     upped.until(lambda: len(upped.started()) == 2, "two training runs")
     os.kill(upped.owner("crashed"), signal.SIGKILL)
     until_said("goes on with the experiment")
@@ -267,7 +271,8 @@ def test_whoever_follows_goes_on_with_the_flow_run_that_takes_up_a_crashed_one_a
     upped.prefect_server().kill()
     until_said("answers again")
     (upped.folder / "go").touch()
-    out, rest = following.communicate(timeout=2 * PATIENCE)
+    out, rest = following.communicate()
+    hung.cancel()
     assert following.returncode == 0 and out.startswith("BEST"), "".join(said) + rest
     assert sum("does not answer" in line for line in said) == 1, said
     assert len(upped.started()) == 4, "models that ran were adopted"
