@@ -31,6 +31,16 @@ async def ask(connection: Connection, method: str, path: str, *, what: str, quer
         )
 
 
+async def delete_exactly(connection: Connection, path: str, uid: str, *, what: str, propagation: str | None = None) -> None:
+    """Delete the object at `path` if it is still the one with this `uid`, and not a later one of its name. Raises `ClusterError`, as `ask` does.
+
+    `propagation` is Kubernetes' `propagationPolicy`. All options are in the body: beside one, the API server reads none from the query.
+    """
+    options = {"propagationPolicy": propagation} if propagation else {}
+    body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}, **options}
+    await ask(connection, "DELETE", path, what=what, body=body)
+
+
 async def listed(connection: Connection, path: str, *, what: str, labels: str | None = None, fields: str | None = None) -> list[Json]:
     """All objects under `path`, with a label and a field selector. Raises `ClusterError`."""
     query: Json = {"limit": PAGE}

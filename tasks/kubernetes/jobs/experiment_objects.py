@@ -20,7 +20,7 @@ from tasks.kubernetes.client.labels import (
     is_ours,
     selector,
 )
-from tasks.kubernetes.client.requests import ask
+from tasks.kubernetes.client.requests import ask, delete_exactly
 from tasks.kubernetes.jobs.pod_template import LAUNCHER_FILES
 
 FOLDER = Path(trialflow.launcher.__file__).parent
@@ -82,14 +82,9 @@ async def delete_ours(connection: Connection, kind: str, name: str, uid: str) ->
     try:
         found = await ask(connection, "GET", path, what=f"look at {kind} {name}")
         if is_ours(found, uid):
-            await ask(connection, "DELETE", path, what=f"delete {kind} {name}", body=_only(found))
+            await delete_exactly(connection, path, found["metadata"]["uid"], what=f"delete {kind} {name}")
     except (Missing, Exists):  # gone, or replaced by another meanwhile
         pass
-
-
-def _only(found: Mapping[str, Any]) -> dict[str, Any]:
-    """The condition that a deletion is of this very object, not of a later one with its name."""
-    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": found["metadata"]["uid"]}}
 
 
 async def _ensure(connection: Connection, kind: str, manifest: dict[str, Any]) -> dict[str, Any]:

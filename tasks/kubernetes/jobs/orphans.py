@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import Exists, Missing
 from tasks.kubernetes.client.labels import EXPERIMENT, MANAGED_BY, TRAINING_RUN, TRAINING_RUN_NAME, TRIALFLOW, WORK, selector
-from tasks.kubernetes.client.requests import ask, has_condition, listed
+from tasks.kubernetes.client.requests import ask, delete_exactly, has_condition, listed
 from trialflow.metadata_keys import WORK_NAME
 
 Kind = Literal["Job", "ConfigMap", "Secret"]
@@ -141,6 +141,5 @@ def object_of(kind: Kind, item: Mapping[str, Any]) -> ClusterObject:
 async def delete_object(connection: Connection, thing: ClusterObject) -> None:
     """Delete this very object, a Job with its pods. No error if it is gone, or another has its name by now."""
     path = f"{PATHS[thing.kind].format(connection.namespace)}/{thing.name}"
-    body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": {"uid": thing.uid}}
     with contextlib.suppress(Missing, Exists):
-        await ask(connection, "DELETE", path, what=f"delete {thing.kind} {thing.name}", body=body)
+        await delete_exactly(connection, path, thing.uid, what=f"delete {thing.kind} {thing.name}", propagation="Background")

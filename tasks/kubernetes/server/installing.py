@@ -10,7 +10,7 @@ from typing import Any, Literal
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.client.errors import ClusterRefused, Exists, Missing
 from tasks.kubernetes.client.labels import MANAGED_BY
-from tasks.kubernetes.client.requests import ask, has_condition, listed
+from tasks.kubernetes.client.requests import ask, delete_exactly, has_condition, listed
 from tasks.kubernetes.cluster.installation import PATHS, Installed, PlannedObject, difference
 from tasks.kubernetes.server.manifests import NAME, OPTIONS, POD, URL, ServerOptions, claim, secret, stateful_set
 from trialflow.errors import InvalidInput
@@ -205,10 +205,8 @@ async def remove(connection: Connection, kind: str) -> bool:
     """Delete an object of the server, and wait until it is gone. False if there is none."""
     if (found := await find_own(connection, kind)) is None:
         return False
-    # The API server reads no option from the query of a request that has a body.
-    body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground", "preconditions": {"uid": found["metadata"]["uid"]}}
     path = f"{_path(connection, kind)}/{NAME}"
-    await ask(connection, "DELETE", path, what=f"delete {kind} {NAME}", body=body)
+    await delete_exactly(connection, path, found["metadata"]["uid"], what=f"delete {kind} {NAME}", propagation="Foreground")
     deadline = asyncio.get_running_loop().time() + GONE_SECONDS
     while asyncio.get_running_loop().time() < deadline:
         if await find_own(connection, kind) is None:
