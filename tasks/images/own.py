@@ -11,7 +11,6 @@ import csv
 import hashlib
 import io
 import platform
-import sys
 import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -25,6 +24,7 @@ from packaging.utils import canonicalize_name
 
 from tasks.images import building
 from tasks.images.building import BuildPlan, BuildRequest
+from tasks.images.own_dockerfile import dockerfile
 from trialflow import __version__
 from trialflow.packages import ROOT, TOP_LEVEL
 
@@ -33,27 +33,6 @@ NAME = "trialflow-server"
 WHEEL = f"trialflow-{__version__}-py3-none-any.whl"
 INFO = f"trialflow-{__version__}.dist-info"
 LEFT_OUT = ("__pycache__",)
-USER = 1000
-DATA = "/var/lib/trialflow"
-DOCKERFILE = """\
-FROM python:{python}-slim
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_CACHE_DIR=1
-# The image comes without compiled modules, and the server cannot write any: each of its processes would compile what it imports.
-RUN python -m compileall -qq -x '/(site|dist)-packages/|/test/|/lib2to3/' "$(python -c 'import os; print(os.path.dirname(os.__file__))')" || true
-COPY requirements.txt /tmp/
-# Every dependency is in the list, so there is nothing to resolve.
-RUN pip install --no-deps --compile -r /tmp/requirements.txt
-COPY {wheel} /tmp/
-RUN pip install --no-deps --compile /tmp/{wheel} && rm /tmp/{wheel} /tmp/requirements.txt
-ENV HOME=/tmp PYTHONDONTWRITEBYTECODE=1
-# A volume of Docker's that is mounted here belongs to the same user.
-RUN install -d -m 700 -o {user} -g {user} {data}
-USER {user}:{user}
-WORKDIR /tmp
-# A pod that is deleted is to trialflow what a power cut is: flows are not asked to end, which would stop their training runs. The next pod goes on.
-STOPSIGNAL SIGKILL
-CMD ["trialflow", "up"]
-"""
 
 
 @asynccontextmanager
@@ -66,16 +45,11 @@ async def planned(repository: str, *, insecure: bool | None = None, tag: str | N
 
 def write_context(folder: Path) -> None:
     """Write the files that the image is made of."""
-    (folder / "Dockerfile").write_text(dockerfile())
+    (folder / "Dockerfile").write_text(dockerfile(WHEEL))
     (folder / "requirements.txt").write_text("".join(f"{pin}\n" for pin in pins()))
     (folder / WHEEL).write_bytes(wheel(Path(ROOT)))
     for path in folder.iterdir():
         path.chmod(0o644)
-
-
-def dockerfile() -> str:
-    """The Dockerfile, with the minor version of the Python that runs here."""
-    return DOCKERFILE.format(python=f"{sys.version_info.major}.{sys.version_info.minor}", wheel=WHEEL, user=USER, data=DATA)
 
 
 def pins(name: str = "trialflow", requires: Callable[[str], Iterable[str] | None] = metadata.requires) -> list[str]:

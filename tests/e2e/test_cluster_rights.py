@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tasks.images import own
+from tasks.images.own_dockerfile import dockerfile
 from tests.contract.images import made_image
 from tests.e2e.clusters import Tenant
 from tests.e2e.network import forwarded
@@ -65,7 +66,7 @@ def test_what_a_killed_training_run_left_is_cleaned_with_this_role(tenant: Tenan
 @pytest.fixture(scope="module")
 def trialflow_image() -> str:
     """An image with trialflow installed: the one that a server in the cluster is made of."""
-    return made_image("inside", own.dockerfile(), own.write_context)
+    return made_image("inside", dockerfile(own.WHEEL), own.write_context)
 
 
 class Inside:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tasks.images.own_dockerfile import DATA, USER
 from tasks.kubernetes.client.labels import MANAGED_BY
 from tasks.kubernetes.cluster.access import FLOWS
 from trialflow.errors import InvalidInput
@@ -21,11 +22,10 @@ OWN = {MANAGED_BY: NAME}
 OPTIONS = "trialflow.dev/server-options"
 PREFECT_PORT, SERVICE_PORT = 4200, 4201
 """On the pod's loopback. Only the port-forward of the Kubernetes API leads there."""
-VOLUME, TOKENS, DATABASE = "/var/lib/trialflow", "/run/secrets/trialflow", "/run/secrets/trialflow-database"
-HOME = f"{VOLUME}/home"
+TOKENS, DATABASE = "/run/secrets/trialflow", "/run/secrets/trialflow-database"
+HOME = f"{DATA}/home"
 URL = "url"
 """The key of the Secret that holds the address of the user's database."""
-USER = 1000
 UP = f"{HOME}/servers/up/up.json"
 """What `trialflow up` writes once everything is at work, the worker too. One that a pod before has left says nothing."""
 START = f"""\
@@ -131,7 +131,7 @@ def stateful_set(image: str, options: ServerOptions) -> dict[str, Any]:
         "readinessProbe": {"exec": {"command": ["python", "-I", "-c", PROBE]}, "initialDelaySeconds": 5, "periodSeconds": 5, "timeoutSeconds": 20},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True},
         "volumeMounts": [
-            {"name": "data", "mountPath": VOLUME},
+            {"name": "data", "mountPath": DATA},
             {"name": "tokens", "mountPath": TOKENS, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},
             *([{"name": "database", "mountPath": DATABASE, "readOnly": True}] if options.database_secret else []),
