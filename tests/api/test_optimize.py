@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import trialflow
+from tests.waiting import until
 from trialflow.api import process
 from trialflow.home import Home
 
@@ -184,7 +185,4 @@ def runners_in(folder: Path) -> list[int]:
 
 
 def wait_until(is_so: Any) -> None:
-    until = time.monotonic() + 90
-    while not is_so():
-        assert time.monotonic() < until, "it never was so"
-        time.sleep(0.05)
+    until(is_so, "it never was so", 90, pause=0.05)

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from tests.aws.stand import Stand
 from tests.e2e.deployed import prefect
 from tests.e2e.namespaces import delete_namespace
 from tests.e2e.users import User
+from tests.waiting import free_port
 from trialflow.embedded.servers import prefect_auth
 from trialflow.home import Home
 
@@ -111,9 +111,7 @@ def test_a_cluster_is_made_used_and_destroyed(stand: Stand, reviews: Reviews, aw
 
 def test_the_same_by_deployments(stand: Stand, reviews: Reviews, aws: Aws, tmp_path: Path, namespace: str) -> None:
     user, name = User(tmp_path, tmp_path / "home"), f"life-{secrets.token_hex(3)}"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = {"provider": "aws", "cluster_name": name, "namespace": namespace}
     cpu = {"instance_type": "m5.large", "min_nodes": 0, "max_nodes": 2}
     code, _, said = type_(user, "up", "--detach", "--port", str(port))

@@ -8,9 +8,7 @@ import json
 import secrets
 import shlex
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,8 @@ import pytest
 import yaml
 
 from tasks.images import own
+from tasks.kubernetes.server.manifests import HOME, PROBE
+from tests.waiting import free_port, until
 
 FILE = Path(__file__).parents[2] / "deployments" / "compose" / "compose.yaml"
 PATIENCE = 400.0
@@ -56,12 +56,9 @@ def docker(*arguments: str, seconds: float = 300) -> str:
     return done.stdout.strip()
 
 
-def until(fact: Callable[[], bool], name: str) -> None:
-    """Wait until it is true; with the container's log if it never is."""
-    deadline = time.monotonic() + PATIENCE
-    while not fact():
-        assert time.monotonic() < deadline, subprocess.run(["docker", "logs", name], capture_output=True, text=True)
-        time.sleep(0.5)
+def logs(name: str) -> str:
+    """What a container has said."""
+    return subprocess.run(["docker", "logs", name], capture_output=True, text=True).stderr
 
 
 def test_the_image_is_named_by_whoever_starts_it_and_a_stop_takes_no_longer_than_it_may() -> None:
@@ -70,7 +67,8 @@ def test_the_image_is_named_by_whoever_starts_it_and_a_stop_takes_no_longer_than
     found = server()
     assert set(found) == {"image", "command", *OPTIONS} and set(found["healthcheck"]) == {"test", *TIMES}
     assert found["image"].startswith("${TRIALFLOW_IMAGE:?") and found["command"][:2] == ["trialflow", "up"]
-    assert found["environment"]["TRIALFLOW_HOME"].startswith(f"{own.DATA}/") and float(found["stop_grace_period"].removesuffix("s")) > END_SECONDS
+    assert found["healthcheck"]["test"] == ["CMD", "python", "-Ic", PROBE], "what is healthy is the same in a pod"
+    assert found["environment"]["TRIALFLOW_HOME"] == HOME and float(found["stop_grace_period"].removesuffix("s")) > END_SECONDS
 
 
 @pytest.fixture
@@ -81,9 +79,7 @@ def container() -> Iterator[str]:
     found, name = server(), f"trialflow-compose-{secrets.token_hex(4)}"
     text = yaml.safe_dump({key: value for key, value in found.items() if key != "image"})
     for port in ("4200", "4201"):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            text = text.replace(port, str(probe.getsockname()[1]))
+        text = text.replace(port, str(free_port()))
     found = yaml.safe_load(text.replace("data:/", f"{name}:/"))
     options = [option for key, make in OPTIONS.items() for option in make(found[key])]
     image = asyncio.run(own.build())
@@ -101,10 +97,10 @@ def test_what_it_starts_comes_up_ends_in_order_and_is_the_same_when_it_is_starte
     def is_healthy() -> bool:
         return docker("inspect", "--format", "{{.State.Health.Status}}", container) == "healthy"
 
-    until(is_healthy, container)
+    until(is_healthy, lambda: logs(container), PATIENCE, pause=0.5)
     token = docker("exec", container, "trialflow", "token", "--prefect")
     docker("stop", container)
-    assert docker("inspect", "--format", "{{.State.ExitCode}}", container) == "0", docker("logs", container)
+    assert docker("inspect", "--format", "{{.State.ExitCode}}", container) == "0", logs(container)
     docker("start", container)
-    until(is_healthy, container)
+    until(is_healthy, lambda: logs(container), PATIENCE, pause=0.5)
     assert docker("exec", container, "trialflow", "token", "--prefect") == token

@@ -4,7 +4,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.users import User
+from tests.waiting import free_port
 from trialflow.embedded import standing
 from trialflow.home import Home
 
@@ -50,9 +50,7 @@ def test_what_the_unit_starts_comes_up_and_ends_in_order(tmp_path: Path) -> None
     (line,) = values("ExecStart")
     program, *arguments = shlex.split(line)
     assert program == INSTALLED and arguments[0] == "up"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        arguments[arguments.index("--port") + 1] = str(probe.getsockname()[1])
+    arguments[arguments.index("--port") + 1] = str(free_port())
     user = User(tmp_path, tmp_path / "home")
     process = user.start(*arguments)
     try:

@@ -1,7 +1,6 @@
 """A plain Prefect server that has nothing of trialflow but its deployments, and a worker."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import free_port
+
 ROOT = Path(__file__).parents[2]
 PREFECT = str(Path(sys.executable).with_name("prefect"))
 
@@ -19,9 +20,7 @@ PREFECT = str(Path(sys.executable).with_name("prefect"))
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A Prefect server for the tests of a module, and a worker of the pool that prefect.yaml names. Returns the variables that lead to them."""
     folder = tmp_path_factory.mktemp("deployed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SIGOPT_"))}
     variables |= {
         "PREFECT_HOME": str(folder / "prefect"),

@@ -5,7 +5,7 @@ import os
 import random
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from tests.e2e.clusters import Tenant
 from tests.e2e.network import forwarded
 from tests.e2e.reconnecting import admin
+from tests.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 POD = "trialflow-server-0"
@@ -83,15 +84,6 @@ def typed(tenant: Tenant, *arguments: str, seconds: float = 600) -> tuple[str, s
     return out, said
 
 
-def until(fact: Callable[[], Any], what: str) -> Any:
-    """What `fact` returns once it is true."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := fact()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.5)
-    return found
-
-
 def running(tenant: Tenant) -> list[dict[str, Any]]:
     """The pods of training runs that run."""
     return [pod for pod in tenant.pods() if pod["metadata"]["name"] != POD and pod["status"].get("phase") == "Running"]
@@ -118,9 +110,9 @@ def test_an_experiment_goes_on_without_the_machine_that_started_it_and_when_its_
     identifier = out.strip().removeprefix('Started "experiment/').removesuffix('"')
     following = tenant.user.start("follow", "-n", tenant.name, "-p", "outlives")
     for part in (*PARTS[: KILLS % len(PARTS)], *PARTS * (KILLS // len(PARTS))):
-        until(lambda: running(tenant), f"no training run ran before the {part} was killed")
+        until(lambda: running(tenant), f"no training run ran before the {part} was killed", PATIENCE, pause=0.5)
         time.sleep(random.uniform(0, 3))
-        until(lambda part=part: kill(tenant, part), f"there was no {part} to kill")
+        until(lambda part=part: kill(tenant, part), f"there was no {part} to kill", PATIENCE, pause=0.5)
     shown, said = following.communicate(timeout=2 * PATIENCE)
     assert following.returncode == 0 and shown.startswith("BEST"), said
     exported = tenant.administer("exec", POD, "--", "trialflow", "experiment", "export", identifier, "-o", "json")

@@ -24,6 +24,7 @@ import psutil
 import pytest
 
 from tests.e2e.users import User
+from tests.waiting import free_port, until
 from trialflow.embedded import is_rising, standing
 from trialflow.embedded.servers import prefect_auth
 from trialflow.home import Home
@@ -115,11 +116,7 @@ class Upped(User):
 
     def until(self, fact: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
         """What `fact` returns once it is true."""
-        deadline = time.monotonic() + seconds
-        while not (found := fact()):
-            assert time.monotonic() < deadline, what
-            time.sleep(0.2)
-        return found
+        return until(fact, what, seconds)
 
     def started(self) -> list[str]:
         """The training runs that were started, one for each time."""
@@ -138,9 +135,7 @@ def upped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upped]:
     folder = tmp_path_factory.mktemp("upped") / "model"
     folder.mkdir()
     user = Upped(folder, folder.parent / "home", {"MARK": "of this shell"})
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     code, _, said = user.type_slowly("up", "--detach", "--port", str(port))
     assert code == 0 and f":{port}" in said, said
     yield user

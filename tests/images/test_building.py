@@ -18,6 +18,7 @@ from tasks.images.events import ImageEvent
 from tasks.images.login import Login
 from tasks.images.registry import find, look_up
 from tests.images.conftest import PASSWORD, USER, logged_in
+from tests.waiting import free_port
 from trialflow.errors import InvalidInput
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("home", "engine")]
@@ -247,11 +248,7 @@ async def test_a_repository_is_named_without_tag(model: Path, wrong: str) -> Non
 
 @pytest.fixture
 def unused_registry(tmp_path: Path) -> str:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 @pytest.fixture

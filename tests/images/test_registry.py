@@ -1,6 +1,5 @@
 import json
 import secrets
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from tasks.images.references import parse
 from tasks.images.registry import by_platform, check_push, choose, find, look_up
 from tasks.images.transport import Way
 from tests.images.conftest import PASSWORD, USER, logged_in
+from tests.waiting import free_port
 from trialflow.errors import InvalidInput
 
 pytestmark = pytest.mark.cluster
@@ -167,9 +167,7 @@ async def test_an_index_gives_the_platform_asked_for_and_the_reference_of_the_in
 
 @pytest.fixture
 def unused() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 @pytest.fixture
