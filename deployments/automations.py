@@ -25,7 +25,19 @@ LOST, RESUMED = "trialflow: a flow run that is silent has crashed", "trialflow: 
 PAUSE = timedelta(seconds=20)
 REMEMBERED = timedelta(days=30)
 """How long Prefect remembers a heartbeat: it forgets at once without it, and no crash would follow one."""
-PARAMETERS = ("experiment", "run", "project", "directory", "service", "source", "cluster", "aws", "options")
+_SAME = {
+    name: f"flow_run.parameters.{name} | default(none)" for name in ("experiment", "project", "directory", "service", "source", "cluster", "aws")
+}
+_RUN = "flow_run.parameters.run"
+_CHANGED = {
+    # An older version gave the command as a list, or none; today it is a text, and a JSON list is one.
+    "run": f"dict({_RUN} | default({{}}, true), run={_RUN}.run if {_RUN}.run is string else {_RUN}.run | default([], true) | tojson)",
+    # `new` would start another experiment, with a budget of its own. It waits where the other one is at work after all: a Prefect server that was
+    # away has heard nothing of it.
+    "options": "dict(flow_run.parameters.options | default({}, true), new=false, when_busy='wait')",
+}
+PARAMETERS = {name: f"{{{{ ({value}) | tojson }}}}" for name, value in (_SAME | _CHANGED).items()}
+"""What an experiment goes on with: the parameters of the flow run that crashed, each as a Jinja template that becomes JSON. One not given is null."""
 
 
 async def ensure_automations(client: "PrefectClient") -> None:
@@ -103,7 +115,7 @@ def automations(optimize: "UUID") -> list["AutomationCore"]:
             RunDeployment(
                 source="selected",
                 deployment_id=optimize,
-                parameters={name: _same(name) for name in PARAMETERS},
+                parameters={name: _filled_in(template) for name, template in PARAMETERS.items()},
                 job_variables=None,
                 schedule_after=PAUSE,
             )
@@ -112,13 +124,6 @@ def automations(optimize: "UUID") -> list["AutomationCore"]:
     return [lost, resumed]
 
 
-def _same(name: str) -> dict[str, Any]:
-    """A parameter of the flow run that crashed, as a template that Prefect fills in; one that it was not given stays at its default.
-
-    Of the options, `new` is not repeated: it would start another experiment, with a budget of its own. It waits where the other one is at work after
-    all: a Prefect server that was away has heard nothing of it.
-    """
-    value = f"flow_run.parameters.{name} | default(none)"
-    if name == "options":
-        value = "dict(flow_run.parameters.options | default({}, true), new=false, when_busy='wait')"
-    return {"__prefect_kind": "json", "value": {"__prefect_kind": "jinja", "template": f"{{{{ {value} | tojson }}}}"}}
+def _filled_in(template: str) -> dict[str, Any]:
+    """A parameter that Prefect's server fills in."""
+    return {"__prefect_kind": "json", "value": {"__prefect_kind": "jinja", "template": template}}

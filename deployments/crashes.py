@@ -6,6 +6,7 @@ may not act on it, though, so each worker looks from time to time.
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from deployments.automations import HEARTBEAT_SECONDS, PARAMETERS
 from deployments.declared import OPTIMIZE
 from trialflow.metadata_keys import EXPERIMENT_TAG
+from trialflow.specs import command_of
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -67,13 +69,18 @@ def is_due(crashed: "FlowRun", now: datetime) -> bool:
 
 
 def parameters_again(crashed: "FlowRun") -> dict[str, Any]:
-    """What the experiment goes on with: the same, but that it never begins anew, and waits where somebody is at work on it after all. Pure."""
-    given = {name: crashed.parameters[name] for name in PARAMETERS if crashed.parameters.get(name) is not None}
-    return {**given, "options": {**given.get("options", {}), "new": False, "when_busy": "wait"}}
+    """What the experiment goes on with, as the automation has it. Pure."""
+    from jinja2 import ChainableUndefined, Environment
+
+    environment = Environment(undefined=ChainableUndefined)
+    found = {name: json.loads(environment.from_string(template).render(flow_run=crashed)) for name, template in PARAMETERS.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _work(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: parameters[name] for name in SAME if parameters.get(name) is not None}
+    found = {name: parameters[name] for name in SAME if parameters.get(name) is not None}
+    run = found.get("run", {})
+    return {**found, "run": {**run, "run": command_of(run.get("run"))}}  # an older version wrote the same command in another way
 
 
 async def find_successor(client: "PrefectClient", crashed: "FlowRun") -> "FlowRun | None":

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trialflow.errors import InvalidInput
+from trialflow.specs import shell_text
 
 INTERPRETERS = re.compile(r"^(python[0-9.]*|Rscript|julia|node|ruby|perl|bash|sh)$")
 SHELL_SYNTAX = set("|&;<>()$`*?[]{}~#=%\n")
@@ -35,12 +36,13 @@ def check_command(command: Sequence[str], directory: Path) -> None:
 
 
 def _words(command: Sequence[str]) -> list[str]:
-    if list(command[:2]) != ["sh", "-c"] or len(command) != 3:
+    text = shell_text(command)
+    if text is None:
         return list(command)
-    if SHELL_SYNTAX & set(command[2]):
+    if SHELL_SYNTAX & set(text):
         return []
     try:
-        words = shlex.split(command[2])
+        words = shlex.split(text)
     except ValueError:
         return []
     # `cd`, `exec` and the like are the shell's own: nothing to look for.

@@ -9,14 +9,20 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import AwaitingRetry, Crashed, Failed, Running, Scheduled
+from prefect.utilities.schema_tools import validate
+from prefect.utilities.schema_tools.hydration import HydrationContext, hydrate
+from pydantic import TypeAdapter
 
 from deployments import crashes
-from deployments.automations import HEARTBEAT_SECONDS, PARAMETERS
-from deployments.crashes import OLD, PATIENCE, SAME, goes_on_with, is_due, parameters_again, resume_forgotten
+from deployments.automations import HEARTBEAT_SECONDS, PARAMETERS, automations
+from deployments.crashes import OLD, PATIENCE, goes_on_with, is_due, parameters_again, resume_forgotten
+from tests.deployments.test_declared import GOOD, schema_named
+from trialflow.specs import FlowRunSpec, parameter_of
 
 CRASH = datetime(2026, 1, 1, tzinfo=UTC)
 WORK = {"experiment": {"name": "e"}, "run": {"run": "true"}, "project": "p", "directory": "/m"}
 FLOW = uuid4()
+FLOW_RUN = TypeAdapter(FlowRunSpec)
 
 
 def flow_run(state: Any, *, after: float, identifier: UUID | None = None, **fields: Any) -> FlowRun:
@@ -47,10 +53,6 @@ def test_an_experiment_goes_on_with_what_was_triggered_for_it_after_the_crash(ot
     assert goes_on_with(CRASHED, other) is expected
 
 
-def test_what_makes_it_the_same_work_is_repeated_by_the_automation() -> None:
-    assert set(SAME) <= set(PARAMETERS)
-
-
 @pytest.mark.parametrize(
     ("worked", "ago", "due"),
     [
@@ -69,10 +71,39 @@ def test_a_crash_is_due_once_the_automation_should_have_acted_and_until_it_is_an
     assert is_due(crashed, CRASH + ago) is due
 
 
-def test_what_is_triggered_again_is_the_same_but_begins_nothing_anew_and_waits_for_who_is_at_work() -> None:
-    given = {**WORK, "cluster": None, "no_parameter_of_ours": 1, "options": {"new": True, "stop_after_failures": 3}}
-    again = parameters_again(flow_run(Crashed(timestamp=CRASH), after=-100, parameters=given))
-    assert again == {**WORK, "options": {"new": False, "when_busy": "wait", "stop_after_failures": 3}}
+REFERENCE = {"$ref": {"block_document_id": "0f8fad5b-d9cb-469f-a165-70867728950e"}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"options": None, "cluster": None, "no_parameter_of_ours": 1},
+        {"options": {"new": True, "learn": True, "when_busy": "fail"}},
+        {"cluster": {"name": REFERENCE}, "service": REFERENCE},
+        {"run": {"run": "a '\"b\"' <&> {{ c }}\n", "env": {"A": "1"}}},
+        {"run": {"run": ["python", "ä'<&>"], "image": "i"}},  # this and the next two: as older versions wrote it
+        {"run": {"run": None, "image": "i"}},
+        {"run": {"image": "i"}},
+    ],
+)
+def test_automation_and_worker_trigger_the_same_again_in_the_form_of_today_and_begin_nothing_anew(given: dict[str, Any]) -> None:
+    before = {**WORK, "experiment": GOOD, **given}
+    crashed = flow_run(Crashed(timestamp=CRASH), after=-100, parameters=before)
+    again = parameters_again(crashed)
+    for name in PARAMETERS.keys() - {"run", "options"}:
+        assert again.get(name) == before.get(name)
+    assert again["options"] == {**(before.get("options") or {}), "new": False, "when_busy": "wait"}
+    assert again["run"] == {**before["run"], "run": again["run"]["run"]}
+    assert FLOW_RUN.validate_python(again["run"]) == FLOW_RUN.validate_python(before["run"])
+    assert again["run"]["run"] == before["run"].get("run") or not isinstance(before["run"].get("run"), str)
+    context = HydrationContext(render_jinja=True, jinja_context={"flow_run": crashed}, raise_on_error=True)
+    by_automation = hydrate(automations(uuid4())[1].actions[0].parameters, context)
+    assert by_automation == dict.fromkeys(PARAMETERS) | again
+    validate(by_automation, schema_named("optimize"), raise_on_error=True)
+    typed_again = parameter_of(FLOW_RUN.validate_python(before["run"]))
+    for other in (by_automation, again, {**again, "run": typed_again}):
+        assert goes_on_with(crashed, flow_run(Scheduled(), after=1, parameters=other))
 
 
 @flow(name="optimize")

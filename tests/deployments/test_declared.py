@@ -73,11 +73,18 @@ def test_every_choice_of_the_form_has_a_name(one: Deployment) -> None:
 
 
 @pytest.mark.parametrize("name", ["optimize", "training-run", "worker"])
-def test_how_the_model_is_started_has_to_be_said_and_is_a_text_at_first(name: str) -> None:
-    (run,) = [field for place, field in fields(schema_named(name)) if place.endswith("/run/run")]
-    assert [(one["title"], one["type"]) for one in run["anyOf"]] == [("Command", "string"), ("Words", "array"), ("As the image says", "null")]
+def test_how_the_model_is_started_is_one_text_that_has_to_be_given(name: str) -> None:
+    schema = schema_named(name)
+    (run,) = [field for place, field in fields(schema) if place.endswith("/run/run")]
+    assert (run["title"], run["type"]) == ("Command", "string") and not {"anyOf", "oneOf", "default"} & set(run)
+    given: dict[str, Any] = {"experiment": GOOD, "directory": "/m", "experiment_id": "1"}
+    for good in ("python train.py", '["python", "train.py"]', "[]"):
+        validate({**given, "run": {"run": good}}, schema, raise_on_error=True)
+    for bad, said in ((["python"], "is not of type 'string'"), (None, "None is not of type 'string'"), ("", "'' should be non-empty")):
+        with pytest.raises(ValidationError, match=f"'run.run'.*{said}"):
+            validate({**given, "run": {"run": bad}}, schema, raise_on_error=True)
     with pytest.raises(ValidationError, match="'run'.*'run' is a required property"):
-        validate({"experiment": GOOD, "run": {}, "directory": "/m", "experiment_id": "1"}, schema_named(name), raise_on_error=True)
+        validate({**given, "run": {}}, schema, raise_on_error=True)
 
 
 def test_a_number_is_a_number() -> None:
@@ -104,11 +111,11 @@ GOOD = {"name": "e", "parameters": [PARAMETER], "metrics": [{"name": "y"}], "bud
     ("parameters", "is_good"),
     [
         ({"experiment": GOOD, "run": {"run": "true"}, "directory": "/m"}, True),
-        ({name: None for name in PARAMETERS} | {"experiment": GOOD, "run": {"run": None}, "directory": "/m", "options": {"new": False}}, True),
+        ({name: None for name in PARAMETERS} | {"experiment": GOOD, "run": {"run": "[]"}, "directory": "/m", "options": {"new": False}}, True),
         ({"experiment": GOOD, "run": {"run": "true"}}, False),
         ({"experiment": GOOD, "run": {"run": "true"}, "directory": None}, False),
         ({"experiment": {**GOOD, "budget": None}, "run": {"run": "true"}, "directory": "/m"}, True),
-        ({"experiment": GOOD, "run": {"run": ["python", "model.py"], "timeout": "15m"}, "directory": "/m", "options": {"canary": False}}, True),
+        ({"experiment": GOOD, "run": {"run": '["python", "model.py"]', "timeout": "15m"}, "directory": "/m", "options": {"canary": False}}, True),
         ({"experiment": {**GOOD, "budget": 0}, "run": {"run": "true"}, "directory": "/m"}, False),
         ({"experiment": {**GOOD, "parameters": []}, "run": {"run": "true"}, "directory": "/m"}, False),
         ({"experiment": GOOD, "run": {"run": "true", "aws": {"aws_access_key_id": "A", "aws_secret_access_key": "B"}}, "directory": "/m"}, False),

@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 from prefect.exceptions import ParameterTypeError
 from prefect.utilities.schema_tools import ValidationError, validate
-from prefect.utilities.schema_tools.hydration import HydrationContext, hydrate
 from pydantic import TypeAdapter
 from pydantic import ValidationError as Invalid
 
 from blocks import TrialflowCluster
 from blocks.references import AwsBlock, ClusterBlock, Referred, with_names
-from deployments.automations import _same
 from deployments.crashes import parameters_again
 from flows.declaring import flow
 from tests.deployments.test_crashes import CRASHED
@@ -88,8 +86,6 @@ def test_a_crashed_experiment_goes_on_with_the_same_reference() -> None:
     cluster = {"name": REFERENCE}
     crashed = CRASHED.model_copy(update={"parameters": {**CRASHED.parameters, "cluster": cluster}})
     assert parameters_again(crashed)["cluster"] == cluster
-    context = HydrationContext(render_jinja=True, jinja_context={"flow_run": crashed}, raise_on_error=True)
-    assert hydrate({"cluster": _same("cluster")}, context) == {"cluster": cluster}
 
 
 @flow(name="takes-blocks")

@@ -1,12 +1,9 @@
 """Names of schedules, the times that they are shown with, and the automations that go with deployments."""
 
-import json
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from prefect.server.utilities.user_templates import UserTemplateEnvironment
 
 from deployments.automations import PARAMETERS, SILENT, automations, marked
 from deployments.declared import DEPLOYMENTS, OPTIMIZE
@@ -48,19 +45,6 @@ def test_only_what_was_at_work_is_called_crashed_or_goes_on() -> None:
     lost, resumed = automations(uuid4())
     assert lost.trigger.after == resumed.trigger.after == {"prefect.flow-run.heartbeat"}
     assert resumed.actions[0].deployment_id is not None
-
-
-@pytest.mark.parametrize(
-    ("given", "options"),
-    [({}, {}), ({"options": None}, {}), ({"options": {"new": True, "learn": True, "when_busy": "fail"}}, {"learn": True})],
-)
-def test_what_goes_on_has_the_same_parameters_but_is_never_a_new_experiment_and_waits_for_whoever_is_at_work_after_all(
-    given: dict[str, Any], options: dict[str, Any]
-) -> None:
-    templates = {name: one["value"]["template"] for name, one in automations(uuid4())[1].actions[0].parameters.items()}
-    flow_run = {"parameters": {"experiment": {"name": "e"}, **given}}
-    found = {name: json.loads(UserTemplateEnvironment().from_string(template).render(flow_run=flow_run)) for name, template in templates.items()}
-    assert found == {**dict.fromkeys(PARAMETERS), "experiment": {"name": "e"}, "options": {**options, "new": False, "when_busy": "wait"}}
 
 
 def test_an_automation_is_told_by_what_it_does_and_remembers_heartbeats_for_longer_than_the_silence_that_tells_a_crash() -> None:

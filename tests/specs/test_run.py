@@ -174,7 +174,7 @@ def test_a_flow_parameter_holds_no_keys() -> None:
 
 
 def test_a_flow_parameter_always_says_how_the_model_is_started() -> None:
-    assert parameter_of(RunSpec.model_validate({"image": "host/model:1"})) == {"run": None, "image": "host/model:1"}
-    assert parameter_of(RunSpec.model_validate({"run": ["python", "model.py"]})) == {"run": ["python", "model.py"]}
-    assert TypeAdapter(FlowRunSpec).validate_python({"run": None}).run is None
+    assert parameter_of(RunSpec.model_validate({"image": "host/model:1"})) == {"run": "[]", "image": "host/model:1"}
+    assert parameter_of(RunSpec.model_validate({"run": ["python", "model.py"]})) == {"run": '["python", "model.py"]'}
+    assert parameter_of(RunSpec.model_validate({"run": "python model.py"})) == {"run": "python model.py"}
     assert "run" in TypeAdapter(FlowRunSpec).json_schema()["required"]

@@ -5,6 +5,7 @@ This room knows files and pydantic, and nothing of what the files are used for.
 
 from trialflow.specs.body import validate_experiment_body
 from trialflow.specs.cluster import ClusterSpec
+from trialflow.specs.command import command_of, shell_text
 from trialflow.specs.conditional import ConditionalSpec
 from trialflow.specs.constraint import LinearConstraintSpec, TermSpec
 from trialflow.specs.experiment import ExperimentSpec
@@ -37,6 +38,7 @@ __all__ = [
     "SpecError",
     "TermSpec",
     "check_update",
+    "command_of",
     "early_stopping_of",
     "experiment_from",
     "file_of",
@@ -47,6 +49,7 @@ __all__ = [
     "load_run",
     "parameter_of",
     "run_from",
+    "shell_text",
     "to_yaml",
     "validate_experiment_body",
 ]

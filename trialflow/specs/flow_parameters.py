@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from trialflow.specs.cluster import ClusterSpec
+from trialflow.specs.command import command_of, text_of
 from trialflow.specs.run import RunSpec
 from trialflow.specs.strict import Hidden
 
@@ -50,18 +51,26 @@ class _Form:
 
 
 def parameter_of(run: RunSpec) -> dict[str, Any]:
-    """A run as the JSON of a flow's parameter, without what is at its default. It always has `run`: null leaves that to the image."""
-    return {"run": None, **run.model_dump(mode="json", exclude_defaults=True)}
+    """A run as the JSON of a flow's parameter, without what is at its default. It always has `run`, as one text."""
+    return {**run.model_dump(mode="json", exclude_defaults=True), "run": text_of(run.run)}
+
+
+def _run_of_text(given: Any) -> Any:
+    """Lists and null stay as they are: older flow runs have them, which are retried or taken up again."""
+    if isinstance(given, dict) and isinstance(text := given.get("run"), str) and text.strip():
+        return {**given, "run": command_of(text)}
+    return given
 
 
 _COMMAND = {
-    "title": "Run",
-    "description": "How the model is started: a command for the shell, a list of words without a shell, or, on a cluster, as the image says.",
-    "anyOf": [
-        {"type": "string", "minLength": 1, "title": "Command"},
-        {"type": "array", "items": {"type": "string"}, "minItems": 1, "title": "Words"},
-        {"type": "null", "title": "As the image says"},
-    ],
+    "title": "Command",
+    "description": (
+        "How the model is started: a command for the shell, such as `python train.py`; a JSON list of words, such as "
+        '`["python", "train.py"]`, which no shell reads; or `[]` for an image on a cluster: as the image says.'
+    ),
+    "type": "string",
+    "minLength": 1,
+    "examples": ["python train.py"],
 }
 _POLICIES_ALONE = {
     "title": "AWS",
@@ -70,7 +79,9 @@ _POLICIES_ALONE = {
     "default": None,
 }
 
-FlowRunSpec = Annotated[RunSpec, AfterValidator(_run_without_keys), Hidden, _Form({"run": _COMMAND, "aws": None}, ("run",))]
-"""`RunSpec` as the type of a flow's parameter."""
+FlowRunSpec = Annotated[
+    RunSpec, BeforeValidator(_run_of_text), AfterValidator(_run_without_keys), Hidden, _Form({"run": _COMMAND, "aws": None}, ("run",))
+]
+"""`RunSpec` as the type of a flow's parameter, whose command is one text."""
 FlowClusterSpec = Annotated[ClusterSpec, AfterValidator(_cluster_without_keys), Hidden, _Form({"aws": _POLICIES_ALONE})]
 """`ClusterSpec` as the type of a flow's parameter."""

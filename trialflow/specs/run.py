@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from trialflow.launcher.printed_numbers import PLACEHOLDER, expanded
+from trialflow.specs.command import for_shell
 from trialflow.specs.image import check_image
 from trialflow.specs.resources import Resources
 from trialflow.specs.strict import Count, Hidden, Name, NonEmpty, Number, Secret, Strict, Text, Violation, refuse
@@ -21,7 +22,7 @@ VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def _command(value: Any) -> Any:
     if isinstance(value, str) and value.strip():
-        return ["sh", "-c", value]
+        return for_shell(value)
     if not value or not isinstance(value, list):
         raise PydanticCustomError("string", "expected a command: a text for the shell, or a list of words")
     return value

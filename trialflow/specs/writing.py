@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, SecretStr
 
+from trialflow.specs.command import shell_text
 from trialflow.specs.run import RunSpec
 
 BREAKS = "\n\r\x85\u2028\u2029"
@@ -14,8 +15,8 @@ BREAKS = "\n\r\x85\u2028\u2029"
 def to_yaml(spec: BaseModel) -> str:
     """A YAML text that loads to the same spec. Secrets are written out: whoever writes it to a file keeps that private."""
     data = _plain(spec.model_dump(mode="python", exclude_none=True, exclude_defaults=True))
-    if isinstance(spec, RunSpec) and spec.run and spec.run[:2] == ["sh", "-c"] and len(spec.run) == 3:
-        data["run"] = spec.run[2]
+    if isinstance(spec, RunSpec) and (text := shell_text(spec.run or ())):
+        data["run"] = text
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
