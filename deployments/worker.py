@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -31,6 +32,8 @@ SERVICE_URL = "TRIALFLOW_UP_SERVICE_URL"
 END_SECONDS = 75.0
 """What flow runs may take to end in order."""
 SERVER_SECONDS = 120.0
+MOST = 100_000
+"""Flow runs at the same time: no limit, but Prefect's worker counts those at work only if it has one."""
 
 
 def main(queue: str) -> int:
@@ -85,7 +88,7 @@ async def _trouble(client: "PrefectClient") -> Exception | None:
 
 
 async def _work(queue: str, stopping: asyncio.Event, on_started: Any) -> None:
-    worker = direct_worker()(work_pool_name=POOL, work_queues=["default", queue], name=f"trialflow {socket.gethostname()}")
+    worker = worker_of(queue)
     poll = worker.get_and_submit_flow_runs
 
     async def poll_until_stopped() -> list[Any]:
@@ -96,7 +99,7 @@ async def _work(queue: str, stopping: asyncio.Event, on_started: Any) -> None:
     asked = asyncio.create_task(stopping.wait())
     await asyncio.wait({working, asked}, return_when=asyncio.FIRST_COMPLETED)
     if not working.done():
-        await end_flow_runs(worker, working)
+        await end_flow_runs(worker, working, psutil.Process().children)
         working.cancel()
     asked.cancel()
     try:
@@ -107,6 +110,11 @@ async def _work(queue: str, stopping: asyncio.Event, on_started: Any) -> None:
         if not stopping.is_set():
             raise
         print(f"while it ended: {error}", file=sys.stderr)
+
+
+def worker_of(queue: str) -> "ProcessWorker":
+    """The worker of this machine, which has the queue `queue`."""
+    return direct_worker()(work_pool_name=POOL, work_queues=["default", queue], name=f"trialflow {socket.gethostname()}", limit=MOST)
 
 
 def direct_worker() -> "type[ProcessWorker]":
@@ -137,13 +145,21 @@ def direct_worker() -> "type[ProcessWorker]":
     return Worker
 
 
-async def end_flow_runs(worker: "ProcessWorker", working: "asyncio.Task[None]", seconds: float = END_SECONDS) -> None:
-    """Ask every flow run of this worker to end, and wait until all have: they stop their models, and tell Prefect."""
-    for child in psutil.Process().children():
-        with contextlib.suppress(psutil.Error):
-            child.terminate()
+async def end_flow_runs(
+    worker: "ProcessWorker", working: "asyncio.Task[None]", children: Callable[[], list[psutil.Process]], seconds: float = END_SECONDS
+) -> None:
+    """Ask every flow run of this worker to end, one that is only starting too, and wait until all have: they stop their models, and tell Prefect.
+
+    `children` are the processes that it has started so far.
+    """
+    asked: set[psutil.Process] = set()
     deadline = asyncio.get_running_loop().time() + seconds
-    while not working.done() and worker.limiter.borrowed_tokens and asyncio.get_running_loop().time() < deadline:
+    # A worker that is not set up yet, or not any more, has none: its limiter cannot be asked.
+    while not working.done() and worker.is_setup and worker.limiter.borrowed_tokens and asyncio.get_running_loop().time() < deadline:
+        for child in {*children()} - asked:
+            with contextlib.suppress(psutil.Error):
+                child.terminate()
+            asked.add(child)
         await asyncio.sleep(0.1)  # the worker has no event for it
 
 

@@ -42,7 +42,7 @@ async def open_flow(
     if not run.run and cluster is None:
         raise InvalidInput(
             "there is nothing to run",
-            hint="give the command after `--`, as in `trialflow optimize -- python model.py`, or as `run:` in run.yml",
+            hint="give the command after `--`, as in `trialflow optimize -- python model.py`, or as `run:` in run.yml; only an image can do without",
         )
     if aws and cluster is not None:
         raise InvalidInput("`aws` is for a model on this machine", hint="name the block as `cluster.aws`")

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import AwaitingRetry, Crashed, Failed, Running, Scheduled
@@ -16,6 +15,8 @@ from pydantic import TypeAdapter
 from deployments import crashes
 from deployments.automations import HEARTBEAT_SECONDS, PARAMETERS, automations
 from deployments.crashes import OLD, PATIENCE, goes_on_with, is_due, parameters_again, resume_forgotten
+from deployments.declared import OPTIMIZE
+from deployments.registration import ensure_pool, register_deployment
 from tests.deployments.test_declared import GOOD, schema_named
 from trialflow.specs import FlowRunSpec, parameter_of
 
@@ -106,25 +107,27 @@ def test_automation_and_worker_trigger_the_same_again_in_the_form_of_today_and_b
         assert goes_on_with(crashed, flow_run(Scheduled(), after=1, parameters=other))
 
 
-@flow(name="optimize")
-def optimize(experiment: dict[str, Any], run: dict[str, Any], project: str, directory: str, options: dict[str, Any] | None = None) -> None:
-    """In the place of ours."""
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
-async def test_what_no_automation_has_gone_on_with_is_triggered_once_by_all_workers_together(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_no_automation_has_gone_on_with_is_triggered_once_by_all_workers_together_also_after_an_update(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(crashes, "HEARTBEAT_SECONDS", 0)  # the server says itself when a state began: now
     async with get_client() as client:
-        flow_id = await client.create_flow(optimize)
-        deployment = await client.create_deployment(flow_id, "optimize")
-        made = await client.create_flow_run_from_deployment(deployment, parameters=WORK)
-        for state in (Running(), Crashed()):
-            await client.set_flow_run_state(made.id, state, force=True)
+        older = await client.create_deployment(await client.create_flow_from_name("optimize"), "optimize", enforce_parameter_schema=False)
+        for name, command in (("a list", ["sh", "-c", "true"]), ("none", None)):
+            given = {"experiment": {**GOOD, "name": name}, "run": {"run": command, "image": "i"}, "directory": "/m"}
+            made = await client.create_flow_run_from_deployment(older, parameters=given, name=name)
+            for state in (Running(), Crashed()):
+                await client.set_flow_run_state(made.id, state, force=True)
+        await ensure_pool(client)
+        assert await register_deployment(client, OPTIMIZE) == older
         now = datetime.now(UTC)
         assert await resume_forgotten(client, now) == []
-        (told,) = await resume_forgotten(client, now + PATIENCE)
-        assert made.name in told
+        assert len(await resume_forgotten(client, now + PATIENCE)) == 2
         assert await resume_forgotten(client, now + PATIENCE) == []
-        (again,) = [one for one in await client.read_flow_runs() if one.id != made.id]
-        assert again.parameters == {**WORK, "options": {"new": False, "when_busy": "wait"}} and again.name in told
+        again = {one.parameters["experiment"]["name"]: one for one in await client.read_flow_runs() if one.name not in ("a list", "none")}
+        assert {name: one.parameters["run"] for name, one in again.items()} == {
+            "a list": {"run": '["sh", "-c", "true"]', "image": "i"},
+            "none": {"run": "[]", "image": "i"},
+        }

@@ -399,6 +399,7 @@ def test_down_ends_everything_in_order(upped: Upped) -> None:
     upped.until(upped.started, "nothing was started")
     code, _, said = upped.type_slowly("down")
     assert code == 0 and "everything is down" in said
+    assert "stopped with 0 of 4 training runs done" in (upped.home / "logs" / "flow-runs.log").read_text(), "the flow run did not end in order"
     assert standing(Home(upped.home)) is None and not is_rising(Home(upped.home))
     upped.until(lambda: not [process for process in psutil.process_iter() if upped.is_ours(process)], "something is left running")
     assert upped.type("down")[0] == 0
