@@ -16,6 +16,7 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +24,7 @@ from zoneinfo import ZoneInfo
 import psutil
 import pytest
 
+from tests.e2e.prefect_forms import new_page, send_form
 from tests.e2e.users import User
 from tests.waiting import free_port, until
 from trialflow.embedded import is_rising, standing
@@ -45,6 +47,11 @@ echo "$TRIALFLOW_RUN_NAME$SIGOPT_RUN_ID" >> started
 until [ -e go ]; do sleep 0.1; done
 echo "y=$TRIALFLOW_PARAM_X"
 """
+UNLABELLED = """() => [...document.querySelectorAll("form input, form textarea")].filter(field => {
+    const around = field.closest("fieldset")?.parentElement.querySelector("label")
+    return ![...field.labels, around].some(label => label?.innerText.trim())
+}).map(field => field.outerHTML)"""
+"""The fields of a form that have no title, of their own or of the group that they are in, for the browser."""
 PATIENCE = 180.0
 ROOT = Path(__file__).parents[2]
 
@@ -345,36 +352,68 @@ def test_a_link_into_prefects_ui_signs_in_first_and_a_retry_there_spends_no_seco
     context.close()
 
 
-def is_submitted(page: Any) -> bool:
-    """Submit the form: whether the UI has left it. It stays where it is, with a message, if Prefect's database was busy."""
-    from playwright.sync_api import TimeoutError
-
-    page.get_by_role("button", name="Submit").dispatch_event("click")  # a message of the UI may lie over it
-    try:
-        page.wait_for_url("**?tab=Runs", timeout=30_000)
-    except TimeoutError:
-        return False
-    return True
-
-
-def test_a_block_is_chosen_in_the_form_and_only_the_reference_is_kept(upped: Upped, browser: Any) -> None:
-    block, facts = upped.cluster_block("mine"), standing(Home(upped.home))
-    assert facts is not None
-    (deployment,) = upped.ask("/deployments/filter", {"deployments": {"name": {"any_": ["cluster-test"]}}})
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(PATIENCE * 1000)
-    page = context.new_page()
-    page.goto(f"{facts.ui_url.removesuffix('/v2')}/deployments/deployment/{deployment['id']}/run")
-    page.get_by_placeholder("admin:pass").fill(prefect_auth(Home(upped.home)))
-    page.get_by_role("button", name="Login").click()
+def choose_in_older(page: Any, name: str) -> None:
+    """Choose a block in the form of Prefect's older UI."""
     page.locator(".block-document-input__select").click()
     page.keyboard.press("ArrowDown")
-    page.locator(".p-select-option", has_text=block["name"]).click()
-    upped.until(lambda: is_submitted(page), "the form stays")
-    wanted = {"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}, "name": {"any_": [f"cluster-test {block['name']}"]}}}
-    (flow_run,) = upped.until(lambda: upped.ask("/flow_runs/filter", wanted), "no flow run has found the block's name", 2 * PATIENCE)
-    assert flow_run["parameters"] == {"cluster": {"$ref": {"block_document_id": block["id"]}}}
-    context.close()
+    page.locator(".p-select-option", has_text=name).click()
+
+
+def choose_in_newer(page: Any, name: str) -> None:
+    """Choose a block in the form of Prefect's newer UI."""
+    page.get_by_text("Select a block").click()
+    page.get_by_role("option", name=name).click()
+
+
+def test_a_block_is_chosen_in_the_form_of_either_ui_and_only_the_reference_is_kept(upped: Upped, browser: Any) -> None:
+    facts, password = standing(Home(upped.home)), prefect_auth(Home(upped.home))
+    assert facts is not None
+    (deployment,) = upped.ask("/deployments/filter", {"deployments": {"name": {"any_": ["cluster-test"]}}})
+    made = []
+    for name, ui, choose in (("older", facts.ui_url.removesuffix("/v2"), choose_in_older), ("newer", facts.ui_url, choose_in_newer)):
+        block = upped.cluster_block(name)
+        with new_page(browser) as page:
+            flow_run = send_form(page, ui, deployment["id"], password, fill_in=partial(choose, name=name), ask=upped.ask)
+        assert flow_run["parameters"] == {"cluster": {"$ref": {"block_document_id": block["id"]}}}
+        made.append(flow_run["id"])
+    names = ["cluster-test older", "cluster-test newer"]
+    wanted = {"flow_runs": {"id": {"any_": made}, "name": {"any_": names}}}
+    upped.until(lambda: len(upped.ask("/flow_runs/filter", wanted)) == 2, "no flow run has found the block's name", 2 * PATIENCE)
+
+
+def test_the_form_of_an_experiment_has_a_title_on_every_field_and_one_text_for_the_command(upped: Upped, browser: Any) -> None:
+    facts, password = standing(Home(upped.home)), prefect_auth(Home(upped.home))
+    assert facts is not None
+    upped.experiment("unused", "")
+    (deployment,) = upped.ask("/deployments/filter", {"deployments": {"name": {"any_": ["optimize"]}}})
+    unlabelled: list[str] = []
+
+    def fill_in(page: Any) -> None:
+        add = page.get_by_role("button", name="Add item")
+        add.nth(1).click()
+        page.get_by_text("Objective (Optional)").wait_for()
+        add.nth(0).click()
+        page.get_by_role("button", name="Select Type").first.click()
+        page.get_by_role("option", name="double").click()
+        page.get_by_role("tab", name="Bounds").click()
+        for label, value in (
+            ("Min", "0"),
+            ("Max", "1"),
+            ("Budget (Optional)", "1"),
+            ("Directory", str(upped.folder)),
+            ("Command", '["touch", "$HOME"]'),
+        ):
+            page.get_by_label(label, exact=True).fill(value)
+        for place, value in enumerate(("filled-in", "x", "y")):
+            page.get_by_label("Name", exact=True).nth(place).fill(value)
+        unlabelled[:] = page.evaluate(UNLABELLED)
+
+    with new_page(browser) as page:
+        flow_run = send_form(page, facts.ui_url, deployment["id"], password, fill_in=fill_in, ask=upped.ask)
+    assert not unlabelled
+    assert flow_run["parameters"]["experiment"]["parameters"][0] == {"name": "x", "type": "double", "bounds": {"min": 0, "max": 1}}
+    assert flow_run["parameters"]["run"]["run"] == '["touch", "$HOME"]'
+    upped.until((upped.folder / "$HOME").exists, "the words were not executed without a shell")
 
 
 def test_the_schedule_has_fired_meanwhile(scheduler: Upped) -> None:
