@@ -47,11 +47,6 @@ echo "$TRIALFLOW_RUN_NAME$SIGOPT_RUN_ID" >> started
 until [ -e go ]; do sleep 0.1; done
 echo "y=$TRIALFLOW_PARAM_X"
 """
-UNLABELLED = """() => [...document.querySelectorAll("form input, form textarea")].filter(field => {
-    const around = field.closest("fieldset")?.parentElement.querySelector("label")
-    return ![...field.labels, around].some(label => label?.innerText.trim())
-}).map(field => field.outerHTML)"""
-"""The fields of a form that have no title, of their own or of the group that they are in, for the browser."""
 PATIENCE = 180.0
 ROOT = Path(__file__).parents[2]
 
@@ -386,7 +381,7 @@ def test_the_form_of_an_experiment_has_a_title_on_every_field_and_one_text_for_t
     assert facts is not None
     upped.experiment("unused", "")
     (deployment,) = upped.ask("/deployments/filter", {"deployments": {"name": {"any_": ["optimize"]}}})
-    unlabelled: list[str] = []
+    labels: list[str] = []
 
     def fill_in(page: Any) -> None:
         add = page.get_by_role("button", name="Add item")
@@ -406,12 +401,19 @@ def test_the_form_of_an_experiment_has_a_title_on_every_field_and_one_text_for_t
             page.get_by_label(label, exact=True).fill(value)
         for place, value in enumerate(("filled-in", "x", "y")):
             page.get_by_label("Name", exact=True).nth(place).fill(value)
-        unlabelled[:] = page.evaluate(UNLABELLED)
+        labels[:] = page.locator("form label").all_inner_texts()
 
     with new_page(browser) as page:
         flow_run = send_form(page, facts.ui_url, deployment["id"], password, fill_in=fill_in, ask=upped.ask)
-    assert not unlabelled
-    assert flow_run["parameters"]["experiment"]["parameters"][0] == {"name": "x", "type": "double", "bounds": {"min": 0, "max": 1}}
+    schema = deployment["parameter_openapi_schema"]
+    shown = [schema["definitions"][name] for name in ("ExperimentSpec", "ParameterSpec", "BoundsSpec", "MetricSpec", "Resources", "Options")]
+    titles = [field["title"] for group in (schema, schema["properties"]["run"], *shown) for field in group["properties"].values()]
+    assert all(label.strip() for label in labels)
+    assert set(titles) <= {label.removesuffix(" (Optional)") for label in labels}
+    assert "Command" in labels, "it is required"
+    (parameter,) = flow_run["parameters"]["experiment"]["parameters"]
+    filled_in = {name: value for name, value in parameter.items() if value is not None}
+    assert filled_in == {"name": "x", "type": "double", "bounds": {"min": 0, "max": 1}}
     assert flow_run["parameters"]["run"]["run"] == '["touch", "$HOME"]'
     upped.until((upped.folder / "$HOME").exists, "the words were not executed without a shell")
 
