@@ -43,7 +43,7 @@ def send_form(page: Any, ui: str, deployment: str, password: str, *, fill_in: Ca
     def made() -> dict[str, Any] | None:
         return next((one for one in ask("/flow_runs/filter", wanted) if one["id"] not in before), None)
 
-    def attempt() -> dict[str, Any] | None:
+    def attempt() -> Any:
         if found := made():
             return found
         try:
