@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from blocks import TrialflowService
 from tasks.experiments.client import ServiceClient
+from tasks.kubernetes.client.cluster import INSIDE
 from trialflow.embedded import lease_async, service_server
 from trialflow.errors import InvalidInput
 from trialflow.home import Home
@@ -28,6 +29,11 @@ async def open_service(home: Home, block: str | None = None) -> AsyncIterator[tu
             ) from error
         url, token = kept.url, kept.token.get_secret_value()
     elif not (url and token):
+        if INSIDE in os.environ:
+            raise InvalidInput(
+                "no service is named, and one in this Job would be gone with its pod, and the experiment with it",
+                hint="name a `trialflow service` block as the parameter `service`",
+            )
         held = await lease_async(service_server(home))
         url, token = held.url, home.token()
     client = ServiceClient(url, token)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, cast
 
 from trialflow.errors import InvalidInput
@@ -12,6 +12,8 @@ DEFAULT_NAMESPACE = "orchestrate"
 """SigOpt's, so that clusters that were set up for it go on as they are."""
 MODEL_ACCOUNT = "trialflow-model"
 """The service account of training runs. It has no rights, and its token is not mounted."""
+INSIDE = "TRIALFLOW_INSIDE_CLUSTER"
+"""The variable with the block of the cluster that this process runs in, set for flows that run as Jobs there."""
 NAME = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,98}[a-zA-Z0-9])?")
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 REGISTRY = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*", re.IGNORECASE)
@@ -57,6 +59,10 @@ class Cluster:
         """The address of the API server, for people: without a login in it; empty inside a pod of the cluster."""
         listed = self.kubeconfig.get("clusters") or [{}]
         return without_logins(str(listed[0].get("cluster", {}).get("server", "")))
+
+    def from_inside(self) -> "Cluster":
+        """The cluster as a pod in it reaches it: by the pod's service account. Nothing of the user's sign-in is needed, or goes there."""
+        return replace(self, provider="custom", kubeconfig={}, context=None)
 
     def to_json(self) -> dict[str, Any]:
         """All of it as a JSON object, secrets too."""
