@@ -98,6 +98,7 @@ def place_as_jobs(pool: str, cluster: Cluster, jobs: Jobs) -> Place:
         "finished_job_ttl": KEPT_SECONDS,
         "env": {
             "TRIALFLOW_HOME": f"{TMP}/trialflow",
+            "PREFECT_HOME": f"{TMP}/prefect",
             INSIDE: block_name(cluster.name),
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         },
