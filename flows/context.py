@@ -56,7 +56,9 @@ async def open_flow(
         held.enter_context(announced(identifier))
         stop = await held.enter_async_context(stopping_in_order())
         client, token = await held.enter_async_context(open_service(home, service))
-        project_here, place = project_id(project, named), folder_id(project, named)
+        project_here = project_id(project, named)
+        # A folder that is not here is one of another machine, and of which is not known.
+        place = folder_id(project, named) if named and named.is_dir() else None
         root = home.make(home.training_runs) / service_key(home, client.url)
         issue = RunTokens(client, token, on_trouble=lambda text: run_logger().warning(text) if cluster else None)
         if cluster is None:

@@ -29,13 +29,8 @@ def project_of_folder(folder: Path) -> str:
     return re.sub(r"[^a-z0-9\-_.]", "", folder.name.lower())[:32] or DEFAULT
 
 
-def folder_id(project: str | None, folder: Path | None) -> str | None:
-    """`HOST:PATH` of the folder, which tells it from others of its name. None if the user chose the project: then its folders belong together.
-
-    None as well if the folder is not here: it is of another machine, and of which is not known.
-    """
-    if folder is None or not folder.is_dir():
-        return None
+def folder_id(project: str | None, folder: Path) -> str | None:
+    """`HOST:PATH` of the folder, which tells it from others of its name. None if the user chose the project: then its folders belong together."""
     return None if project or os.environ.get("SIGOPT_PROJECT") else f"{socket.gethostname()}:{os.path.realpath(folder)}"
 
 
