@@ -27,6 +27,8 @@ KEPT_SECONDS = 3600
 """How long a Job that has ended is kept."""
 TAKEN = ("image", "namespace", "service_account_name", "env", "backoff_limit")
 """The variables that a job template has to have; that of Prefect has them."""
+REQUESTS = {"cpu_request": "250m", "memory_request": "512Mi"}
+"""What a pod asks for if its pool says nothing of it: without, it would be the first to starve and to be evicted."""
 ADDED: Mapping[str, Mapping[str, str]] = {
     "pod_security_context": {"type": "object", "title": "Pod Security Context", "description": "The `securityContext` of the pod."},
     "container_security_context": {"type": "object", "title": "Container Security Context", "description": "That of the container."},
@@ -88,14 +90,19 @@ def check_type(pool: str, kind: str, jobs: Jobs | None) -> None:
         raise InvalidInput(f"work pool {pool} is of type {kind}, which trialflow is not made for", hint="use one of type process or kubernetes")
 
 
-def place_as_jobs(pool: str, cluster: Cluster, jobs: Jobs) -> Place:
-    """A pool whose workers execute flows as Jobs in the cluster's namespace, and the training runs of experiments beside them."""
+def place_as_jobs(pool: str, cluster: Cluster, jobs: Jobs, template: Mapping[str, Any]) -> Place:
+    """A pool whose workers execute flows as Jobs in the cluster's namespace, and the training runs of experiments beside them.
+
+    `template` is the pool's: what it has defaults for of `REQUESTS` is left to it.
+    """
+    known = template["variables"]["properties"]
     variables: JSON = {
         "image": jobs.image,
         "namespace": cluster.namespace,
         "service_account_name": FLOWS,
         "backoff_limit": STARTS_AGAIN,
         "finished_job_ttl": KEPT_SECONDS,
+        **{name: value for name, value in REQUESTS.items() if name in known and known[name].get("default") is None},
         "env": {
             "TRIALFLOW_HOME": f"{TMP}/trialflow",
             "PREFECT_HOME": f"{TMP}/prefect",

@@ -66,8 +66,8 @@ async def choose_place(client: "PrefectClient", pool: str, jobs: Jobs | None) ->
     check_type(pool, found.type, jobs)
     if jobs is None:
         return Place(pool)
-    place = place_as_jobs(pool, await cluster_of_block(jobs.cluster), jobs)
     template = with_variables(found.base_job_template, pool)
+    place = place_as_jobs(pool, await cluster_of_block(jobs.cluster), jobs, template)
     if template != found.base_job_template:
         await client.update_work_pool(pool, WorkPoolUpdate(base_job_template=template))
     return place

@@ -42,20 +42,20 @@ def test_processes_have_no_variables_and_no_defaults() -> None:
 
 
 def test_jobs_get_the_image_the_namespace_and_the_service_account_of_flows_and_nothing_secret() -> None:
-    variables = place_as_jobs("k8s", CLUSTER, Jobs(IMAGE, "Mine")).job_variables
+    variables = place_as_jobs("k8s", CLUSTER, Jobs(IMAGE, "Mine"), template()).job_variables
     assert (variables["image"], variables["namespace"], variables["service_account_name"]) == (IMAGE, "tuning", "trialflow-flows")
     assert variables["env"][INSIDE] == "mine" and "secret" not in str(variables) and "env_from" not in variables
 
 
 def test_flows_that_execute_a_model_have_the_cluster_as_default_and_those_that_stop_one_are_told_which() -> None:
-    place = place_as_jobs("k8s", CLUSTER, Jobs(IMAGE, "Mine"))
+    place = place_as_jobs("k8s", CLUSTER, Jobs(IMAGE, "Mine"), template())
     assert place.parameters(schema("optimize", has_folders=False)["properties"]) == {"cluster": {"name": "mine"}, "service": "default"}
     assert place.parameters(schema("cluster-stop", has_folders=False)["properties"]) == {"service": "default"}
     assert place.parameters(schema("image", has_folders=False)["properties"]) == {}
 
 
 def test_a_secret_with_the_service_takes_the_place_of_the_block() -> None:
-    place = place_as_jobs("k8s", CLUSTER, Jobs(IMAGE, "Mine", service_secret="where"))
+    place = place_as_jobs("k8s", CLUSTER, Jobs(IMAGE, "Mine", service_secret="where"), template())
     assert place.job_variables["env_from"] == [{"secretRef": {"name": "where"}}] and "service" not in place.defaults
 
 
@@ -73,7 +73,7 @@ def test_the_automation_may_give_null_for_each_parameter_that_the_crashed_flow_r
 
 
 def test_a_job_complies_with_the_restricted_level() -> None:
-    place = place_as_jobs("k8s", CLUSTER, Jobs(IMAGE, "Mine"))
+    place = place_as_jobs("k8s", CLUSTER, Jobs(IMAGE, "Mine"), template())
     manifest = filled(with_variables(template(), "k8s"), dict(place.job_variables))
     pod = manifest["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -81,6 +81,15 @@ def test_a_job_complies_with_the_restricted_level() -> None:
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]} and not container["securityContext"]["allowPrivilegeEscalation"]
     assert [one["name"] for one in pod["volumes"]] == [one["name"] for one in container["volumeMounts"]]
     assert manifest["spec"]["backoffLimit"] > 0 and pod["serviceAccountName"] == "trialflow-flows"
+
+
+def test_a_pod_asks_for_cpu_and_memory_unless_the_pool_says_how_much() -> None:
+    theirs = template()
+    theirs["variables"]["properties"]["memory_request"]["default"] = "2Gi"
+    variables = place_as_jobs("k8s", CLUSTER, Jobs(IMAGE, "Mine"), theirs).job_variables
+    assert variables["cpu_request"] == "250m" and "memory_request" not in variables
+    pod = filled(with_variables(theirs, "k8s"), dict(variables))["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["requests"] == {"cpu": "250m", "memory": "2Gi"}
 
 
 def test_the_jobs_of_other_deployments_are_as_before() -> None:
