@@ -14,10 +14,11 @@ from deployments.automations import HEARTBEAT_SECONDS
 from deployments.declared import POOL
 from tasks.images.own_dockerfile import USER
 from tasks.images.references import parse
-from tasks.kubernetes.client.cluster import INSIDE, Cluster
+from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.cluster.access import FLOWS
 from tasks.kubernetes.cluster.saved import block_name
 from trialflow.errors import InvalidInput
+from trialflow.home import INSIDE
 
 PROCESS, KUBERNETES = "process", "kubernetes"
 TMP = "/tmp"

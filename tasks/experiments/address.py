@@ -6,10 +6,9 @@ from contextlib import asynccontextmanager
 
 from blocks import TrialflowService
 from tasks.experiments.client import ServiceClient
-from tasks.kubernetes.client.cluster import INSIDE
 from trialflow.embedded import lease_async, service_server
 from trialflow.errors import InvalidInput
-from trialflow.home import Home
+from trialflow.home import INSIDE, Home
 
 
 @asynccontextmanager

@@ -14,8 +14,9 @@ from deployments.declared import DEPLOYMENTS, OPTIMIZE, POOL
 from deployments.places import PROCESSES, Jobs, check_type, place_as_jobs, with_variables
 from deployments.registration import load
 from deployments.schema import form_of
-from tasks.kubernetes.client.cluster import INSIDE, Cluster
+from tasks.kubernetes.client.cluster import Cluster
 from trialflow.errors import InvalidInput
+from trialflow.home import INSIDE
 
 IMAGE = f"registry.example.com/trialflow-server@sha256:{'a' * 64}"
 CLUSTER = Cluster("Mine", namespace="tuning", kubeconfig={"users": [{"token": "secret"}]})

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from tasks.experiments.address import open_service
-from tasks.kubernetes.client.cluster import INSIDE
 from trialflow.errors import InvalidInput
-from trialflow.home import Home
+from trialflow.home import INSIDE, Home
 
 
 async def test_a_flow_that_runs_as_a_job_starts_no_service_that_would_be_gone_with_its_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,6 @@ DEFAULT_NAMESPACE = "orchestrate"
 """SigOpt's, so that clusters that were set up for it go on as they are."""
 MODEL_ACCOUNT = "trialflow-model"
 """The service account of training runs. It has no rights, and its token is not mounted."""
-INSIDE = "TRIALFLOW_INSIDE_CLUSTER"
-"""The variable with the block of the cluster that this process runs in, set for flows that run as Jobs there."""
 NAME = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,98}[a-zA-Z0-9])?")
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 REGISTRY = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*", re.IGNORECASE)

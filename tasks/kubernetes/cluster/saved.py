@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.kubernetes.client.cluster import INSIDE, Cluster, check_name
+from tasks.kubernetes.client.cluster import Cluster, check_name
 from trialflow.errors import InvalidInput, TrialflowError
-from trialflow.home import Home
+from trialflow.home import INSIDE, Home
 
 if TYPE_CHECKING:
     from blocks.cluster import TrialflowCluster
