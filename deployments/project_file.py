@@ -16,6 +16,8 @@ HEAD = """\
 #   prefect worker start --pool trialflow
 #   python -m deployments.parameters ~/my-project | prefect deployment run optimize/optimize --params - --watch
 #
+# For a work pool of type kubernetes: `trialflow deploy --work-pool NAME --image REF`, see docs/prefect.md.
+#
 # All parameters are typed: the UI shows a form for them, and the server rejects invalid values before it creates a flow run.
 """
 

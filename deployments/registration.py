@@ -5,7 +5,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from deployments.declared import DEPLOYMENTS, POOL, TAG, Deployment
+from deployments.places import KUBERNETES, PROCESSES, Jobs, Place, check_type, place_as_jobs, with_variables
 from deployments.schema import form_of
+from trialflow.errors import InvalidInput
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -15,13 +17,17 @@ if TYPE_CHECKING:
 BLOCKS = ("blocks.cluster.TrialflowCluster", "blocks.service.TrialflowService", "blocks.registry.ImageRegistry")
 
 
-async def register(client: "PrefectClient") -> list[str]:
-    """Register everything. Returns the full names of the deployments. Raises what Prefect's client does."""
-    await ensure_pool(client)
+async def register(client: "PrefectClient", place: Place | None = None) -> list[str]:
+    """Register everything, by default for the work pool of processes, which is made. Returns the full names of the deployments.
+
+    Raises what Prefect's client does.
+    """
+    if place is None:
+        await ensure_pool(client)
     for path in BLOCKS:
         await load(path).register_type_and_schema(client=client)
     for one in DEPLOYMENTS:
-        await register_deployment(client, one)
+        await register_deployment(client, one, place=place or PROCESSES)
     return [one.full_name for one in DEPLOYMENTS]
 
 
@@ -42,6 +48,31 @@ async def ensure_pool(client: "PrefectClient") -> None:
             pass  # made by another one meanwhile
 
 
+async def choose_place(client: "PrefectClient", pool: str, jobs: Jobs | None) -> Place:
+    """The place that a work pool is, once it is known to fit; a pool of type `kubernetes` gets the variables that Jobs of ours need.
+
+    Raises `InvalidInput` for a pool that there is not, or that does not fit; nothing is changed then.
+    """
+    from prefect.client.schemas.actions import WorkPoolUpdate
+    from prefect.exceptions import ObjectNotFound
+
+    from tasks.kubernetes.cluster.saved import cluster_of_block
+
+    try:
+        found = await client.read_work_pool(pool)
+    except ObjectNotFound:
+        hint = f"`prefect work-pool ls` lists those there are; `prefect work-pool create {pool} --type {KUBERNETES}` makes one for Jobs"
+        raise InvalidInput(f"this Prefect server has no work pool {pool}", hint=hint) from None
+    check_type(pool, found.type, jobs)
+    if jobs is None:
+        return Place(pool)
+    template = with_variables(found.base_job_template, pool)
+    place = place_as_jobs(pool, await cluster_of_block(jobs.cluster), jobs, template)
+    if template != found.base_job_template:
+        await client.update_work_pool(pool, WorkPoolUpdate(base_job_template=template))
+    return place
+
+
 async def ensure_queue(client: "PrefectClient", queue: str) -> None:
     """Make the work queue of a machine, if there is none: what is triggered there has its files there."""
     from prefect.exceptions import ObjectAlreadyExists
@@ -59,6 +90,7 @@ async def register_deployment(
     name: str | None = None,
     tags: tuple[str, ...] = (),
     queue: str | None = None,
+    place: Place = PROCESSES,
 ) -> "UUID":
     """Register one deployment, or bring it up to date. With a `name` of its own it is another deployment of the same flow, with `parameters`."""
     from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -80,14 +112,15 @@ async def register_deployment(
         description=one.description,
         tags=[TAG, *tags],
         entrypoint=one.entrypoint,
-        parameters=parameters or {},
-        parameter_openapi_schema=form_of(schema),
+        parameters={**place.parameters(schema.get("properties") or {}), **(parameters or {})},
+        parameter_openapi_schema=form_of(schema, has_folders=place.has_folders),
         enforce_parameter_schema=True,
         schedules=schedules,
         concurrency_limit=one.limit,
         concurrency_options=ConcurrencyOptions(collision_strategy=strategy) if one.limit is not None else None,
-        work_pool_name=POOL,
+        work_pool_name=place.pool,
         work_queue_name=queue,
+        job_variables=dict(place.job_variables),
         pull_steps=[],
     )
 

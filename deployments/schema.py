@@ -13,11 +13,13 @@ BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "
 TITLES = {"aws": "AWS credentials", "credentials": "AWS credentials"}
 """Parameters whose names say too little."""
 FOLDER = "directory"
-"""The parameter that a flow can do without, and its deployment cannot: it runs in no folder of the user's."""
+"""The parameter that a flow can do without, and its deployment cannot: it runs in no folder of the user's. As a Job it finds none there either."""
 
 
-def form_of(schema: Mapping[str, Any]) -> dict[str, Any]:
+def form_of(schema: Mapping[str, Any], *, has_folders: bool = True) -> dict[str, Any]:
     """The schema of a deployment's parameters: a title on every field, the model's folder required, and a choice only where there is one to make.
+
+    The folder is not required where flows run on no machine of the user's, which `has_folders` denies.
 
     Parameters may be null where the flow's may, as the automation that has an experiment go on gives them all: Prefect's server takes null for one
     that has a type and no default.
@@ -27,7 +29,7 @@ def form_of(schema: Mapping[str, Any]) -> dict[str, Any]:
     properties = {name: _plain(field, groups) for name, field in made["properties"].items()}
     definitions = {name: {**_plain(one, groups), "title": _title_of_group(name)} for name, one in groups.items()}
     required = list(made.get("required") or [])
-    if FOLDER in properties:
+    if FOLDER in properties and has_folders:
         required.append(FOLDER)
     return {**made, "properties": properties, "required": required, **({"definitions": definitions} if definitions else {})}
 

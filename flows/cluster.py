@@ -31,11 +31,12 @@ from trialflow.specs import RunSpec
 
 @asynccontextmanager
 async def cluster_computes(
-    on: OnCluster, run: RunSpec, directory: Path, *, root: Path, issue: IssueToken, flow_run: str | None
+    on: OnCluster, run: RunSpec, directory: Path | None, *, root: Path, issue: IssueToken, flow_run: str | None
 ) -> AsyncIterator[KubernetesComputes]:
     """Connect, make or look up the image, and check what can be checked before anything is launched. Raises errors for people.
 
-    `root` holds what is kept here of training runs; `issue` gives each attempt a token for the service.
+    `directory` is where an image is made from; without one, or if it is not here, it has to exist. `root` holds what is kept here of training runs;
+    `issue` gives each attempt a token for the service.
     """
     cluster = await cluster_of_block(on.name)
     async with open_cluster(cluster) as connection:
@@ -58,13 +59,14 @@ async def cluster_computes(
         )
 
 
-async def find_image(on: OnCluster, run: RunSpec, cluster: Cluster, directory: Path) -> ImageFacts:
+async def find_image(on: OnCluster, run: RunSpec, cluster: Cluster, directory: Path | None) -> ImageFacts:
     """The image of run.yml, or the one built from the directory, with what its registry knows. Raises `InvalidInput` if there is nothing to run."""
     if on.image is not None:
         return _runnable(on.image.facts(), run)
     source = on.build or ImageSource()
-    source = source.model_copy(update={"directory": source.directory or str(directory)})
-    choice = choose_image(run.image, registry=cluster.registry, dockerfile=dockerfile_in(source), build=not on.no_build)
+    source = source.model_copy(update={"directory": source.directory or (str(directory) if directory else None)})
+    dockerfile = dockerfile_in(source) if source.directory else None
+    choice = choose_image(run.image, registry=cluster.registry, dockerfile=dockerfile, build=not on.no_build)
     run_logger().info("image: %s: %s", "built" if choice.builds else "used as it is", choice.why)
     reference = choice.image
     if reference is None:

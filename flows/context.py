@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from prefect.runtime import deployment, flow_run
 from prefect.settings import PREFECT_UI_URL
@@ -15,7 +16,7 @@ from tasks.experiments.ownership import service_key
 from tasks.experiments.run_tokens import RunTokens
 from tasks.local import LocalComputes, shell_of
 from tasks.model_secrets import secrets_of_model
-from tasks.projects import folder_id, model_folder, project_id
+from tasks.projects import folder_id, model_folder, named_folder, project_id
 from tasks.source import whole_source
 from tasks.steps import run_logger
 from trialflow.errors import InvalidInput
@@ -38,7 +39,10 @@ async def open_flow(
 
     `aws` names an AWS credentials block whose keys a model here gets; on a cluster, `cluster.aws` does.
     """
-    folder = model_folder(directory, is_deployed=bool(deployment.id))
+    is_in_image = cluster is not None and (cluster.image is not None or run.image is not None)
+    named_or_needed = named_folder if is_in_image else model_folder
+    named = named_or_needed(directory, is_deployed=bool(deployment.id))
+    folder = named or Path.cwd()
     if not run.run and cluster is None:
         raise InvalidInput(
             "there is nothing to run",
@@ -52,7 +56,9 @@ async def open_flow(
         held.enter_context(announced(identifier))
         stop = await held.enter_async_context(stopping_in_order())
         client, token = await held.enter_async_context(open_service(home, service))
-        named = project_id(project, folder)
+        project_here = project_id(project, named)
+        # A folder that is not here is one of another machine, and of which is not known.
+        place = folder_id(project, named) if named and named.is_dir() else None
         root = home.make(home.training_runs) / service_key(home, client.url)
         issue = RunTokens(client, token, on_trouble=lambda text: run_logger().warning(text) if cluster else None)
         if cluster is None:
@@ -61,8 +67,8 @@ async def open_flow(
         else:
             from flows.cluster import cluster_computes  # Kubernetes' and Docker's clients: half a second that a model here need not wait for
 
-            opened = cluster_computes(cluster, run, folder, root=root, issue=issue, flow_run=identifier)
+            opened = cluster_computes(cluster, run, named, root=root, issue=issue, flow_run=identifier)
             computes = await held.enter_async_context(opened)
-        await client.ensure_project(named)
-        place, ui_url = folder_id(project, folder), PREFECT_UI_URL.value()
-        yield FlowContext(home, client, computes, named, run, folder, whole_source(source, folder), identifier, place, stop, ui_url)
+        await client.ensure_project(project_here)
+        kept, ui_url = whole_source(source, folder), PREFECT_UI_URL.value()
+        yield FlowContext(home, client, computes, project_here, run, folder, kept, identifier, place, stop, ui_url)

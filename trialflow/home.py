@@ -11,6 +11,8 @@ from pathlib import Path
 from trialflow.errors import TrialflowError
 
 DATABASE = "database-url"
+INSIDE = "TRIALFLOW_INSIDE_CLUSTER"
+"""The variable with the block of the cluster that this process runs in, set for flows that run as Jobs there."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from blocks import TrialflowService
 from tasks.experiments.client import ServiceClient
 from trialflow.embedded import lease_async, service_server
 from trialflow.errors import InvalidInput
-from trialflow.home import Home
+from trialflow.home import INSIDE, Home
 
 
 @asynccontextmanager
@@ -28,6 +28,11 @@ async def open_service(home: Home, block: str | None = None) -> AsyncIterator[tu
             ) from error
         url, token = kept.url, kept.token.get_secret_value()
     elif not (url and token):
+        if INSIDE in os.environ:
+            raise InvalidInput(
+                "no service is named, and one in this Job would be gone with its pod, and the experiment with it",
+                hint="name a `trialflow service` block as the parameter `service`",
+            )
         held = await lease_async(service_server(home))
         url, token = held.url, home.token()
     client = ServiceClient(url, token)

@@ -10,7 +10,6 @@ from tasks.images.building import BuildPlan
 from tasks.images.errors import RegistryUnavailable
 from tasks.images.registry import look_up
 from tasks.images.repository import repository_in
-from tasks.kubernetes.client.cluster import Cluster
 from tasks.kubernetes.client.connection import Connection
 from tasks.kubernetes.cluster.installation import Installed, PlannedObject
 from tasks.kubernetes.jobs.workload import read_workload
@@ -143,11 +142,6 @@ async def require_server(connection: Connection) -> tuple[str, str]:
         hint = f"`trialflow cluster install-plugins --server -n {connection.cluster.name}` again puts it right"
         raise TrialflowError(f"the server of cluster {connection.cluster.name} is not whole: {found.why}", hint=hint)
     return found.token, found.prefect_token
-
-
-def in_the_cluster(cluster: Cluster) -> Cluster:
-    """The cluster as its own server reaches it: by the service account of its pod. Nothing of the user's sign-in goes there."""
-    return replace(cluster, provider="custom", kubeconfig={}, context=None)
 
 
 async def _by_digest(image: str) -> tuple[str, str | None]:

@@ -19,16 +19,17 @@ from tests.background_loop import BackgroundLoop
 from tests.e2e.clusters import Tenant
 
 
-def address_for_pods(tenant: Tenant) -> str:
+def address_for_pods(kubeconfig: str) -> str:
     """The address of this machine that the cluster's nodes see, and their pods with them."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        asking.connect((node_addresses(tenant)[0], 9))  # sends nothing: only the way is looked up
+        asking.connect((node_addresses(kubeconfig)[0], 9))  # sends nothing: only the way is looked up
         return str(asking.getsockname()[0])
 
 
-def node_addresses(tenant: Tenant) -> list[str]:
+def node_addresses(kubeconfig: str) -> list[str]:
     """The addresses of the nodes."""
-    nodes = json.loads(tenant.administer("get", "nodes", "-o", "json"))["items"]
+    command = ["kubectl", "--kubeconfig", kubeconfig, "get", "nodes", "-o", "json"]
+    nodes = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout)["items"]
     return [one["address"] for node in nodes for one in node["status"]["addresses"] if one["type"] == "InternalIP"]
 
 
@@ -42,7 +43,7 @@ def forwarded(tenant: Tenant) -> Iterator[tuple[str, int]]:
         away_reader, away_writer = await asyncio.open_connection(server.hostname, server.port or 443)
         await asyncio.gather(_copy(reader, away_writer), _copy(away_reader, writer), return_exceptions=True)
 
-    address = address_for_pods(tenant)
+    address = address_for_pods(tenant.kubeconfig)
     with BackgroundLoop().running() as background:
         listening = background.do(asyncio.start_server(pass_on, address, 0))
         try:
@@ -68,7 +69,7 @@ def denied_egress(tenant: Tenant, pods: Iterable[str]) -> Iterator[None]:
     """
     if os.geteuid() != 0 or shutil.which("iptables") is None:
         pytest.skip("only root with iptables can keep pods from sending")
-    nodes = node_addresses(tenant)
+    nodes = node_addresses(tenant.kubeconfig)
     if set(pods) & set(nodes):
         pytest.skip("pods speak under the addresses of their nodes here: a rule on this machine would cut the nodes off")
     networks = {str(ipaddress.ip_network(f"{pod}/16", strict=False)) for pod in pods}

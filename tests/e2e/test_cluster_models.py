@@ -92,7 +92,7 @@ def words_of(path: Path) -> set[str]:
 
 
 def test_with_every_egress_denied_a_model_of_the_client_still_reports(tenant: Tenant) -> None:
-    address = address_for_pods(tenant)
+    address = address_for_pods(tenant.kubeconfig)
     with socket.create_server((address, 0)) as listener:
         environment = {"TO_HOST": address, "TO_PORT": str(listener.getsockname()[1])}
         tenant.write(budget=3, seconds=0, bandwidth=3, image=client_image(), env=environment, metrics={}, run=["python3", "-c", LOOKS_OUT])
@@ -126,7 +126,7 @@ class TestWithApiUrl:
         (place / "project").mkdir()
         user = User(place / "project", place / "home")
         with lease(prefect_server(Home(user.home))), connected(user) as tenant:
-            process = user.start("service", "--host", address_for_pods(tenant), "--port", "0")
+            process = user.start("service", "--host", address_for_pods(tenant.kubeconfig), "--port", "0")
             assert process.stderr is not None
             found = re.search(r"serving at (http://\S+);", process.stderr.readline())
             try:

@@ -27,7 +27,7 @@ from tasks.kubernetes.server.installing import (
     remove,
 )
 from tasks.kubernetes.server.manifests import NAME, ServerOptions, stateful_set
-from tasks.operations.server import in_the_cluster, plan_removal
+from tasks.operations.server import plan_removal
 from trialflow.errors import InvalidInput
 
 IMAGE = "registry.example.com/trialflow-server@sha256:" + "0" * 64
@@ -104,7 +104,7 @@ def test_the_address_of_the_api_server_replaces_the_one_that_kubernetes_tells_th
 
 def test_nothing_of_the_users_sign_in_goes_to_the_server() -> None:
     mine = Cluster("mine", provider="aws", kubeconfig={"users": [{"user": {"token": "secret"}}]}, context="c", registry="r.example.com")
-    assert in_the_cluster(mine) == replace(mine, provider="custom", kubeconfig={}, context=None)
+    assert mine.from_inside() == replace(mine, provider="custom", kubeconfig={}, context=None)
 
 
 @pytest.mark.parametrize(

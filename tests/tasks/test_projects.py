@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.projects import model_folder, project_id
+from tasks.projects import model_folder, named_folder, project_id
 from trialflow.errors import InvalidInput
 
 
@@ -24,3 +24,9 @@ def test_a_project_is_called_after_its_folder(name: str, expected: str, monkeypa
     assert project_id(None, Path("/somewhere") / name) == expected
     with pytest.raises(InvalidInput, match="cannot be a project id"):
         project_id(name + "!", Path("/"))
+
+
+def test_a_folder_whose_model_is_in_an_image_need_not_be_named_nor_be_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SIGOPT_PROJECT", raising=False)
+    assert named_folder(None, is_deployed=True) is None and project_id(None, None) == "default"
+    assert named_folder(str(tmp_path / "Gone"), is_deployed=True) == tmp_path / "Gone" and project_id(None, tmp_path / "Gone") == "gone"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, cast
 
 from trialflow.errors import InvalidInput
@@ -57,6 +57,10 @@ class Cluster:
         """The address of the API server, for people: without a login in it; empty inside a pod of the cluster."""
         listed = self.kubeconfig.get("clusters") or [{}]
         return without_logins(str(listed[0].get("cluster", {}).get("server", "")))
+
+    def from_inside(self) -> "Cluster":
+        """The cluster as a pod in it reaches it: by the pod's service account. Nothing of the user's sign-in is needed, or goes there."""
+        return replace(self, provider="custom", kubeconfig={}, context=None)
 
     def to_json(self) -> dict[str, Any]:
         """All of it as a JSON object, secrets too."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.kubernetes.client.cluster import Cluster, check_name
 from trialflow.errors import InvalidInput, TrialflowError
-from trialflow.home import Home
+from trialflow.home import INSIDE, Home
 
 if TYPE_CHECKING:
     from blocks.cluster import TrialflowCluster
@@ -131,14 +131,15 @@ def cluster_from_block(block: "TrialflowCluster") -> Cluster:
 
 
 async def cluster_of_block(name: str) -> Cluster:
-    """The cluster that Prefect keeps under this name. Raises `InvalidInput` if there is none."""
+    """The cluster that Prefect keeps under this name, by the service account of the pod if we run in it. Raises `InvalidInput` if there is none."""
     from blocks.cluster import TrialflowCluster
 
     try:
         block = await TrialflowCluster.aload(block_name(name))
     except ValueError as error:
         raise InvalidInput(f"Prefect keeps no cluster {name!r}", hint=CONNECT) from error
-    return cluster_from_block(block)
+    cluster = cluster_from_block(block)
+    return cluster.from_inside() if os.environ.get(INSIDE) == block_name(name) else cluster
 
 
 async def save_block(cluster: Cluster) -> None:

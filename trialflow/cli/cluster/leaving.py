@@ -67,11 +67,10 @@ async def place_on_server(place: "ClusterPlace") -> "OnCluster":
     from tasks.images.building import BuildRequest, build_and_push
     from tasks.images.repository import image_name, repository_in
     from tasks.operations.registries import login_of
-    from tasks.operations.server import in_the_cluster
     from trialflow.api.cluster_place import known_block
 
     cluster, choice, directory = place.cluster, place.choice, Path.cwd()
-    block = await known_block(in_the_cluster(cluster))
+    block = await known_block(cluster.from_inside())
     place.say(f"image: {choice.image or choice.name or 'of this folder'}: {choice.why}")
     reference, login = choice.image, None
     if reference is None:
