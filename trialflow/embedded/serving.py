@@ -95,7 +95,7 @@ def prefect_settings(home: Home, url: str) -> Mapping[str, str]:
         "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
         "DO_NOT_TRACK": "1",
         **_pages(home),
-        **({"PREFECT_SERVER_DATABASE_CONNECTION_URL": for_prefect(named)} if (named := home.database_url()) else {}),
+        **(for_prefect(named) if (named := home.database_url()) else {}),
     }
 
 
