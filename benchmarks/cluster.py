@@ -131,6 +131,7 @@ async def plain(api: ApiClient, namespace: str, asked: argparse.Namespace) -> di
 async def same_jobs(api: ApiClient, namespace: str, asked: argparse.Namespace) -> dict[str, Any]:
     """The bare loop with the Jobs that trialflow creates."""
     from tasks.compute import Attempt
+    from tasks.experiments.resume import new_uid
     from tasks.images.facts import ImageFacts
     from tasks.kubernetes.client.cluster import Cluster
     from tasks.kubernetes.client.connection import open_cluster
@@ -139,14 +140,15 @@ async def same_jobs(api: ApiClient, namespace: str, asked: argparse.Namespace) -
     from tasks.kubernetes.jobs.pod_template import PodTemplate, job
 
     document, context = load_kubeconfig(asked.kubeconfig, None, environ={})
+    uid = new_uid()
     async with open_cluster(Cluster("bench", namespace=namespace, kubeconfig=document, context=context)) as connection:
-        await ensure_objects(connection, "bench", owner={}, keys={})
+        await ensure_objects(connection, uid, owner={}, keys={})
     command = ("sh", "-c", MODEL.format(seconds=asked.seconds))
 
     def made(number: int) -> dict[str, Any]:
         run = {"id": str(number), "name": f"bare-{number}", "assignments": {"x": 0.5}}
         attempt = Attempt(training_run=run, number=1, command=command, project="bench", directory=Path("/"), environment={}, patterns={"y": "y=(.*)"})
-        return job(attempt, PodTemplate(uid="bench", image=ImageFacts(asked.image, entrypoint=None)))
+        return job(attempt, PodTemplate(uid=uid, image=ImageFacts(asked.image, entrypoint=None)))
 
     return await bare(api, namespace, asked, made)
 
@@ -228,7 +230,7 @@ def counted() -> None:
     from io import StringIO
 
     from tasks.kubernetes.client.connection import Requests
-    from trialflow.cli.main import main as command_line
+    from trialflow.cli.main import call
 
     kinds: Counter[str] = Counter()
     request = Requests.request
@@ -241,11 +243,9 @@ def counted() -> None:
     Requests.request = counting  # type: ignore[method-assign]
     printed = StringIO()
     with redirect_stdout(printed):
-        try:
-            command_line()
-        except SystemExit as ended:
-            if ended.code:
-                raise
+        code = call(sys.argv[1:])
+    if code:
+        sys.exit(code)
     done = json.loads(printed.getvalue())["done"]
     print(json.dumps({"done": done, "requests": kinds, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 

@@ -9,6 +9,7 @@ for _name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "SIGOPT_API_URL", "S
 
 pytest_plugins = [
     "tests.browser",
+    "tests.prefect_database",
     "tests.temporary_prefect",
     "tests.e2e.users",
     "tests.e2e.clusters",

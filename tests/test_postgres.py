@@ -5,22 +5,23 @@ import pytest
 from trialflow.errors import InvalidInput
 from trialflow.postgres import for_prefect, for_service
 
+ADDRESS = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 WHERE = "me:p%40ss@db.example.com:5433/trialflow"
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg", "postgresql+asyncpg"])
 def test_each_driver_gets_its_own_form_and_the_service_a_schema_of_its_own(scheme: str) -> None:
-    assert for_prefect(f"{scheme}://{WHERE}\n") == f"postgresql+asyncpg://{WHERE}"
+    assert for_prefect(f"{scheme}://{WHERE}\n")[ADDRESS] == f"postgresql+asyncpg://{WHERE}"
     assert for_service(f"{scheme}://{WHERE}") == f"postgresql+psycopg://{WHERE}?options=-csearch_path%3Dtrialflow"
 
 
 def test_the_mode_of_tls_reaches_both_drivers_under_their_names() -> None:
-    assert for_prefect(f"postgresql://{WHERE}?sslmode=require").endswith("/trialflow?ssl=require")
+    assert for_prefect(f"postgresql://{WHERE}?sslmode=require")[ADDRESS].endswith("/trialflow?ssl=require")
     assert for_service(f"postgresql://{WHERE}?sslmode=require").endswith("&sslmode=require")
 
 
 def test_a_database_of_this_machine_may_be_reached_by_the_folder_of_its_socket() -> None:
-    assert for_prefect("postgresql://me@/trialflow?host=/run/pg") == "postgresql+asyncpg://me@/trialflow?host=%2Frun%2Fpg"
+    assert for_prefect("postgresql://me@/trialflow?host=/run/pg")[ADDRESS] == "postgresql+asyncpg://me@/trialflow?host=%2Frun%2Fpg"
 
 
 @pytest.mark.parametrize(

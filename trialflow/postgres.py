@@ -1,5 +1,6 @@
 """Addresses of a PostgreSQL database, as each of the servers wants it. Pure; no message has the password."""
 
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from trialflow.errors import InvalidInput
@@ -17,11 +18,15 @@ def for_service(url: str) -> str:
     return f"postgresql+psycopg://{where}?{urlencode({'options': f'-csearch_path={SCHEMA}', **options})}"
 
 
-def for_prefect(url: str) -> str:
-    """As Prefect's driver takes it. Raises `InvalidInput`."""
+def for_prefect(url: str) -> Mapping[str, str]:
+    """As settings of Prefect's server. Raises `InvalidInput`."""
     where, options = _parsed(url)
     named = urlencode({"ssl" if name == "sslmode" else name: value for name, value in options.items()})
-    return f"postgresql+asyncpg://{where}" + (f"?{named}" if named else "")
+    settings = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{where}" + (f"?{named}" if named else "")}
+    # PostgreSQL looks for tables first in the schema that is named as the user, which may be that of the service.
+    if urlsplit(url.strip()).username in (SCHEMA, None):
+        settings["PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_SEARCH_PATH"] = "public"
+    return settings
 
 
 def _parsed(url: str) -> tuple[str, dict[str, str]]:

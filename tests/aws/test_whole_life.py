@@ -4,7 +4,7 @@ import json
 import secrets
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -109,8 +109,9 @@ def test_a_cluster_is_made_used_and_destroyed(stand: Stand, reviews: Reviews, aw
     assert name not in type_(user, "cluster", "list", "-o", "name")[1]
 
 
-def test_the_same_by_deployments(stand: Stand, reviews: Reviews, aws: Aws, tmp_path: Path, namespace: str) -> None:
+def test_the_same_by_deployments(stand: Stand, reviews: Reviews, aws: Aws, tmp_path: Path, namespace: str, migrated: Callable[[Path], Path]) -> None:
     user, name = User(tmp_path, tmp_path / "home"), f"life-{secrets.token_hex(3)}"
+    migrated(user.home / "prefect")
     port = free_port()
     config = {"provider": "aws", "cluster_name": name, "namespace": namespace}
     cpu = {"instance_type": "m5.large", "min_nodes": 0, "max_nodes": 2}

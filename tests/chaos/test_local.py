@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,9 @@ class Siege:
 
 
 @pytest.mark.slow
-def test_whatever_is_killed_the_same_command_ends_the_experiment_exactly(tmp_path: Path) -> None:
+def test_whatever_is_killed_the_same_command_ends_the_experiment_exactly(tmp_path: Path, migrated: Callable[[Path], Path]) -> None:
     siege = Siege(tmp_path)
+    migrated(siege.home.make(siege.home.prefect))
     command, kills = siege.command(), []
     keep = None
     while len(kills) < KILLS:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,13 @@ PREFECT = str(Path(sys.executable).with_name("prefect"))
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def deployed(tmp_path_factory: pytest.TempPathFactory, migrated: Callable[[Path], Path]) -> Iterator[dict[str, str]]:
     """A Prefect server for the tests of a module, and a worker of the pool that prefect.yaml names. Returns the variables that lead to them."""
     folder = tmp_path_factory.mktemp("deployed")
     port = free_port()
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SIGOPT_"))}
     variables |= {
-        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_HOME": str(migrated(folder / "prefect")),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "1",

@@ -4,7 +4,7 @@ import json
 import re
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -120,11 +120,12 @@ class TestWithApiUrl:
     """The service listens where pods reach it, and the cluster has its address as `api_url`."""
 
     @pytest.fixture(scope="class")
-    def served(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
+    def served(self, tmp_path_factory: pytest.TempPathFactory, migrated: Callable[[Path], Path]) -> Iterator[Tenant]:
         """Somebody whose service listens there."""
         place = tmp_path_factory.mktemp("served")
         (place / "project").mkdir()
         user = User(place / "project", place / "home")
+        migrated(user.home / "prefect")
         with lease(prefect_server(Home(user.home))), connected(user) as tenant:
             process = user.start("service", "--host", address_for_pods(tenant.kubeconfig), "--port", "0")
             assert process.stderr is not None

@@ -70,18 +70,18 @@ def test_an_experiment_from_its_files_to_its_best_and_again(user: User) -> None:
     assert out == f"y={best['assignments']['x']!r}\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_asked_to_end_once_it_stops_in_order_and_the_same_command_goes_on(user: User, number: int) -> None:
-    user.write('sleep 1; echo "y=$TRIALFLOW_PARAM_X"', experiment=EXPERIMENT.replace("name: e2e", f"name: ended by signal {int(number)}"))
-    process = user.start("optimize")
-    wait_for_line(process, "2/6 training run")
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130 and "nothing is lost" in said and "next: trialflow optimize" in said
-    seen = newest(user, f"optimize ended by signal {int(number)}", until=lambda found: "stopped: " in found.log)
-    assert seen.state[0] == "CANCELLED" and re.fullmatch(r"stopped with \d of 6 training runs done; .* goes on", seen.state[1])
-    assert "Crash detected!" not in seen.log
-    assert not processes_in(user.folder, "model.sh")
+def test_asked_to_end_once_it_stops_in_order_and_the_same_command_goes_on(user: User) -> None:
+    user.write('sleep 1; echo "y=$TRIALFLOW_PARAM_X"', experiment=EXPERIMENT.replace("name: e2e", "name: ended by a signal"))
+    for number, progress in ((signal.SIGINT, "2/6 training run"), (signal.SIGTERM, "4/6 training run")):
+        process = user.start("optimize")
+        wait_for_line(process, progress)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130 and "nothing is lost" in said and "next: trialflow optimize" in said
+        seen = newest(user, "optimize ended by a signal", until=lambda found: "stopped: " in found.log)
+        assert seen.state[0] == "CANCELLED" and re.fullmatch(r"stopped with \d of 6 training runs done; .* goes on", seen.state[1])
+        assert "Crash detected!" not in seen.log
+        assert not processes_in(user.folder, "model.sh")
     code, out, said = user.type("optimize", "-o", "json")
     assert code == 0, said
     summary = shown(user)
@@ -153,12 +153,6 @@ def test_a_server_that_does_not_answer_is_a_sentence_and_a_hint(user: User, vari
     assert [line.split(":")[0] for line in words.splitlines()] == ["Prefect UI", "error", "hint"] and said in words, words
 
 
-def test_a_metric_that_is_never_logged_is_named(user: User) -> None:
-    user.write("echo done")
-    code, _, said = user.type("optimize", "--stop-after-failures", "1")
-    assert code == 3 and "metric y was not logged" in said
-
-
 def test_a_space_that_is_used_up_ends_the_experiment_in_order(user: User) -> None:
     two = EXPERIMENT.replace("{name: x, type: double, bounds: {min: 0, max: 1}}", "{name: x, type: int, bounds: {min: 1, max: 2}}")
     user.write('echo "y=$TRIALFLOW_PARAM_X"', experiment=two)
@@ -167,9 +161,10 @@ def test_a_space_that_is_used_up_ends_the_experiment_in_order(user: User) -> Non
 
 
 def test_no_completed_training_run_is_the_models_failure_and_the_data_is_shown_all_the_same(user: User) -> None:
-    user.write("exit 1", experiment=EXPERIMENT.replace("budget: 6", "budget: 2"))
+    user.write("echo done", experiment=EXPERIMENT.replace("budget: 6", "budget: 2"))
     code, out, said = user.type("optimize", "--stop-after-failures", "0", "-o", "json")
     assert code == 3 and json.loads(out)["best"] == [] and "has no completed training run" in said
+    assert "metric y was not logged" in said
 
 
 def test_the_options_of_the_model_are_its_own_and_a_large_notebook_is_stored(user: User) -> None:
@@ -179,7 +174,7 @@ def test_the_options_of_the_model_are_its_own_and_a_large_notebook_is_stored(use
     assert code == 0 and "--epochs 5 -p 5 -o name" in out, said
 
 
-@pytest.mark.parametrize("redirection", ["| head -1", "2>&-", ">&-", "2>&1 >/dev/null | head -1"])
+@pytest.mark.parametrize("redirection", ["2>&1 | head -1", ">&- 2>&-"])
 def test_streams_that_are_closed_do_not_decide_about_a_training_run(user: User, redirection: str) -> None:
     lines = "for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.1; done; touch reached; exit 4"
     (user.folder / "model.sh").write_text(lines)

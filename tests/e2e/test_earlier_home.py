@@ -6,6 +6,7 @@
 import json
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,12 @@ budget: {BUDGET}
 
 
 @pytest.fixture
-def returning_user(tmp_path: Path) -> User:
+def returning_user(tmp_path: Path, migrated: Callable[[Path], Path]) -> User:
     folder, home = tmp_path / "oldproj", tmp_path / "home"
     attempt = home / "training-runs" / "embedded" / "4" / "1"
     for one in (folder, home / "service", attempt):
         one.mkdir(parents=True)
+    migrated(home / "prefect")
     home.chmod(0o700)
     (home / "token").write_text("0123456789abcdefghijklmnopqrstuvwxyzABCDEFG\n")
     (home / "token").chmod(0o600)

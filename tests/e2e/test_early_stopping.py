@@ -31,12 +31,11 @@ def test_what_is_below_the_median_is_ended_and_counts_with_its_last_checkpoint(a
     assert json.loads(author.user.type("experiment", "list", "-p", author.project, "-o", "json")[1])[0]["stopped"] == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_whoever_comes_after_an_interruption_between_decision_and_end_observes_and_does_not_launch(author: Author, number: int) -> None:
+def test_whoever_comes_after_an_interruption_between_decision_and_end_observes_and_does_not_launch(author: Author) -> None:
     author.write(leaving=3)
     process = author.start()
     author.wait_for(process, is_decided)
-    process.send_signal(number)
+    process.kill()
     process.communicate(timeout=60)
     summary, _ = author.finish()
     assert summary["done"] == 6
@@ -56,28 +55,17 @@ def test_a_decision_that_was_written_down_is_carried_out_by_the_next_flow_also_i
     author.assert_whole(stopped={run["assignments"]["x"], *STOPPED})
 
 
-def test_a_training_run_that_is_interrupted_before_any_decision_is_launched_again(author: Author) -> None:
-    author.write(seconds=0.6, checkpoints=150)
+def test_a_training_run_that_is_interrupted_before_any_decision_is_launched_again_under_the_files_rule_as_it_is_now(author: Author) -> None:
+    without = EXPERIMENT.partition("early_stopping")[0]
+    author.write(experiment=without, seconds=0.6, checkpoints=150)
     process = author.start()
     run = author.wait_for(process, lambda one: one["checkpoint_count"] >= 3)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     author.write()
-    author.finish()
+    assert author.finish()[0]["stopped"] == 2
     assert author.started().count(run["id"]) == 2 and author.runs()[0]["values"]["size"]["value"] == 100
     assert {one["state"] for one in author.runs()} == {"completed"}
-
-
-def test_the_rule_is_the_files_as_it_is_now(author: Author) -> None:
-    without = EXPERIMENT.partition("early_stopping")[0]
-    author.write(experiment=without, seconds=0.3)
-    process = author.start()
-    author.wait_for(process, lambda one: one["checkpoint_count"] >= 1)
-    process.kill()
-    process.communicate()
-    author.write()
-    assert author.finish()[0]["stopped"] == 2
-    author.assert_whole()
 
 
 def kill_launchers(user: User) -> None:

@@ -5,6 +5,7 @@ import os
 import site
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,10 +49,11 @@ def test_what_is_about_more_than_its_training_run_is_refused_to_a_model_in_one_s
     assert "cannot archive its own training run" in own
 
 
-def test_an_installation_that_is_only_in_the_path_of_modules_works(user: User, tmp_path: Path) -> None:
+def test_an_installation_that_is_only_in_the_path_of_modules_works(user: User, tmp_path: Path, migrated: Callable[[Path], Path]) -> None:
     base = Path(sys.base_prefix) / "bin" / f"python{sysconfig.get_python_version()}"
     packages = [str(ROOT), *(path for path in site.getsitepackages() if path.startswith(sys.prefix))]
     elsewhere = User(user.folder, tmp_path / "home", {"PYTHONPATH": os.pathsep.join(packages)}, python=str(base))
+    migrated(elsewhere.home / "prefect")
     process = elsewhere.start("run", "-o", "json", "--", "sh", "-c", "echo hello")
     out, said = process.communicate(timeout=400)  # both servers start anew, which takes minutes on a busy machine
     assert process.returncode == 0 and json.loads(out)["state"] == "completed", said

@@ -133,10 +133,12 @@ class Upped(User):
 
 
 @pytest.fixture(scope="module")
-def upped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upped]:
+def upped(tmp_path_factory: pytest.TempPathFactory, migrated: Callable[[Path], Path]) -> Iterator[Upped]:
     folder = tmp_path_factory.mktemp("upped") / "model"
     folder.mkdir()
     user = Upped(folder, folder.parent / "home", {"MARK": "of this shell"})
+    home = Home(user.home)
+    migrated(home.make(home.prefect))
     port = free_port()
     code, _, said = user.type_slowly("up", "--detach", "--port", str(port))
     assert code == 0 and f":{port}" in said, said

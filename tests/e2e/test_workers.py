@@ -23,9 +23,10 @@ def service(tmp_path: Path) -> Iterator[Running]:
 
 
 @pytest.fixture
-def two(service: Running, home: Path, tmp_path: Path) -> Iterator[tuple[User, User]]:
+def two(service: Running, home: Path, tmp_path: Path, migrated: Callable[[Path], Path]) -> Iterator[tuple[User, User]]:
     """Two users of one service, each in a home of their own."""
     users = []
+    migrated(tmp_path / "home" / "prefect")
     for name, place in (("one", home), ("two", tmp_path / "home")):
         (tmp_path / name).mkdir()
         variables = {"SIGOPT_API_URL": service.url, "SIGOPT_API_TOKEN": service.token, "SIGOPT_PROJECT": "shared"}

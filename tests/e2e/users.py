@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,9 +59,10 @@ class User:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(tmp_path_factory: pytest.TempPathFactory, migrated: Callable[[Path], Path]) -> Iterator[Path]:
     """A home whose servers are up for the whole session."""
     home = Home(tmp_path_factory.mktemp("e2e") / "home")
+    migrated(home.make(home.prefect))
     with lease(prefect_server(home)), lease(service_server(home)):
         yield home.root
 

@@ -20,7 +20,7 @@ from trialflow.optimizer import (
     suggest,
 )
 
-MANY = 100 * int(os.environ.get("TRIALFLOW_FUZZ_EXAMPLES", "15"))
+MANY = 100 * int(os.environ.get("TRIALFLOW_FUZZ_EXAMPLES", "5"))
 """How many spaces with a history are tried."""
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 CHOICE = Conditional("choice", ("one", "two", "three"))

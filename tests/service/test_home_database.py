@@ -4,6 +4,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from trialflow.embedded.serving import prefect_settings
 from trialflow.errors import TrialflowError
@@ -35,8 +36,30 @@ def test_the_service_keeps_its_tables_in_its_own_schema_and_finds_them_again(fre
 def test_prefects_server_gets_the_same_database(tmp_path: Path) -> None:
     home = home_with(tmp_path, "postgresql://me:p@db/state")
     assert prefect_settings(home, "http://127.0.0.1:4200")["PREFECT_SERVER_DATABASE_CONNECTION_URL"] == "postgresql+asyncpg://me:p@db/state"
+    assert not [name for name in prefect_settings(home, "http://127.0.0.1:4200") if "SEARCH_PATH" in name]
     (home.root / DATABASE).unlink()
     assert "PREFECT_SERVER_DATABASE_CONNECTION_URL" not in prefect_settings(home, "http://127.0.0.1:4200")
+
+
+async def test_a_user_who_is_called_like_the_services_schema_does_not_lead_prefects_server_there(fresh_postgres: str, tmp_path: Path) -> None:
+    from prefect.server.database.configurations import AsyncPostgresConfiguration
+
+    with psycopg.connect(fresh_postgres, autocommit=True) as connection:
+        connection.execute("CREATE ROLE trialflow LOGIN SUPERUSER")
+    try:
+        home = home_with(tmp_path, fresh_postgres.replace("tests@", "trialflow@"))
+        open_service(home).close()
+        settings = prefect_settings(home, "http://127.0.0.1:4200")
+        path = settings["PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_SEARCH_PATH"]
+        engine = await AsyncPostgresConfiguration(settings["PREFECT_SERVER_DATABASE_CONNECTION_URL"], search_path=path).engine()
+        async with engine.connect() as connection:
+            (found,) = (await connection.execute(text("SELECT to_regclass('alembic_version')"))).one()
+        await engine.dispose()
+        assert found is None, "Prefect's server would take the service's version for its own"
+    finally:
+        with psycopg.connect(fresh_postgres, autocommit=True) as connection:
+            connection.execute("DROP OWNED BY trialflow CASCADE")
+            connection.execute("DROP ROLE trialflow")
 
 
 def test_a_database_that_does_not_answer_is_said_without_its_password(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from trialflow.embedded.block_types import note_registration, registration_settings
 from trialflow.embedded.page_policy import asking_nobody_else
 from trialflow.errors import TrialflowError
 from trialflow.home import Home
@@ -69,6 +70,7 @@ def serve_prefect(home: Home, sockets: Sequence[socket.socket], url: str) -> Non
 
     async def startup(sockets: list[socket.socket] | None = None) -> None:
         await started(sockets)
+        note_registration(home)
         announce(url)
 
     server.startup = startup
@@ -79,6 +81,7 @@ def prefect_settings(home: Home, url: str) -> Mapping[str, str]:
     """The server's variables: its database (in the home, or the one that the home names), its address, its token, browsers from its address only."""
     return {
         **BATCHED,
+        **registration_settings(home),
         "PREFECT_HOME": str(home.prefect),
         "PREFECT_PROFILES_PATH": str(home.prefect / "profiles.toml"),
         "PREFECT_SERVER_API_HOST": "127.0.0.1",
@@ -92,7 +95,7 @@ def prefect_settings(home: Home, url: str) -> Mapping[str, str]:
         "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
         "DO_NOT_TRACK": "1",
         **_pages(home),
-        **({"PREFECT_SERVER_DATABASE_CONNECTION_URL": for_prefect(named)} if (named := home.database_url()) else {}),
+        **(for_prefect(named) if (named := home.database_url()) else {}),
     }
 
 
