@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,12 +77,12 @@ def started(command: list[str], user: User, log: Path) -> Iterator[subprocess.Po
 
 
 @pytest.fixture
-def team(tmp_path: Path) -> Iterator[Team]:
+def team(tmp_path: Path, migrated: Callable[[Path], Path]) -> Iterator[Team]:
     kubeconfig = given.kubeconfig()
     address, port = address_for_pods(kubeconfig), free_port()
     (tmp_path / "nothing").mkdir()
     variables = {
-        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_HOME": str(migrated(tmp_path / "prefect")),
         "PREFECT_API_URL": f"http://{address}:{port}/api",
         "PREFECT_API_AUTH_STRING": LOGIN,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -113,7 +113,18 @@ def test_nothing_of_the_users_sign_in_goes_to_the_server() -> None:
         ({}, "it is starting"),
         ({"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}, "it is starting"),
         ({"containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no"}}}]}, "ImagePullBackOff: no"),
-        ({"containerStatuses": [{"state": {}, "lastState": {"terminated": {"exitCode": 1}}}]}, "it ended with exit code 1 and was started again"),
+        ({"containerStatuses": [{"state": {}, "lastState": {"terminated": {"exitCode": 1}}}]}, "it ended with exit code 1 and is started again"),
+        (
+            {
+                "containerStatuses": [
+                    {
+                        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
+                        "lastState": {"terminated": {"exitCode": 1, "message": "0\n" * 9 + "error: no \x1b[2Jdatabase\n\nhint: make one\n"}},
+                    }
+                ]
+            },
+            "it ended with exit code 1 and is started again; its log ends with:" + "\n  0" * 6 + "\n  error: no \\x1b[2Jdatabase\n  hint: make one",
+        ),
         ({"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/2 nodes"}]}, "0/2 nodes"),
     ],
 )

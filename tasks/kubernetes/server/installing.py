@@ -15,6 +15,7 @@ from tasks.kubernetes.cluster.installation import PATHS, Installed, PlannedObjec
 from tasks.kubernetes.server.manifests import NAME, OPTIONS, POD, URL, ServerOptions, claim, secret, stateful_set
 from trialflow.errors import InvalidInput
 from trialflow.postgres import for_prefect
+from trialflow.results.text import clean
 
 KINDS = {
     **PATHS,
@@ -26,6 +27,8 @@ KINDS = {
 CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 GONE_SECONDS = 120.0
+LINES, WIDEST = 8, 200
+"""How much is shown of the log of a pod that ended with an error: so many lines, and characters of each."""
 Json = dict[str, Any]
 State = Literal["ready", "starting", "none"]
 
@@ -78,18 +81,23 @@ def is_changing(placed: Mapping[str, Any]) -> bool:
 
 
 def reason_of(pod: Mapping[str, Any]) -> str:
-    """Why a pod is not ready, in Kubernetes' words. Pure."""
+    """Why a pod is not ready, in Kubernetes' words and the last ones of its log. Pure."""
     status = pod.get("status") or {}
     for container in status.get("containerStatuses") or []:
+        if ended := (container.get("lastState") or {}).get("terminated"):
+            return f"it ended with exit code {ended.get('exitCode')} and is started again{_last_words(ended)}"
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
             return f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
-        if ended := (container.get("lastState") or {}).get("terminated"):
-            return f"it ended with exit code {ended.get('exitCode')} and was started again"
     for condition in status.get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] != "True":
             return str(condition.get("message") or condition.get("reason") or "it has no node")
     return "it is starting"
+
+
+def _last_words(ended: Mapping[str, Any]) -> str:
+    lines = [line for line in clean(ended.get("message") or "").splitlines() if line.strip()]
+    return "; its log ends with:" + "".join(f"\n  {line[:WIDEST]}" for line in lines[-LINES:]) if lines else ""
 
 
 async def find_own(connection: Connection, kind: str, name: str = NAME) -> Json | None:

@@ -126,6 +126,7 @@ def stateful_set(image: str, options: ServerOptions) -> dict[str, Any]:
         "name": "server",
         "image": image,
         "command": ["sh", "-c", START],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "env": [{"name": "TRIALFLOW_HOME", "value": HOME}, *_api_server(options.api_address)],
         "resources": {"requests": {"cpu": "250m", "memory": "1Gi"}},
         "readinessProbe": {"exec": {"command": ["python", "-I", "-c", PROBE]}, "initialDelaySeconds": 5, "periodSeconds": 5, "timeoutSeconds": 20},
