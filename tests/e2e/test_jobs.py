@@ -24,7 +24,7 @@ from tests.waiting import free_port, until
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 LOGIN = "team:a-login-that-is-shown-nowhere"
 BUDGET = 4
-PATIENCE = 240.0
+PATIENCE = 480.0
 FLOW = "prefect.io/flow-run-id"
 WORKER = "PREFECT_INTEGRATIONS_KUBERNETES_"
 EXPERIMENT = {
