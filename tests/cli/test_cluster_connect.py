@@ -68,6 +68,13 @@ def altered(kubeconfig: Path, folder: Path, *, user: dict[str, Any] | None = Non
 
 
 @pytest.mark.cluster
+def test_a_prefect_server_that_does_not_answer_is_told_as_such(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    code, _, words = typed("connect", "-n", "mine", "--provider", "custom", "--kubeconfig", str(kubeconfig), "--no-install")
+    assert code == 1 and "error: Prefect's server does not answer" in words and "hint: PREFECT_API_URL names it" in words
+
+
+@pytest.mark.cluster
 def test_connect_twice_test_list_and_disconnect(kubeconfig: Path, namespace: str, home: Path) -> None:
     options = ["connect", "-n", "mine", "--provider", "custom", "--kubeconfig", str(kubeconfig), "--namespace", namespace]
     code, _, words = typed(*options, "--registry", os.environ.get("TRIALFLOW_TEST_REGISTRY", "127.0.0.1:5000"))

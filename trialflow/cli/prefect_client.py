@@ -1,8 +1,8 @@
 """What a command does with a Prefect server: that of `trialflow up`, the one of PREFECT_API_URL, or one that is started for it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from trialflow.errors import TrialflowError
@@ -26,13 +26,21 @@ def with_client(work: "Callable[[PrefectClient], Awaitable[int]]") -> int:
 @asynccontextmanager
 async def open_client() -> "AsyncIterator[PrefectClient]":
     """Prefect's client, whose errors become errors for people."""
-    import httpx
     from prefect.client.orchestration import get_client
+
+    with explained():
+        async with get_client() as client:
+            yield client
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Errors of Prefect's client in here become errors for people."""
+    import httpx
     from prefect.exceptions import PrefectHTTPStatusError
 
     try:
-        async with get_client() as client:
-            yield client
+        yield
     except PrefectHTTPStatusError as error:
         if error.response.status_code in (401, 403):
             hint = 'PREFECT_API_AUTH_STRING is the login; for `trialflow up` it is "$(trialflow token --prefect)"'

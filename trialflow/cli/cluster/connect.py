@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trialflow.cli.prefect_client import explained
 from trialflow.cli.reaching import note_server
 from trialflow.cli.terminal.messages import hint, next_commands, say, warn
 from trialflow.cli.terminal.output import output_option, show
@@ -45,7 +46,7 @@ def connect(filename: str | None, no_install: bool, **options: str | None) -> No
     connected = asyncio.run(_set_up(cluster, home, install_too=not no_install))
     if connected.missing:
         warn(f"without the right to {', '.join(map(str, connected.missing))} less can be told about what is pending or lost")
-    with flow_session():
+    with flow_session(), explained():
         asyncio.run(keep_cluster(cluster, home))
     say(f"connected cluster {cluster.name}; it is the current one")
     with contextlib.suppress(TrialflowError):  # connected it is all the same
@@ -121,7 +122,7 @@ def disconnect(name: str | None, cluster_name: str | None) -> None:
         raise InvalidInput(f"two clusters are named, {name} and {cluster_name}", hint="name one")
     home = Home.from_environment()
     plan = plan_disconnect(home, name or cluster_name)
-    with flow_session():
+    with flow_session(), explained():
         asyncio.run(apply_disconnect(plan, home))
     say(f"forgot cluster {plan.name}; nothing on it was touched")
     if plan.next:

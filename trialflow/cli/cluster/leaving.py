@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from trialflow.cli.letting_go import let_go
 from trialflow.cli.optimize import Asked, show_end
 from trialflow.cli.options import read_source
-from trialflow.cli.prefect_client import open_client
+from trialflow.cli.prefect_client import explained, open_client
 from trialflow.cli.reaching import Reached
 from trialflow.cli.terminal.messages import say, warn
 from trialflow.cli.tracking import follow_to_the_end
@@ -41,7 +41,8 @@ def leave_to(reached: Reached, asked: Asked, place: "ClusterPlace", command: tup
     project = project_id(asked.project, Path.cwd())
     source = whole_source(asked.source_file)
     with flow_session():
-        on = asyncio.run(place_on_server(place))
+        with explained():
+            on = asyncio.run(place_on_server(place))
         options = {**asked.how, "when_finished": "report"}
         order = Order(experiment, place.run, project, Path(FOLDER), source, on, options)
         return asyncio.run(_trigger(reached, order, asked, command))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trialflow.cli.prefect_client import explained
 from trialflow.cli.terminal.messages import say
 from trialflow.errors import InvalidInput
 from trialflow.home import Home
@@ -32,7 +33,8 @@ def given_keys(credentials: str | None, name: str | None = None) -> "Keys | None
         with flow_session():
             from flows.aws_steps import keys_of_block
 
-            return asyncio.run(keys_of_block(credentials))
+            with explained():
+                return asyncio.run(keys_of_block(credentials))
     known = known_sign_in(name)
     return Keys.from_environment(known.environment) if known else None
 
