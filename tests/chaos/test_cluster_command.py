@@ -27,7 +27,7 @@ STEPS = {
 }
 KILLS = [(signal.SIGKILL, step, moment) for step, moment in itertools.product(STEPS, ("before", "after"))]
 REQUESTS_TO_END = [(signal.SIGINT, "launch", "after"), (signal.SIGTERM, "observe", "after")]
-"""Both end it by the same handler, which `tests/flows` tries at every step."""
+"""Both end it by the same handler; `tests/flows/test_tuning.py` interrupts it while models run, and while one is being launched."""
 
 
 class Blow:

@@ -6,6 +6,7 @@ When its server starts, Prefect imports all integrations to find out. That is a 
 import json
 from collections.abc import Mapping
 from importlib.metadata import entry_points, version
+from pathlib import Path
 
 from trialflow.home import Home
 
@@ -15,7 +16,7 @@ LEFT_OUT = {"PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false", "PREFECT_
 
 def registration_settings(home: Home) -> Mapping[str, str]:
     """Settings of a server over the database of `home`: none if it has to register block types, as always in a database that others can empty."""
-    known = home.prefect / "block-types.json"
+    known = _note(home)
     if home.database_url() or not (home.prefect / "prefect.db").exists() or not known.exists():
         return {}
     return LEFT_OUT if known.read_text() == _versions() else {}
@@ -24,7 +25,11 @@ def registration_settings(home: Home) -> Mapping[str, str]:
 def note_registration(home: Home) -> None:
     """A server over the database of `home` has started, so the block types of the versions that are installed are there."""
     if not home.database_url():
-        (home.prefect / "block-types.json").write_text(_versions())
+        _note(home).write_text(_versions())
+
+
+def _note(home: Home) -> Path:
+    return home.prefect / "block-types.json"
 
 
 def _versions() -> str:
