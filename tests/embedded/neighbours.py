@@ -71,7 +71,7 @@ def asked(address: tuple[str, int], method: str, path: str, *headers: str, body:
 
 
 class neighbour_at:  # noqa: N801
-    """Another user's process that listens at a port and keeps what it is sent."""
+    """Another user's process that listens at a port, as soon as that is free, and keeps what it is sent."""
 
     def __init__(self, port: int) -> None:
         self.reader, writer = os.pipe()
@@ -79,7 +79,7 @@ class neighbour_at:  # noqa: N801
         if self.pid == 0:
             try:
                 become_nobody()
-                with socket.create_server(("127.0.0.1", port)) as listener:
+                with self._listener(port) as listener:
                     os.write(writer, b"listening\n")
                     while True:
                         connection = listener.accept()[0]
@@ -89,6 +89,17 @@ class neighbour_at:  # noqa: N801
             finally:
                 os._exit(1)
         os.close(writer)
+
+    @staticmethod
+    def _listener(port: int) -> socket.socket:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return socket.create_server(("127.0.0.1", port))
+            except OSError:  # a server that was killed may hold its port for a moment longer
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     def __enter__(self) -> Callable[[], str]:
         assert os.read(self.reader, 100) == b"listening\n"
