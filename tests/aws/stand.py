@@ -1,9 +1,10 @@
 """AWS on this machine, for tests and for trying: `eval "$(python -m tests.aws.stand)"`; `kill $TRIALFLOW_AWS_STAND_PID` ends it.
 
-With TRIALFLOW_TEST_KUBECONFIG its EKS clusters are that Kubernetes cluster, whose questions about tokens it answers. What goes wrong is told by
+It knows of AWS's own policies those whose names begin as `POLICIES`. With TRIALFLOW_TEST_KUBECONFIG its EKS clusters are that Kubernetes cluster, whose questions about tokens it answers. What goes wrong is told by
 `curl -d '{"once": "Throttling"}' $AWS_ENDPOINT_URL/stand/faults` (also `{"kill_after": 12, "pid": 345}` and `{"denied": ["ec2:CreateVpc"]}`).
 """
 
+import json
 import os
 import sys
 import threading
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 REGION = "eu-west-1"
+POLICIES = ("AmazonEKS", "AmazonEC2", "AmazonS3", "AmazonSQS", "AmazonSSM", "CloudWatch")
+"""moto reads all policies of AWS, 3 MB of JSON, whenever it makes or empties an account: most of the time of most tests."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Stand:
 
     def __init__(self, *, port: int = 0, reviews: bool = False) -> None:
         os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+        os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        import moto.iam.models as iam
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -41,6 +46,8 @@ class Stand:
                 """Say nothing."""
 
         eks_calls.extend()
+        known: dict[str, Any] = json.loads(iam.aws_managed_policies_data)
+        iam.aws_managed_policies_data = json.dumps({name: policy for name, policy in known.items() if name.startswith(POLICIES)})
         self.front = Front(DomainDispatcherApplication(create_backend_app))
         self.server = make_server("127.0.0.1", port, self.front, threaded=True, request_handler=Quiet)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
