@@ -5,6 +5,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from prefect import Flow
 from prefect.exceptions import ParameterTypeError
+from pydantic_core import to_jsonable_python
 
 from blocks.references import UnknownReference, with_names
 
@@ -22,6 +23,13 @@ class FlowByReference(Flow[P, R]):
         except UnknownReference as error:
             raise ParameterTypeError(str(error)) from error
         return super().validate_parameters(named)
+
+    def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The same as from Prefect's own method, which imports FastAPI for it: a tenth of the start of a command."""
+        try:
+            return to_jsonable_python(parameters)
+        except ValueError:  # something that is no data
+            return super().serialize_parameters(parameters)
 
 
 def flow(**options: Any) -> Callable[[Callable[P, R]], Flow[P, R]]:

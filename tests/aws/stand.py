@@ -1,6 +1,7 @@
 """AWS on this machine, for tests and for trying: `eval "$(python -m tests.aws.stand)"`; `kill $TRIALFLOW_AWS_STAND_PID` ends it.
 
-It knows of AWS's own policies those whose names begin as `POLICIES`. With TRIALFLOW_TEST_KUBECONFIG its EKS clusters are that Kubernetes cluster, whose questions about tokens it answers. What goes wrong is told by
+With TRIALFLOW_TEST_KUBECONFIG its EKS clusters are that Kubernetes cluster, whose questions about tokens it answers. Of AWS's own policies it knows
+those whose names begin as one of POLICIES. What goes wrong is told by
 `curl -d '{"once": "Throttling"}' $AWS_ENDPOINT_URL/stand/faults` (also `{"kill_after": 12, "pid": 345}` and `{"denied": ["ec2:CreateVpc"]}`).
 """
 

@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 import requests
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from tests.service.conftest import ApiException, Running, start
+from trialflow.service.migrations import HEAD
+from trialflow.service.store.database import MIGRATIONS
 
 RUNS = "clients/1/projects/default/training_runs"
 
@@ -145,6 +149,12 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path)
         start(tmp_path / "home")
     with sqlite3.connect(file) as database:
         assert database.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
+
+
+def test_the_newest_version_is_that_of_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:

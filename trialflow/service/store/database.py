@@ -7,16 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.schema import CreateSchema
 
 from trialflow.errors import InvalidInput, TrialflowError
 from trialflow.service.errors import BadRequest
+from trialflow.service.migrations import HEAD
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 BUSY_SECONDS = 5.0
@@ -65,22 +63,24 @@ class Database:
         self.engine.dispose()
 
     def _migrate(self) -> None:
+        with self.engine.connect() as connection:
+            has_tables = inspect(connection).has_table("alembic_version")
+            current = connection.scalar(text("SELECT version_num FROM alembic_version")) if has_tables else None
+        if current == HEAD:
+            return
+        # Imported only now: Alembic is a third of the service's imports, and most starts find nothing to do.
+        from alembic import command
+        from alembic.config import Config
+        from alembic.script import ScriptDirectory
+
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
-        script = ScriptDirectory.from_config(config)
-        head = script.get_current_head()
-        with self.engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-        if current == head:
-            return
-        known = {revision.revision for revision in script.walk_revisions()}
+        known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
         if current is not None and current not in known:
             raise TrialflowError(
-                f"the database {self.name} was made by a newer trialflow (its version is {current}, this one knows {head})",
+                f"the database {self.name} was made by a newer trialflow (its version is {current}, this one knows {HEAD})",
                 hint="update trialflow; nothing was changed",
             )
-        from alembic import command
-
         with self.engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
