@@ -20,7 +20,7 @@ from tasks.kubernetes.server.installing import (
     find_own,
     place,
     plan_objects,
-    pod_state,
+    read_pod,
     read_server,
     remove,
 )
@@ -29,6 +29,8 @@ from tasks.operations.registries import login_of
 from trialflow.errors import InvalidInput, TrialflowError
 
 READY_SECONDS = 600.0
+MOST_ENDS = 3
+"""A server that has ended this often while it is waited for is waited for no longer. Kubernetes rests 10, 20, then 40 s before each further start."""
 PAUSE_SECONDS = 1.0
 MOVED = "the server gets another database: its experiments stay in the one before, and are not moved"
 
@@ -102,17 +104,24 @@ async def apply_server(plan: ServerPlan, connection: Connection, *, on_installed
 
 
 async def until_ready(connection: Connection, *, tell: Callable[[str], None] = lambda text: None, seconds: float = READY_SECONDS) -> None:
-    """Wait until the server answers; `tell` gets each new reason why it does not. Raises `TrialflowError` after so many seconds."""
-    deadline, told = asyncio.get_running_loop().time() + seconds, None
+    """Wait until the server answers; `tell` gets each new reason why it does not.
+
+    Raises `TrialflowError` after so many seconds, or once it has ended `MOST_ENDS` times meanwhile.
+    """
+    hint = f"`trialflow cluster kubectl -- logs {NAME}-0` shows its log; Kubernetes goes on trying, and the same command waits for it again"
+    deadline, told, before = asyncio.get_running_loop().time() + seconds, None, None
     while True:
-        state, why = await pod_state(connection)
-        if state == "ready":
+        pod = await read_pod(connection)
+        if pod.state == "ready":
             return
+        before = pod.restarts if before is None else min(before, pod.restarts)  # a newer pod begins anew
+        if pod.restarts - before >= MOST_ENDS:
+            raise TrialflowError(f"the server does not start: {pod.why}", hint=hint)
         if asyncio.get_running_loop().time() > deadline:
-            raise TrialflowError(f"the server is not ready after {seconds:.0f} s: {why}", hint=f"`trialflow cluster kubectl -- logs {NAME}-0`")
-        if why != told:
-            told = why
-            tell(f"waiting for the server: {why}")
+            raise TrialflowError(f"the server is not ready after {seconds:.0f} s: {pod.why}", hint=hint)
+        if pod.why != told:
+            told = pod.why
+            tell(f"waiting for the server: {pod.why}")
         await asyncio.sleep(PAUSE_SECONDS)  # why it waits is in no event of a watch
 
 

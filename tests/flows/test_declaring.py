@@ -25,22 +25,20 @@ def tune(**parameters: Any) -> None:
     """Nothing."""
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        float("inf"),
-        "text",
-        [1, {"a": (2, 3)}],
-        Spec(),
-        Spec(called="other", more=Spec()),
-        {"spec": Spec()},
-        SecretStr("s"),
-        Path("/a"),
-        object(),
-    ],
-    ids=repr,
-)
+VALUES: dict[str, Any] = {
+    "nothing": None,
+    "infinity": float("inf"),
+    "collections": ["text", 1, {"a": (2, 3)}],
+    "model": Spec(),
+    "model in model": Spec(called="other", more=Spec()),
+    "model in collection": {"spec": Spec()},
+    "secret": SecretStr("s"),
+    "path": Path("/a"),
+    "no data": object(),
+}
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 def test_parameters_are_kept_as_prefect_keeps_them(value: Any) -> None:
     given = {"value": value, "another": 1}
     assert flow()(tune).serialize_parameters(given) == Flow(tune).serialize_parameters(given)

@@ -45,6 +45,15 @@ class ServerFacts:
     why: str | None = None
 
 
+@dataclass(frozen=True)
+class PodFacts:
+    """How the server's pod is, why it is not ready, and how often its container has been started again."""
+
+    state: State
+    why: str | None = None
+    restarts: int = 0
+
+
 async def read_server(connection: Connection) -> ServerFacts | None:
     """The server of the cluster's namespace; None if there is none. Raises `ClusterRefused` if its Secret may not be read."""
     kept = await find_own(connection, "Secret")
@@ -52,25 +61,26 @@ async def read_server(connection: Connection) -> ServerFacts | None:
         return None
     tokens = {name: base64.b64decode(value).decode() for name, value in (kept.get("data") or {}).items()}
     placed = await find_own(connection, "StatefulSet")
-    state, why = await pod_state(connection)
+    pod = await read_pod(connection)
     image = placed["spec"]["template"]["spec"]["containers"][0]["image"] if placed else None
-    return ServerFacts(tokens.get("token", ""), tokens.get("prefect-token", ""), image, ServerOptions.of(placed), state, why)
+    return ServerFacts(tokens.get("token", ""), tokens.get("prefect-token", ""), image, ServerOptions.of(placed), pod.state, pod.why)
 
 
-async def pod_state(connection: Connection) -> tuple[State, str | None]:
-    """How the pod is, and why it is not ready. One that is about to be replaced by a newer one is not."""
+async def read_pod(connection: Connection) -> PodFacts:
+    """How the server's pod is. One that is about to be replaced by a newer one is not ready."""
     placed = await find_own(connection, "StatefulSet")
     if placed is None:
-        return "none", "its StatefulSet is missing"
+        return PodFacts("none", "its StatefulSet is missing")
     if is_changing(placed):
-        return "starting", "its pod is replaced by a newer one"
+        return PodFacts("starting", "its pod is replaced by a newer one")
     try:
         pod = await ask(connection, "GET", f"{_path(connection, 'Pod')}/{POD}", what=f"read Pod {POD}")
     except Missing:
-        return "starting", "its pod is not there yet"
+        return PodFacts("starting", "its pod is not there yet")
     if has_condition(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]:
-        return "ready", None
-    return "starting", reason_of(pod)
+        return PodFacts("ready")
+    containers = (pod.get("status") or {}).get("containerStatuses") or []
+    return PodFacts("starting", reason_of(pod), sum(one.get("restartCount", 0) for one in containers))
 
 
 def is_changing(placed: Mapping[str, Any]) -> bool:
