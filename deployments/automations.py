@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from deployments.declared import OPTIMIZE, TAG
+from flows.crashes import PARAMETERS
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -17,27 +18,12 @@ if TYPE_CHECKING:
     from prefect.events.schemas.automations import AutomationCore
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
-HEARTBEAT_SECONDS = 30
-"""How often a flow run of `trialflow up` says that it is at work (PREFECT_FLOWS_HEARTBEAT_FREQUENCY)."""
 SILENT = timedelta(seconds=90)
 ENDS = frozenset(f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended", "AwaitingRetry"))
 LOST, RESUMED = "trialflow: a flow run that is silent has crashed", "trialflow: an experiment whose flow run crashed goes on"
 PAUSE = timedelta(seconds=20)
 REMEMBERED = timedelta(days=30)
 """How long Prefect remembers a heartbeat: it forgets at once without it, and no crash would follow one."""
-_SAME = {
-    name: f"flow_run.parameters.{name} | default(none)" for name in ("experiment", "project", "directory", "service", "source", "cluster", "aws")
-}
-_RUN = "flow_run.parameters.run"
-_CHANGED = {
-    # An older version gave the command as a list, or none; today it is a text, and a JSON list is one.
-    "run": f"dict({_RUN} | default({{}}, true), run={_RUN}.run if {_RUN}.run is string else {_RUN}.run | default([], true) | tojson)",
-    # `new` would start another experiment, with a budget of its own. It waits where the other one is at work after all: a Prefect server that was
-    # away has heard nothing of it.
-    "options": "dict(flow_run.parameters.options | default({}, true), new=false, when_busy='wait')",
-}
-PARAMETERS = {name: f"{{{{ ({value}) | tojson }}}}" for name, value in (_SAME | _CHANGED).items()}
-"""What an experiment goes on with: the parameters of the flow run that crashed, each as a Jinja template that becomes JSON. One not given is null."""
 
 
 async def ensure_automations(client: "PrefectClient") -> None:

@@ -10,8 +10,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployments.automations import HEARTBEAT_SECONDS
 from deployments.declared import POOL
+from flows.crashes import HEARTBEAT_SECONDS
 from tasks.images.own_dockerfile import USER
 from tasks.images.references import parse
 from tasks.kubernetes.client.cluster import Cluster

@@ -47,9 +47,9 @@ async def _main(queue: str) -> int:
     from prefect.settings import PREFECT_API_URL
 
     from deployments.automations import ensure_automations
-    from deployments.crashes import keep_resuming
     from deployments.registration import ensure_queue, register
     from deployments.taking_up import take_up
+    from flows.crashes import keep_resuming
 
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""The flow `janitor`: close in Prefect what killed processes left open. It changes what is shown, never an experiment."""
+"""The flow `janitor`: close in Prefect what killed processes left open, and have experiments go on that crashed and were forgotten."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import FlowRun, StateType, TaskRun
 from prefect.states import Cancelled, Crashed
 from pydantic import Field
 
+from flows.crashes import resume_forgotten
 from flows.declaring import flow
 from flows.ending import errors_as_states
 from tasks.steps import run_logger
@@ -29,7 +30,9 @@ MOST_PAGES = 50
 @flow(name="janitor", flow_run_name="janitor", persist_result=False)
 @errors_as_states
 async def janitor(grace_minutes: Annotated[int, Field(ge=1, le=1440)] = 5) -> dict[str, int]:
-    """Close task runs of flow runs that have ended, and cancellations that never came to an end.
+    """Close task runs of flow runs that have ended, and cancellations that never came to an end. Trigger crashed experiments again.
+
+    An experiment goes on by an automation when its flow run has crashed; this is for those that the automation missed.
 
     Args:
         grace_minutes: How long a cancellation may take. Models get seconds to end, so after minutes nobody is at work on it.
@@ -37,8 +40,11 @@ async def janitor(grace_minutes: Annotated[int, Field(ge=1, le=1440)] = 5) -> di
     async with get_client() as client:
         closed = await end_stuck_cancellations(client, timedelta(minutes=grace_minutes), datetime.now(UTC))
         ghosts = await close_ghosts(client)
+        resumed = await resume_forgotten(client, datetime.now(UTC))
     run_logger().info("closed %s cancellations and %s task runs", closed, ghosts)
-    return {"cancellations": closed, "task_runs": ghosts}
+    for sentence in resumed:
+        run_logger().warning("%s", sentence)
+    return {"cancellations": closed, "task_runs": ghosts, "experiments": len(resumed)}
 
 
 async def end_stuck_cancellations(client: PrefectClient, grace: timedelta, now: datetime) -> int:

@@ -10,11 +10,11 @@ import yaml
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import ValidationError, validate
 
-from deployments.automations import PARAMETERS
 from deployments.declared import DEPLOYMENTS, Deployment
 from deployments.project_file import project_file
 from deployments.registration import BLOCKS, load
 from deployments.schema import form_of, with_titles
+from flows.crashes import PARAMETERS
 
 ROOT = Path(__file__).parents[2]
 

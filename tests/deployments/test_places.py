@@ -9,11 +9,11 @@ from prefect.utilities.schema_tools import ValidationError, validate
 from prefect.utilities.templating import apply_values
 from prefect_kubernetes.worker import KubernetesWorker
 
-from deployments.automations import PARAMETERS
 from deployments.declared import DEPLOYMENTS, OPTIMIZE, POOL
 from deployments.places import PROCESSES, Jobs, check_type, place_as_jobs, with_variables
 from deployments.registration import load
 from deployments.schema import form_of
+from flows.crashes import PARAMETERS
 from tasks.kubernetes.client.cluster import Cluster
 from trialflow.errors import InvalidInput
 from trialflow.home import INSIDE

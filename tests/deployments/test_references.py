@@ -12,10 +12,10 @@ from pydantic import ValidationError as Invalid
 
 from blocks import TrialflowCluster
 from blocks.references import AwsBlock, ClusterBlock, Referred, with_names
-from deployments.crashes import parameters_again
+from flows.crashes import parameters_again
 from flows.declaring import flow
-from tests.deployments.test_crashes import CRASHED
 from tests.deployments.test_declared import GOOD, schema_named
+from tests.flows.test_crashes import CRASHED
 
 IDENTIFIER = "0f8fad5b-d9cb-469f-a165-70867728950e"
 REFERENCE = {"$ref": {"block_document_id": IDENTIFIER}}

@@ -5,10 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from deployments.automations import PARAMETERS, SILENT, automations, marked
+from deployments.automations import SILENT, automations, marked
 from deployments.declared import DEPLOYMENTS, OPTIMIZE
 from deployments.registration import load
 from deployments.schedules import slug_of
+from flows.crashes import PARAMETERS
 from trialflow.cli.schedule import local, machine_zone
 from trialflow.errors import InvalidInput
 

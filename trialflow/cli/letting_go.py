@@ -41,7 +41,7 @@ async def let_go(client: "PrefectClient", run: "FlowRun", *, show_end: Callable[
 
 async def _beginning(client: "PrefectClient", run: "FlowRun") -> "tuple[str | None, End | None]":
     """The number of the experiment, or how the flow run ended without one; neither if it takes too long."""
-    from deployments.crashes import experiment_of
+    from flows.crashes import experiment_of
     from trialflow.cli.following import Follower
     from trialflow.events import Event
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from deployments.crashes import crash_of, find_successor
+from flows.crashes import crash_of, find_successor
 from trialflow.cli.following import PAUSE_SECONDS
 
 if TYPE_CHECKING:

@@ -58,7 +58,7 @@ class Tracker:
 
     async def _catch_up(self, flow_run_id: UUID) -> "Snapshot | None":
         """Show what has happened so far, as the service knows it, if the flow run has found its experiment."""
-        from deployments.crashes import experiment_of
+        from flows.crashes import experiment_of
         from trialflow.cli.following import Snapshot
 
         if (identifier := experiment_of(await self.client.read_flow_run(flow_run_id))) is None:

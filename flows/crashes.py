@@ -1,7 +1,7 @@
-"""Experiments whose flow run has crashed: which flow run goes on with one, and those with which none does.
+"""Experiments whose flow run has crashed: what one goes on with, which flow run does so, and those with which none does.
 
-An automation has an experiment go on as soon as its flow run has crashed (`automations.py`). A Prefect server that is busy or restarts in that moment
-may not act on it, though, so each worker looks from time to time.
+An automation has an experiment go on as soon as its flow run has crashed. A Prefect server that is busy or restarts in that moment may not act on it,
+though, so each worker of trialflow's looks every minute, and the janitor whenever it comes.
 """
 
 import asyncio
@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from deployments.automations import HEARTBEAT_SECONDS, PARAMETERS
-from deployments.declared import OPTIMIZE
 from trialflow.metadata_keys import EXPERIMENT_TAG
 from trialflow.specs import command_of
 
@@ -20,6 +18,23 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
 
+DEPLOYMENT = "optimize/optimize"
+"""What an experiment goes on with."""
+HEARTBEAT_SECONDS = 30
+"""How often a flow run of `trialflow up` says that it is at work (PREFECT_FLOWS_HEARTBEAT_FREQUENCY)."""
+_SAME = {
+    name: f"flow_run.parameters.{name} | default(none)" for name in ("experiment", "project", "directory", "service", "source", "cluster", "aws")
+}
+_RUN = "flow_run.parameters.run"
+_CHANGED = {
+    # An older version gave the command as a list, or none; today it is a text, and a JSON list is one.
+    "run": f"dict({_RUN} | default({{}}, true), run={_RUN}.run if {_RUN}.run is string else {_RUN}.run | default([], true) | tojson)",
+    # `new` would start another experiment, with a budget of its own. It waits where the other one is at work after all: a Prefect server that was
+    # away has heard nothing of it.
+    "options": "dict(flow_run.parameters.options | default({}, true), new=false, when_busy='wait')",
+}
+PARAMETERS = {name: f"{{{{ ({value}) | tojson }}}}" for name, value in (_SAME | _CHANGED).items()}
+"""What an experiment goes on with: the parameters of the flow run that crashed, each as a Jinja template that becomes JSON. One not given is null."""
 SAME = ("experiment", "run", "project", "directory", "cluster")
 """The parameters that make it the same work."""
 LIMIT = 200
@@ -102,7 +117,7 @@ async def find_successor(client: "PrefectClient", crashed: "FlowRun") -> "FlowRu
 
 
 async def resume_forgotten(client: "PrefectClient", now: datetime) -> list[str]:
-    """Trigger each experiment again that has crashed and that nothing goes on with, once however many workers look. Says so in a sentence each."""
+    """Trigger each experiment again that has crashed and that nothing goes on with, once however many look. Says so in a sentence each."""
     from prefect.client.schemas.filters import (
         DeploymentFilter,
         DeploymentFilterId,
@@ -112,8 +127,12 @@ async def resume_forgotten(client: "PrefectClient", now: datetime) -> list[str]:
         FlowRunFilterStateType,
     )
     from prefect.client.schemas.objects import StateType
+    from prefect.exceptions import ObjectNotFound
 
-    deployment = await client.read_deployment_by_name(OPTIMIZE.full_name)
+    try:
+        deployment = await client.read_deployment_by_name(DEPLOYMENT)
+    except ObjectNotFound:
+        return []
     wanted = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CRASHED])),
         end_time=FlowRunFilterEndTime(after_=now - OLD),  # type: ignore[arg-type] - it takes a datetime

@@ -12,11 +12,12 @@ from prefect.utilities.schema_tools import validate
 from prefect.utilities.schema_tools.hydration import HydrationContext, hydrate
 from pydantic import TypeAdapter
 
-from deployments import crashes
-from deployments.automations import HEARTBEAT_SECONDS, PARAMETERS, automations
-from deployments.crashes import OLD, PATIENCE, goes_on_with, is_due, parameters_again, resume_forgotten
+from deployments.automations import automations
 from deployments.declared import OPTIMIZE
 from deployments.registration import ensure_pool, register_deployment
+from flows import crashes
+from flows.crashes import DEPLOYMENT, HEARTBEAT_SECONDS, OLD, PARAMETERS, PATIENCE, goes_on_with, is_due, parameters_again, resume_forgotten
+from flows.janitor import janitor
 from tests.deployments.test_declared import GOOD, schema_named
 from trialflow.specs import FlowRunSpec, parameter_of
 
@@ -107,6 +108,10 @@ def test_automation_and_worker_trigger_the_same_again_in_the_form_of_today_and_b
         assert goes_on_with(crashed, flow_run(Scheduled(), after=1, parameters=other))
 
 
+def test_the_deployment_that_is_triggered_is_the_one_that_is_declared() -> None:
+    assert OPTIMIZE.full_name == DEPLOYMENT
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
 async def test_what_no_automation_has_gone_on_with_is_triggered_once_by_all_workers_together_also_after_an_update(
@@ -114,12 +119,17 @@ async def test_what_no_automation_has_gone_on_with_is_triggered_once_by_all_work
 ) -> None:
     monkeypatch.setattr(crashes, "HEARTBEAT_SECONDS", 0)  # the server says itself when a state began: now
     async with get_client() as client:
+        assert await resume_forgotten(client, datetime.now(UTC)) == [], "without that deployment there is nothing to trigger"
         older = await client.create_deployment(await client.create_flow_from_name("optimize"), "optimize", enforce_parameter_schema=False)
-        for name, command in (("a list", ["sh", "-c", "true"]), ("none", None)):
+
+        async def crash(name: str, command: list[str] | str | None) -> None:
             given = {"experiment": {**GOOD, "name": name}, "run": {"run": command, "image": "i"}, "directory": "/m"}
             made = await client.create_flow_run_from_deployment(older, parameters=given, name=name)
             for state in (Running(), Crashed()):
                 await client.set_flow_run_state(made.id, state, force=True)
+
+        await crash("a list", ["sh", "-c", "true"])
+        await crash("none", None)
         await ensure_pool(client)
         assert await register_deployment(client, OPTIMIZE) == older
         now = datetime.now(UTC)
@@ -131,3 +141,6 @@ async def test_what_no_automation_has_gone_on_with_is_triggered_once_by_all_work
             "a list": {"run": '["sh", "-c", "true"]', "image": "i"},
             "none": {"run": "[]", "image": "i"},
         }
+        monkeypatch.setattr(crashes, "PATIENCE", timedelta(0))
+        await crash("a text", "true")
+        assert [(await janitor())["experiments"] for _ in range(2)] == [1, 0], "the janitor looks too, for pools without our workers"
