@@ -13,6 +13,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -32,6 +33,7 @@ SERVICE_URL = "TRIALFLOW_UP_SERVICE_URL"
 END_SECONDS = 75.0
 """What flow runs may take to end in order."""
 SERVER_SECONDS = 120.0
+RESUMING_SECONDS = 60.0
 MOST = 100_000
 """Flow runs at the same time: no limit, but Prefect's worker counts those at work only if it has one."""
 
@@ -49,7 +51,6 @@ async def _main(queue: str) -> int:
     from deployments.automations import ensure_automations
     from deployments.registration import ensure_queue, register
     from deployments.taking_up import take_up
-    from flows.crashes import keep_resuming
 
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -69,6 +70,20 @@ async def _main(queue: str) -> int:
     await _work(queue, stopping, lambda: announce(str(PREFECT_API_URL.value())))
     resuming.cancel()
     return 0
+
+
+async def keep_resuming(tell: Callable[[str], None]) -> None:
+    """Look every minute for crashed experiments, until this is cancelled. A Prefect server that does not answer is asked again the next time."""
+    from prefect.client.orchestration import get_client
+
+    from flows.crashes import resume_forgotten
+
+    while True:
+        await asyncio.sleep(RESUMING_SECONDS)
+        with contextlib.suppress(Exception):
+            async with get_client() as client:
+                for sentence in await resume_forgotten(client, datetime.now(UTC)):
+                    tell(sentence)
 
 
 async def keep_service(url: str) -> None:

@@ -4,11 +4,9 @@ An automation has an experiment go on as soon as its flow run has crashed. A Pre
 though, so each worker of trialflow's looks every minute, and the janitor whenever it comes.
 """
 
-import asyncio
-import contextlib
 import json
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from trialflow.metadata_keys import EXPERIMENT_TAG
@@ -38,7 +36,6 @@ PARAMETERS = {name: f"{{{{ ({value}) | tojson }}}}" for name, value in (_SAME | 
 SAME = ("experiment", "run", "project", "directory", "cluster")
 """The parameters that make it the same work."""
 LIMIT = 200
-EVERY_SECONDS = 60.0
 PATIENCE = timedelta(seconds=100)
 """After so long the automation has acted, if it does."""
 OLD = timedelta(hours=6)
@@ -149,15 +146,3 @@ async def resume_forgotten(client: "PrefectClient", now: datetime) -> list[str]:
             )
             told.append(f"flow run {one.name} has crashed, and nothing went on with its experiment: flow run {again.name} does")
     return told
-
-
-async def keep_resuming(tell: Callable[[str], None]) -> None:
-    """Look every minute, until this is cancelled. A Prefect server that does not answer is asked again the next time."""
-    from prefect.client.orchestration import get_client
-
-    while True:
-        await asyncio.sleep(EVERY_SECONDS)
-        with contextlib.suppress(Exception):
-            async with get_client() as client:
-                for sentence in await resume_forgotten(client, datetime.now(UTC)):
-                    tell(sentence)

@@ -12,14 +12,20 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def line_of(pid: int) -> str:
+    """The command line of a process; nothing if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def processes_in(folder: Path, word: str) -> list[int]:
     """Processes with that working directory whose command line contains `word`."""
 
     def matches(pid: int) -> bool:
         try:
-            return os.readlink(f"/proc/{pid}/cwd") == str(folder) and word in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(
-                errors="replace"
-            )
+            return os.readlink(f"/proc/{pid}/cwd") == str(folder) and word in line_of(pid)
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             return False
 

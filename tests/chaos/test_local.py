@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.processes import line_of
 from tests.service.conftest import Running, start
 from trialflow.embedded import lease, prefect_server
 from trialflow.home import Home
@@ -68,7 +69,7 @@ class Siege:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
                 environment = process.environ()
-                if str(self.home.root) in environment.get("TRIALFLOW_HOME", "") or str(self.home.root) in line_of(process):
+                if str(self.home.root) in environment.get("TRIALFLOW_HOME", "") or str(self.home.root) in line_of(process.pid):
                     found.append(process)
         return [process for process in found if process.pid != os.getpid()]
 
@@ -78,21 +79,13 @@ class Siege:
         if what == "flow":
             found = [psutil.Process(command.pid)]
         else:
-            found = [one for one in self.processes() if words.get(what, "") in line_of(one)]
+            found = [one for one in self.processes() if words.get(what, "") in line_of(one.pid)]
         if what == "launcher" and found:
             found = [self.random.choice(found)]
         for process in found:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         return bool(found)
-
-
-def line_of(process: psutil.Process) -> str:
-    """Its command line; nothing if it has ended meanwhile."""
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
 
 
 @pytest.mark.slow
