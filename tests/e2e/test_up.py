@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 import psutil
 import pytest
 
-from tests.e2e.prefect_forms import new_page, send_form
+from tests.e2e.prefect_pages import new_page, open_page, send, send_form
 from tests.e2e.users import User
 from tests.waiting import free_port, until
 from trialflow.embedded import is_rising, standing
@@ -325,28 +325,28 @@ def test_prefects_own_command_triggers_and_the_server_refuses_bad_parameters(upp
 
 
 def test_a_link_into_prefects_ui_signs_in_first_and_a_retry_there_spends_no_second_budget(upped: Upped, browser: Any) -> None:
-    facts, (flow_run,) = standing(Home(upped.home)), upped.flow_runs("typed")
+    facts, password, (flow_run,) = standing(Home(upped.home)), prefect_auth(Home(upped.home)), upped.flow_runs("typed")
     assert facts is not None
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(PATIENCE * 1000)
-    page, elsewhere = context.new_page(), []
+    elsewhere: list[str] = []
     own = (facts.ui_url.removesuffix("/v2"), "data:", "blob:")
-    page.on("response", lambda response: response.url.startswith(own) or elsewhere.append(response.url))
-    page.on("requestfailed", lambda request: "csp" in (request.failure or "") or request.url.startswith(own) or elsewhere.append(request.url))
-    page.goto(f"{facts.ui_url}/runs/flow-run/{flow_run['id']}")
-    page.get_by_placeholder("admin:pass").fill(prefect_auth(Home(upped.home)))
-    page.get_by_role("button", name="Login").click()
-    page.get_by_role("tab", name="Artifacts").click()
-    for kind in ("report", "best", "progress", "training-runs"):
-        page.get_by_text(f"typed-{kind}", exact=True).wait_for()
-    page.get_by_role("button", name="Open menu").first.click()
-    page.get_by_role("menuitem", name="Retry").click()
-    page.get_by_role("alertdialog").get_by_role("button", name="Retry").click()
-    upped.until(lambda: upped.flow_runs("typed")[0]["run_count"] == 2, "it is not retried")
+
+    def retry() -> None:
+        open_page(page, f"{facts.ui_url}/runs/flow-run/{flow_run['id']}", password, shows=artifacts)
+        artifacts.click()
+        for kind in ("report", "best", "progress", "training-runs"):
+            page.get_by_text(f"typed-{kind}", exact=True).wait_for()
+        page.get_by_role("button", name="Open menu").first.click()
+        page.get_by_role("menuitem", name="Retry").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Retry").click()
+
+    with new_page(browser) as page:
+        artifacts = page.get_by_role("tab", name="Artifacts")
+        page.on("response", lambda response: response.url.startswith(own) or elsewhere.append(response.url))
+        page.on("requestfailed", lambda request: "csp" in (request.failure or "") or request.url.startswith(own) or elsewhere.append(request.url))
+        send(retry, received=lambda: upped.flow_runs("typed")[0]["run_count"] >= 2)
     upped.until(lambda: upped.flow_runs("typed")[0]["state"]["type"] == "COMPLETED", "the retry does not end")
     assert upped.result("typed")["done/budget"] == "2/2" and len(upped.flow_runs("typed")) == 1
     assert elsewhere == []
-    context.close()
 
 
 def choose_in_older(page: Any, name: str) -> None:

@@ -1,8 +1,13 @@
+import asyncio
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, Log, TaskRun
 
 from blocks.registry import ImageRegistry
 from flows.image import image
@@ -15,6 +20,26 @@ from trialflow.errors import InvalidInput
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("home", "prefect_server", "shared_registry")]
 
+PATIENCE = 120.0
+
+
+class Kept(NamedTuple):
+    """What Prefect has kept of all flow runs."""
+
+    flow_runs: list[FlowRun]
+    task_runs: list[TaskRun]
+    logs: list[Log]
+
+
+async def kept_by_prefect(until: Callable[[Kept], bool]) -> Kept:
+    """What Prefect has kept, as soon as `until` says so: it learns of task runs and of the log a while after the flow has ended."""
+    deadline = time.monotonic() + PATIENCE
+    async with get_client() as client:
+        while not until(kept := Kept(await client.read_flow_runs(), await client.read_task_runs(), await client.read_logs())):
+            assert time.monotonic() < deadline, kept
+            await asyncio.sleep(0.2)
+    return kept
+
 
 async def test_the_flow_pushes_with_the_login_of_a_block_and_shows_it_nowhere(model: Path, locked_registry: str) -> None:
     await ImageRegistry(registry=f"{locked_registry}/team", username=USER, password=PASSWORD).save("ours", overwrite=True)  # type: ignore[arg-type]
@@ -26,13 +51,12 @@ async def test_the_flow_pushes_with_the_login_of_a_block_and_shows_it_nowhere(mo
     assert reference.startswith(f"{locked_registry}/team/my-model@sha256:") and again == reference
     assert (await look_up(reference, login=Login(USER, PASSWORD))).command == ("model.py",)
     assert [event.kind for event in events if event.kind in ("pushed", "found")] == ["pushed", "found"]
-    async with get_client() as client:
-        flows = await client.read_flow_runs()
-        tasks = await client.read_task_runs()
-        logs = await client.read_logs()
-    assert sorted({run.name.partition(" ")[0] for run in tasks}) == ["build", "push"] and len(tasks) == 2
-    assert {run.name for run in flows} == {"image my-model"}
-    everything = json.dumps([one.model_dump(mode="json") for one in (*flows, *tasks, *logs)], default=str)
+    kept = await kept_by_prefect(
+        until=lambda kept: len(kept.task_runs) == 2 and {"pushed", "unchanged:"} <= {log.message.split()[0] for log in kept.logs}
+    )
+    assert sorted(run.name.partition(" ")[0] for run in kept.task_runs) == ["build", "push"]
+    assert {run.name for run in kept.flow_runs} == {"image my-model"}
+    everything = json.dumps([one.model_dump(mode="json") for one in (*kept.flow_runs, *kept.task_runs, *kept.logs)], default=str)
     assert PASSWORD not in everything
 
 
