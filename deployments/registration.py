@@ -4,7 +4,7 @@ import contextlib
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from deployments.declared import DEPLOYMENTS, POOL, TAG, Deployment
+from deployments.declared import DEPLOYMENTS, OPTIMIZE, POOL, TAG, Deployment
 from deployments.places import KUBERNETES, PROCESSES, Jobs, Place, check_type, place_as_jobs, with_variables
 from deployments.schema import form_of
 from trialflow.errors import InvalidInput
@@ -73,12 +73,26 @@ async def choose_place(client: "PrefectClient", pool: str, jobs: Jobs | None) ->
     return place
 
 
-async def ensure_queue(client: "PrefectClient", queue: str) -> None:
-    """Make the work queue of a machine, if there is none: what is triggered there has its files there."""
+async def place_of_deployments(client: "PrefectClient") -> Place:
+    """The place that the server's deployments have; that of processes where none are registered, or their pool is gone."""
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        found = await client.read_deployment_by_name(OPTIMIZE.full_name)
+        pool = await client.read_work_pool(found.work_pool_name or POOL)
+    except ObjectNotFound:
+        return PROCESSES
+    if pool.type != KUBERNETES:
+        return Place(pool.name)
+    return Place(pool.name, False, found.job_variables or {}, found.parameters)
+
+
+async def ensure_queue(client: "PrefectClient", queue: str, pool: str) -> None:
+    """Make the work queue of a machine in a pool, if there is none: what is triggered there has its files there."""
     from prefect.exceptions import ObjectAlreadyExists
 
     with contextlib.suppress(ObjectAlreadyExists):
-        await client.create_work_queue(name=queue, work_pool_name=POOL, description="Flow runs that need files of one machine.")
+        await client.create_work_queue(name=queue, work_pool_name=pool, description="Flow runs that need files of one machine.")
 
 
 async def register_deployment(

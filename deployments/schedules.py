@@ -4,12 +4,13 @@ A limit belongs to a deployment, so schedules of one deployment would keep each 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from deployments.declared import OPTIMIZE
+from deployments.places import PROCESSES, Place
 from deployments.registration import ensure_pool, ensure_queue, register_deployment
 from trialflow.errors import InvalidInput
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
     from prefect.client.schemas.responses import DeploymentResponse
+    from prefect.client.schemas.schedules import CronSchedule
 
 SCHEDULED = "schedule"
 """The tag of these deployments."""
@@ -49,25 +51,42 @@ def slug_of(name: str) -> str:
     return slug
 
 
-async def add(client: "PrefectClient", name: str, *, cron: str, timezone: str, parameters: dict[str, Any], queue: str, queues: bool = False) -> bool:
-    """Schedule an experiment, or change the schedule of this name. Whether it is a new one. Raises `InvalidInput` for times that cannot be.
-
-    A run that is due while the last one is at work is left out, or waits for its end if `queues`.
-    """
-    from prefect.client.schemas.actions import DeploymentScheduleCreate
+def times(cron: str, timezone: str) -> "CronSchedule":
+    """When a schedule fires. Raises `InvalidInput` for times that cannot be."""
     from prefect.client.schemas.schedules import CronSchedule
     from pydantic import ValidationError
 
     try:
-        when = CronSchedule(cron=cron, timezone=timezone)
+        return CronSchedule(cron=cron, timezone=timezone)
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise InvalidInput(
             f"{cron!r} in {timezone} cannot be scheduled: {reason}", hint="as in --cron '0 2 * * *' --timezone Europe/Berlin: every night at 2"
         ) from error
+
+
+async def add(
+    client: "PrefectClient",
+    name: str,
+    when: "CronSchedule",
+    *,
+    parameters: dict[str, Any],
+    place: Place = PROCESSES,
+    queue: str | None = None,
+    queues: bool = False,
+) -> bool:
+    """Schedule an experiment at a place, or change the schedule of this name. Whether it is a new one.
+
+    `queue` is that of the machine that its files are on, None if it needs none. A run that is due while the last one is at work is left out, or
+    waits for its end if `queues`.
+    """
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+
     before = await find(client, name, must_exist=False)
-    await ensure_pool(client)
-    await ensure_queue(client, queue)
+    if place == PROCESSES:
+        await ensure_pool(client)
+    if queue is not None:
+        await ensure_queue(client, queue, place.pool)
     await register_deployment(
         client,
         replace(OPTIMIZE, limit=1, queues=queues),
@@ -76,16 +95,45 @@ async def add(client: "PrefectClient", name: str, *, cron: str, timezone: str, p
         schedules=[DeploymentScheduleCreate(schedule=when, active=True, slug=name)],
         tags=(SCHEDULED,),
         queue=queue,
+        place=place,
     )
     return before is None
 
 
+async def move(client: "PrefectClient", before: Place, now: Place) -> list[str]:
+    """Have the schedules of a place of Jobs follow the deployments to another one: new image, pool and defaults. Returns their names.
+
+    Nothing follows from or to a place of processes: there, schedules need the files of a machine.
+    """
+    from prefect.client.schemas.actions import DeploymentUpdate
+
+    if before.has_folders or now.has_folders:
+        return []
+    moved = [one for one in await deployments_of_schedules(client) if one.work_pool_name == before.pool]
+    for one in moved:
+        parameters = with_defaults(one.parameters, before.defaults, now.defaults)
+        update = DeploymentUpdate(work_pool_name=now.pool, job_variables=dict(now.job_variables), parameters=parameters)
+        await client.update_deployment(one.id, update)
+    return [one.name for one in moved]
+
+
+def with_defaults(parameters: Mapping[str, Any], before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with the defaults of a new place instead of those of the one before. What somebody chose stays."""
+    chosen = {name: value for name, value in parameters.items() if name not in before or value != before[name]}
+    return {**now, **chosen}
+
+
 async def scheduled(client: "PrefectClient") -> list[Scheduled]:
     """All scheduled experiments, by name."""
+    return [await _described(client, one) for one in await deployments_of_schedules(client)]
+
+
+async def deployments_of_schedules(client: "PrefectClient") -> "list[DeploymentResponse]":
+    """The deployments of all schedules, by name."""
     from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 
     found = await client.read_deployments(deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[SCHEDULED])), limit=MOST)
-    return [await _described(client, one) for one in sorted(found, key=lambda one: one.name)]
+    return sorted(found, key=lambda one: one.name)
 
 
 async def find(client: "PrefectClient", name: str, *, must_exist: bool = True) -> Scheduled | None:

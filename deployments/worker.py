@@ -61,7 +61,7 @@ async def _main(queue: str) -> int:
             return 1
         await register(client)
         await ensure_automations(client)
-        await ensure_queue(client, queue)
+        await ensure_queue(client, queue, POOL)
         for told in await take_up(client, queue, is_only=SERVICE_URL in os.environ):
             print(told, flush=True)
         if url := os.environ.get(SERVICE_URL):

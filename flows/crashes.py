@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
 
-DEPLOYMENT = "optimize/optimize"
-"""What an experiment goes on with."""
+FLOW = "optimize"
+"""The flow of experiments."""
 HEARTBEAT_SECONDS = 30
 """How often a flow run of `trialflow up` says that it is at work (PREFECT_FLOWS_HEARTBEAT_FREQUENCY)."""
 _SAME = {
@@ -114,10 +114,14 @@ async def find_successor(client: "PrefectClient", crashed: "FlowRun") -> "FlowRu
 
 
 async def resume_forgotten(client: "PrefectClient", now: datetime) -> list[str]:
-    """Trigger each experiment again that has crashed and that nothing goes on with, once however many look. Says so in a sentence each."""
+    """Trigger each experiment again that has crashed and that nothing goes on with, once however many look. Says so in a sentence each.
+
+    It is the same deployment that is triggered, a schedule's for one: it has the pool and the image of that flow run. One without a deployment was in
+    a command's own process, and is left to whoever typed that.
+    """
     from prefect.client.schemas.filters import (
-        DeploymentFilter,
-        DeploymentFilterId,
+        FlowFilter,
+        FlowFilterName,
         FlowRunFilter,
         FlowRunFilterEndTime,
         FlowRunFilterState,
@@ -126,23 +130,22 @@ async def resume_forgotten(client: "PrefectClient", now: datetime) -> list[str]:
     from prefect.client.schemas.objects import StateType
     from prefect.exceptions import ObjectNotFound
 
-    try:
-        deployment = await client.read_deployment_by_name(DEPLOYMENT)
-    except ObjectNotFound:
-        return []
     wanted = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CRASHED])),
         end_time=FlowRunFilterEndTime(after_=now - OLD),  # type: ignore[arg-type] - it takes a datetime
     )
-    ours = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
+    experiments = FlowFilter(name=FlowFilterName(any_=[FLOW]))
     told = []
-    for one in await client.read_flow_runs(deployment_filter=ours, flow_run_filter=wanted, limit=LIMIT):
-        if is_due(one, now) and await find_successor(client, one) is None:
-            again = await client.create_flow_run_from_deployment(
-                deployment.id,
-                parameters=parameters_again(one),
-                idempotency_key=f"{one.id} crashed {crash_of(one).isoformat()}",
-                work_queue_name=one.work_queue_name,
-            )
+    for one in await client.read_flow_runs(flow_filter=experiments, flow_run_filter=wanted, limit=LIMIT):
+        if one.deployment_id and is_due(one, now) and await find_successor(client, one) is None:
+            try:
+                again = await client.create_flow_run_from_deployment(
+                    one.deployment_id,
+                    parameters=parameters_again(one),
+                    idempotency_key=f"{one.id} crashed {crash_of(one).isoformat()}",
+                    work_queue_name=one.work_queue_name,
+                )
+            except ObjectNotFound:  # the schedule was removed
+                continue
             told.append(f"flow run {one.name} has crashed, and nothing went on with its experiment: flow run {again.name} does")
     return told

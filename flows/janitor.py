@@ -38,12 +38,12 @@ async def janitor(grace_minutes: Annotated[int, Field(ge=1, le=1440)] = 5) -> di
         grace_minutes: How long a cancellation may take. Models get seconds to end, so after minutes nobody is at work on it.
     """
     async with get_client() as client:
+        resumed = await resume_forgotten(client, datetime.now(UTC))
+        for sentence in resumed:
+            run_logger().warning("%s", sentence)
         closed = await end_stuck_cancellations(client, timedelta(minutes=grace_minutes), datetime.now(UTC))
         ghosts = await close_ghosts(client)
-        resumed = await resume_forgotten(client, datetime.now(UTC))
     run_logger().info("closed %s cancellations and %s task runs", closed, ghosts)
-    for sentence in resumed:
-        run_logger().warning("%s", sentence)
     return {"cancellations": closed, "task_runs": ghosts, "experiments": len(resumed)}
 
 

@@ -28,10 +28,25 @@ aws: {aws_access_key_id: AKIAIOSFODNN7EXAMPLE, aws_secret_access_key: wJalrXUtnF
 """
 
 
-@pytest.mark.parametrize("command", ["run", "run -s model.sh echo", "optimize", "cluster run", "cluster test-run", "cluster optimize"])
+COMMANDS = (
+    "run",
+    "run -s model.sh echo",
+    "optimize",
+    "cluster run",
+    "cluster test-run",
+    "cluster optimize",
+    "schedule add --cron=@daily -r plain.yml",
+    "schedule add --cron=@daily -r plain.yml -n mine --here",
+    "schedule list --here",
+    "schedule run e",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_up_to_the_session_nothing_imports_prefect(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model.sh").touch()
     (tmp_path / "run.yml").write_text(RUN)
+    (tmp_path / "plain.yml").write_text(RUN.partition("aws:")[0])
     (tmp_path / "experiment.yml").write_text("name: e\nparameters: [{name: x, type: int, grid: [1, 2]}]\nmetrics: [{name: y}]\nbudget: 2\n")
     monkeypatch.setenv("TRIALFLOW_HOME", str(tmp_path / "home"))
     for name in ("SIGOPT_API_URL", "SIGOPT_API_TOKEN", "SIGOPT_PROJECT", "PREFECT_API_URL"):

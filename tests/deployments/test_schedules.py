@@ -8,9 +8,9 @@ import pytest
 from deployments.automations import SILENT, automations, marked
 from deployments.declared import DEPLOYMENTS, OPTIMIZE
 from deployments.registration import load
-from deployments.schedules import slug_of
+from deployments.schedules import slug_of, with_defaults
 from flows.crashes import PARAMETERS
-from trialflow.cli.schedule import local, machine_zone
+from trialflow.cli.schedule.times import local, machine_zone
 from trialflow.errors import InvalidInput
 
 
@@ -57,3 +57,12 @@ def test_an_automation_is_told_by_what_it_does_and_remembers_heartbeats_for_long
 
 def test_only_deployments_without_parameters_of_their_own_run_by_themselves() -> None:
     assert [one.name for one in DEPLOYMENTS if one.cron] == ["janitor"]
+
+
+def test_a_schedule_follows_the_defaults_of_its_place_and_keeps_what_was_chosen() -> None:
+    before = {"cluster": {"name": "old"}, "service": "default"}
+    now = {"cluster": {"name": "new"}}
+    moved = with_defaults({"experiment": {}, **before}, before, now)
+    assert moved == {"experiment": {}, "cluster": {"name": "new"}}
+    chosen = {"cluster": {"name": "old", "image": {}}, "service": "ours"}
+    assert with_defaults(chosen, before, now) == chosen

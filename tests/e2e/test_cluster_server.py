@@ -100,6 +100,20 @@ def kill(tenant: Tenant, part: str) -> bool:
         return False
 
 
+def schedule_one(tenant: Tenant) -> None:
+    """Leave a schedule to the server, and have it fire."""
+    tenant.write(budget=1, seconds=0)
+    at = ("-n", tenant.name)
+    _, said = typed(tenant, "schedule", "add", *at, "--cron", "0 2 * * *", "-p", "outlives", "--name", "nightly")
+    assert f"on the server of cluster {tenant.name}" in said
+    _, said = typed(tenant, "schedule", "run", *at, "nightly")
+    flow_run = said.split("flow run ")[1].split()[0]
+    shown, said = typed(tenant, "follow", *at, flow_run)
+    assert shown.startswith("BEST"), said
+    (one,) = json.loads(typed(tenant, "schedule", "list", *at, "-o", "json")[0])
+    assert (one["name"], one["last"]) == ("nightly", "Completed")
+
+
 def test_an_experiment_goes_on_without_the_machine_that_started_it_and_when_its_server_is_killed_part_by_part(
     tenant: Tenant, options: list[str]
 ) -> None:
@@ -120,6 +134,7 @@ def test_an_experiment_goes_on_without_the_machine_that_started_it_and_when_its_
     assert len(runs) == BUDGET and {run["state"] for run in runs} == {"completed"}, said
     assert len({json.dumps(run["assignments"]) for run in runs}) == BUDGET
     assert tenant.left() == []
+    schedule_one(tenant)
     again, _ = typed(tenant, "cluster", "clean", "--server", "--yes", "-n", tenant.name)
     assert "StatefulSet trialflow-server: deleted" in again and "Secret trialflow-server: deleted" in again
     assert tenant.administer("get", "statefulsets,pods,secrets", "-o", "name").split() == []

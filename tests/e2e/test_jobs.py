@@ -134,14 +134,40 @@ def state_of(team: Team, flow_run: str) -> dict:
     return json.loads(prefect(team.user.environment, "flow-run", "inspect", flow_run, "--output", "json"))
 
 
+def ended(team: Team, flow_run: str) -> dict:
+    """The flow run, once it has ended."""
+    until(
+        lambda: state_of(team, flow_run)["state_type"] in ("COMPLETED", "FAILED", "CRASHED"),
+        lambda: (team.folder / "worker.log").read_text() + str(state_of(team, flow_run)),
+        PATIENCE,
+        pause=1,
+    )
+    return state_of(team, flow_run)
+
+
+def schedule_one(team: Team, deploy: list[str]) -> str:
+    """Schedule an experiment, have the deployments move, and trigger it: the flow run."""
+    folder = team.user.folder
+    (folder / "experiment.yml").write_text(json.dumps({**EXPERIMENT, "name": "nightly", "budget": 1}))
+    model = {"run": "echo y=$TRIALFLOW_PARAM_X", "metrics": {"y": "y=(.*)"}}
+    (folder / "run.yml").write_text(json.dumps(model))
+    code, _, said = team.user.type("schedule", "add", "--cron", "0 2 * * *")
+    assert code == 2 and "run.yml names no image" in said
+    (folder / "run.yml").write_text(json.dumps({**model, "image": f"{team.tenant.registry}/python:3.11-slim"}))
+    added = team.type("schedule", "add", "--cron", "0 2 * * *", "-n", team.tenant.name)
+    assert "schedule nightly was added" in added and "a worker of work pool k8s is needed" in added
+    assert "schedules that follow: nightly" in team.type(*deploy)
+    return re.findall(r"flow run (\S+)", team.type("schedule", "run", "nightly"))[0]
+
+
 def test_a_flow_as_a_job_goes_on_in_another_pod_with_the_exact_budget_and_leaves_nothing(team: Team) -> None:
     tenant, variables = team.tenant, team.user.environment
     image = asyncio.run(own_image(f"{tenant.registry}/e2e/{own.NAME}"))
     make_secrets(team)
     with forwarded(tenant) as api_server:
         make_pool(team, api_server)
-        said = team.type("deploy", "--work-pool", "k8s", "--image", image, "--service-secret", "trialflow-service")
-        assert "prefect worker start --pool k8s" in said
+        deploy = ["deploy", "--work-pool", "k8s", "--image", image, "--service-secret", "trialflow-service"]
+        assert "prefect worker start --pool k8s" in team.type(*deploy)
         team.user.variables[f"{WORKER}OBSERVER_NAMESPACES"] = tenant.namespace
         with started([PREFECT, "worker", "start", "--pool", "k8s"], team.user, team.folder / "worker.log"):
             model = {"run": "sleep 6; echo y=$TRIALFLOW_PARAM_X", "image": f"{tenant.registry}/python:3.11-slim", "metrics": {"y": "y=(.*)"}}
@@ -151,15 +177,11 @@ def test_a_flow_as_a_job_goes_on_in_another_pod_with_the_exact_budget_and_leaves
             (pod,) = team.flow_pods()
             assert LOGIN not in tenant.administer("get", "pods,jobs", "-o", "json"), "the login is in a Secret alone"
             tenant.administer("delete", "pod", pod["metadata"]["name"])
-            until(
-                lambda: state_of(team, flow_run)["state_type"] in ("COMPLETED", "FAILED", "CRASHED"),
-                lambda: (team.folder / "worker.log").read_text() + str(state_of(team, flow_run)),
-                PATIENCE,
-                pause=1,
-            )
-    ended = state_of(team, flow_run)
-    assert ended["state_type"] == "COMPLETED" and ended["run_count"] == 2, ended
-    assert ended["state"]["message"].startswith(f"{BUDGET} of {BUDGET}")
+            first = ended(team, flow_run)
+            scheduled = ended(team, schedule_one(team, deploy))
+    assert first["state_type"] == "COMPLETED" and first["run_count"] == 2, first
+    assert first["state"]["message"].startswith(f"{BUDGET} of {BUDGET}")
+    assert scheduled["state_type"] == "COMPLETED" and scheduled["state"]["message"].startswith("1 of 1"), scheduled
     runs = json.loads(team.user.type("experiment", "export", "1", "-o", "json")[1])
     assert len(runs) == BUDGET and {(run["state"], run["attempt"], run["lost"]) for run in runs} == {("completed", 1, 0)}
     assert len({json.dumps(run["assignments"]) for run in runs}) == BUDGET

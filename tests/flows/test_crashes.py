@@ -14,9 +14,10 @@ from pydantic import TypeAdapter
 
 from deployments.automations import automations
 from deployments.declared import OPTIMIZE
-from deployments.registration import ensure_pool, register_deployment
+from deployments.registration import ensure_pool, load, register_deployment
+from deployments.schedules import add, deployments_of_schedules, times
 from flows import crashes
-from flows.crashes import DEPLOYMENT, HEARTBEAT_SECONDS, OLD, PARAMETERS, PATIENCE, goes_on_with, is_due, parameters_again, resume_forgotten
+from flows.crashes import HEARTBEAT_SECONDS, OLD, PARAMETERS, PATIENCE, goes_on_with, is_due, parameters_again, resume_forgotten
 from flows.janitor import janitor
 from tests.deployments.test_declared import GOOD, schema_named
 from trialflow.specs import FlowRunSpec, parameter_of
@@ -108,8 +109,8 @@ def test_automation_and_worker_trigger_the_same_again_in_the_form_of_today_and_b
         assert goes_on_with(crashed, flow_run(Scheduled(), after=1, parameters=other))
 
 
-def test_the_deployment_that_is_triggered_is_the_one_that_is_declared() -> None:
-    assert OPTIMIZE.full_name == DEPLOYMENT
+def test_crashes_are_looked_for_among_the_flow_runs_of_experiments() -> None:
+    assert load(OPTIMIZE.entrypoint).name == crashes.FLOW
 
 
 @pytest.mark.slow
@@ -119,12 +120,11 @@ async def test_what_no_automation_has_gone_on_with_is_triggered_once_by_all_work
 ) -> None:
     monkeypatch.setattr(crashes, "HEARTBEAT_SECONDS", 0)  # the server says itself when a state began: now
     async with get_client() as client:
-        assert await resume_forgotten(client, datetime.now(UTC)) == [], "without that deployment there is nothing to trigger"
         older = await client.create_deployment(await client.create_flow_from_name("optimize"), "optimize", enforce_parameter_schema=False)
 
-        async def crash(name: str, command: list[str] | str | None) -> None:
+        async def crash(name: str, command: list[str] | str | None, deployment: UUID = older) -> None:
             given = {"experiment": {**GOOD, "name": name}, "run": {"run": command, "image": "i"}, "directory": "/m"}
-            made = await client.create_flow_run_from_deployment(older, parameters=given, name=name)
+            made = await client.create_flow_run_from_deployment(deployment, parameters=given, name=name)
             for state in (Running(), Crashed()):
                 await client.set_flow_run_state(made.id, state, force=True)
 
@@ -144,3 +144,9 @@ async def test_what_no_automation_has_gone_on_with_is_triggered_once_by_all_work
         monkeypatch.setattr(crashes, "PATIENCE", timedelta(0))
         await crash("a text", "true")
         assert [(await janitor())["experiments"] for _ in range(2)] == [1, 0], "the janitor looks too, for pools without our workers"
+        assert await add(client, "nightly", times("0 2 * * *", "UTC"), parameters={})
+        (scheduled,) = await deployments_of_schedules(client)
+        await crash("of a schedule", "true", scheduled.id)
+        assert len(await resume_forgotten(client, datetime.now(UTC))) == 1
+        runs = [one for one in await client.read_flow_runs() if one.deployment_id == scheduled.id and not one.auto_scheduled]
+        assert [one.parameters["experiment"]["name"] for one in runs] == 2 * ["of a schedule"]

@@ -13,7 +13,9 @@ from trialflow.errors import InvalidInput
 from trialflow.specs import RunSpec
 
 if TYPE_CHECKING:
-    from flows.on_cluster import OnCluster
+    from flows.on_cluster import KnownImage, OnCluster
+    from tasks.images.facts import ImageFacts
+    from tasks.images.login import Login
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,55 @@ class ClusterPlace:
     say: Callable[[str], None]
 
     def prepared(self) -> "OnCluster":
-        """The flow's parameter, once the session is up: Prefect knows the cluster."""
+        """`on_cluster`, for those who await nothing."""
+        return asyncio.run(self.on_cluster())
+
+    async def on_cluster(self) -> "OnCluster":
+        """The parameter of a flow on this machine, once the session is up: Prefect knows the cluster. The flow makes the image."""
         from flows.on_cluster import ImageSource, OnCluster
 
-        block = asyncio.run(known_block(self.cluster))
+        block = await known_block(self.cluster)
         if not self.choice.builds:
             self.say(f"image: {self.choice.image}, used as it is: {self.choice.why}")
             return OnCluster(name=block, no_build=True)
         name = self.choice.name or "of this folder"
         self.say(f"image: {name}, built and pushed to {self.cluster.registry or 'Docker Hub'}: {self.choice.why}")
         return OnCluster(name=block, build=ImageSource(directory=os.getcwd(), dockerfile=self.dockerfile, leave_out=list(self.leave_out)))
+
+    async def known_image(self) -> "KnownImage":
+        """The image by its digest, for a flow on another machine. It is built and pushed now, if need be."""
+        from flows.on_cluster import KnownImage
+        from tasks.images.building import BuildRequest, build_and_push
+        from tasks.images.repository import image_name, repository_in
+        from tasks.operations.registries import login_of
+
+        choice, directory = self.choice, Path.cwd()
+        self.say(f"image: {choice.image or choice.name or 'of this folder'}: {choice.why}")
+        reference, login = choice.image, None
+        if reference is None:
+            repository = repository_in(choice.name or image_name(directory.name), self.cluster.registry)
+            login = await login_of(self.cluster, repository)
+            leave_out = tuple(directory / path for path in self.leave_out)
+            request = BuildRequest(directory, repository, dockerfile=self.dockerfile, leave_out=leave_out, tag=choice.tag)
+            reference = await build_and_push(request, login=login)
+        elif self.cluster.provider == "aws":
+            login = await login_of(self.cluster)
+        return KnownImage.of(await self._looked_up(reference, login))
+
+    async def _looked_up(self, reference: str, login: "Login | None") -> "ImageFacts":
+        """What the registry knows of it. One that is named by its digest can be used without: nodes may be let in where we are not."""
+        from tasks.images.errors import RegistryRefused, RegistryUnavailable
+        from tasks.images.facts import ImageFacts
+        from tasks.images.references import parse
+        from tasks.images.registry import look_up
+
+        try:
+            return await look_up(reference, login=login)
+        except (RegistryUnavailable, RegistryRefused) as error:
+            if not parse(reference).digest:
+                raise
+            self.say(f"the image was not looked up: {error.message}")
+            return ImageFacts(reference, entrypoint=None)
 
 
 def place_on(

@@ -39,10 +39,15 @@ def deploy(work_pool: str | None, image: str | None, cluster_name: str | None, s
     async def registered(client: "PrefectClient") -> int:
         from deployments.automations import ensure_automations
         from deployments.declared import POOL
-        from deployments.registration import choose_place, register
+        from deployments.places import PROCESSES
+        from deployments.registration import choose_place, place_of_deployments, register
+        from deployments.schedules import move
 
+        before = await place_of_deployments(client)
         place = await choose_place(client, work_pool, jobs) if work_pool else None
         names = await register(client, place)
+        if moved := await move(client, before, place or PROCESSES):
+            say(f"schedules that follow: {', '.join(moved)}")
         await ensure_automations(client)
         for name in names:
             click.echo(name)

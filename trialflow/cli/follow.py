@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,12 +14,11 @@ from trialflow.cli.latest import last_started
 from trialflow.cli.letting_go import let_go
 from trialflow.cli.options import project_here, project_option
 from trialflow.cli.prefect_client import open_client
-from trialflow.cli.reaching import here_option, server_if_any, server_of
+from trialflow.cli.reaching import here_option, server_meant
 from trialflow.cli.terminal.messages import say
 from trialflow.cli.terminal.output import output_option
 from trialflow.cli.tracking import follow_to_the_end
 from trialflow.errors import InvalidInput
-from trialflow.home import Home
 from trialflow.results.links import FLOW_RUN
 
 if TYPE_CHECKING:
@@ -46,30 +44,8 @@ def follow(identifier: str | None, cluster_name: str | None, here: bool, project
     """
     from trialflow.api.session import flow_session
 
-    with _server(cluster_name, here) as is_elsewhere, flow_session() as session:
+    with server_meant(cluster_name, here) as is_elsewhere, flow_session() as session:
         return asyncio.run(_follow(session, identifier, project, output, is_elsewhere))
-
-
-@contextmanager
-def _server(cluster_name: str | None, here: bool) -> Iterator[bool]:
-    """Point this process at the server of a cluster, if that is meant. Yields whether it is."""
-    from tasks.kubernetes.cluster.saved import Clusters
-    from trialflow.cli.triggering import standing_here
-    from trialflow.prefect_api import prefect_api_url
-
-    clusters = Clusters(Home.from_environment())
-    if cluster_name:
-        with server_of(clusters.load(cluster_name)):
-            yield True
-        return
-    current = clusters.current()
-    if current is None or prefect_api_url() or standing_here():
-        yield False
-        return
-    with server_if_any(clusters.load(current), here=here) as reached:
-        if reached:
-            say(f"on the server of cluster {current}")
-        yield reached is not None
 
 
 def trigger_and_follow(

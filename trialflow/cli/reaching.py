@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trialflow.cli.terminal.messages import warn
+from trialflow.cli.terminal.messages import say, warn
 from trialflow.home import Home
 
 if TYPE_CHECKING:
@@ -45,6 +45,31 @@ def server_if_any(cluster: "Cluster", *, here: bool = False, looks: bool = False
         return
     with server_of(cluster) as reached:
         yield reached
+
+
+@contextmanager
+def server_meant(cluster_name: str | None, here: bool) -> Iterator[bool]:
+    """Point this process at the server of a cluster, if that is meant: the one that is named, or the current one if nothing is up here.
+
+    Yields whether it is. Raises `InvalidInput` if the cluster that is named has no server.
+    """
+    from tasks.kubernetes.cluster.saved import Clusters
+    from trialflow.cli.triggering import standing_here
+    from trialflow.prefect_api import prefect_api_url
+
+    clusters = Clusters(Home.from_environment())
+    if cluster_name:
+        with server_of(clusters.load(cluster_name)):
+            yield True
+        return
+    current = clusters.current()
+    if current is None or prefect_api_url() or standing_here():
+        yield False
+        return
+    with server_if_any(clusters.load(current), here=here) as reached:
+        if reached:
+            say(f"on the server of cluster {current}")
+        yield reached is not None
 
 
 @contextmanager
@@ -97,7 +122,6 @@ async def _has_server(cluster: "Cluster") -> bool:
 async def _tokens(cluster: "Cluster") -> tuple[str, str]:
     from tasks.kubernetes.client.connection import open_cluster
     from tasks.operations.server import require_server, until_ready
-    from trialflow.cli.terminal.messages import say
 
     async with open_cluster(cluster) as connection:
         tokens = await require_server(connection)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trialflow.cli.cluster.options import Decorator, cluster_option, the_cluster
+from trialflow.cli.cluster.options import cluster_option, dockerfile_option, no_build_option, the_cluster
 from trialflow.cli.optimize import Asked, asks, work_on
 from trialflow.cli.options import MODEL_COMMAND, command_argument, project_option, read_source, run_file_option, source_file_option
 from trialflow.cli.reaching import here_option, server_if_any
@@ -16,9 +16,6 @@ from trialflow.cli.terminal.output import output_option
 
 if TYPE_CHECKING:
     from trialflow.api.cluster_place import ClusterPlace
-
-dockerfile_option: Decorator = click.option("-d", "--dockerfile", metavar="FILE", help="The Dockerfile of the image; by default `Dockerfile`.")
-no_build_option: Decorator = click.option("--no-build", is_flag=True, help="Use the image of run.yml as it is, even if there is a Dockerfile.")
 
 
 @click.command(context_settings=MODEL_COMMAND)

@@ -9,14 +9,12 @@ from trialflow.cli.optimize import Asked, show_end
 from trialflow.cli.options import read_source
 from trialflow.cli.prefect_client import explained, open_client
 from trialflow.cli.reaching import Reached
-from trialflow.cli.terminal.messages import say, warn
+from trialflow.cli.terminal.messages import say
 from trialflow.cli.tracking import follow_to_the_end
 from trialflow.errors import InvalidInput
 
 if TYPE_CHECKING:
     from flows.on_cluster import OnCluster
-    from tasks.images.facts import ImageFacts
-    from tasks.images.login import Login
     from trialflow.api.cluster_place import ClusterPlace
     from trialflow.cli.triggering import Order
 
@@ -63,42 +61,12 @@ def whole_source(source_file: str | None) -> dict[str, str] | None:
 
 
 async def place_on_server(place: "ClusterPlace") -> "OnCluster":
-    """The flow's parameter for where training runs execute. The image is built and pushed here if need be, and named by its digest."""
-    from flows.on_cluster import KnownImage, OnCluster
-    from tasks.images.building import BuildRequest, build_and_push
-    from tasks.images.repository import image_name, repository_in
-    from tasks.operations.registries import login_of
+    """The flow's parameter for where training runs execute: the cluster as its server reaches it, and the image by its digest."""
+    from flows.on_cluster import OnCluster
     from trialflow.api.cluster_place import known_block
 
-    cluster, choice, directory = place.cluster, place.choice, Path.cwd()
-    block = await known_block(cluster.from_inside())
-    place.say(f"image: {choice.image or choice.name or 'of this folder'}: {choice.why}")
-    reference, login = choice.image, None
-    if reference is None:
-        repository = repository_in(choice.name or image_name(directory.name), cluster.registry)
-        login = await login_of(cluster, repository)
-        leave_out = tuple(directory / path for path in place.leave_out)
-        order = BuildRequest(directory, repository, dockerfile=place.dockerfile, leave_out=leave_out, tag=choice.tag)
-        reference = await build_and_push(order, login=login)
-    elif cluster.provider == "aws":
-        login = await login_of(cluster)
-    return OnCluster(name=block, no_build=True, image=KnownImage.of(await _looked_up(reference, login)))
-
-
-async def _looked_up(reference: str, login: "Login | None") -> "ImageFacts":
-    """What the registry knows of it. One that is named by its digest can be used without: nodes may be let in where we are not."""
-    from tasks.images.errors import RegistryRefused, RegistryUnavailable
-    from tasks.images.facts import ImageFacts
-    from tasks.images.references import parse
-    from tasks.images.registry import look_up
-
-    try:
-        return await look_up(reference, login=login)
-    except (RegistryUnavailable, RegistryRefused) as error:
-        if not parse(reference).digest:
-            raise
-        warn(f"the image was not looked up: {error.message}")
-        return ImageFacts(reference, entrypoint=None)
+    block = await known_block(place.cluster.from_inside())
+    return OnCluster(name=block, no_build=True, image=await place.known_image())
 
 
 async def _trigger(reached: Reached, order: "Order", asked: Asked, command: tuple[str, ...]) -> int:

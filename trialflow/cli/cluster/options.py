@@ -22,6 +22,8 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 cluster_option: Decorator = click.option(
     "-n", "--cluster-name", metavar="NAME", help="The cluster; by default the current one, which `cluster connect` sets."
 )
+dockerfile_option: Decorator = click.option("-d", "--dockerfile", metavar="FILE", help="The Dockerfile of the image; by default `Dockerfile`.")
+no_build_option: Decorator = click.option("--no-build", is_flag=True, help="Use the image of run.yml as it is, even if there is a Dockerfile.")
 yes_option: Decorator = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 
 

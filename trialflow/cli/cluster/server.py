@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from trialflow.cli.cluster.options import cluster_option, go_ahead, the_cluster
-from trialflow.cli.reaching import note_server, server_of
+from trialflow.cli.reaching import Reached, note_server, server_of
 from trialflow.cli.terminal.messages import hint, next_commands, say, warn
 from trialflow.errors import InvalidInput, TrialflowError
 
@@ -118,16 +118,24 @@ def server(cluster_name: str | None) -> int:
         with server_of(cluster, ports={PREFECT_PORT: PREFECT_PORT, SERVICE_PORT: 0}) as reached:
             say(f"Prefect UI: {reached.ui_url}")
             say("for other commands, in another shell:")
-            click.echo(f"export PREFECT_API_URL={reached.prefect_url} SIGOPT_API_URL={reached.service_url}")
-            secrets = "-o jsonpath='{.data.%s}' | base64 -d"
-            secret = f"trialflow cluster kubectl -n {cluster.name} -- get secret trialflow-server"
-            click.echo(f'export SIGOPT_API_TOKEN="$({secret} {secrets % "token"})"')
-            click.echo(f'export PREFECT_API_AUTH_STRING="trialflow:$({secret} {secrets % "prefect-token"})"')
+            for line in exports(reached):
+                click.echo(line)
             hint("Ctrl-C closes it; what runs goes on")
             _until_signal()
     except OSError as error:
         raise TrialflowError(f"could not listen on port {PREFECT_PORT}: {error.strerror or error}") from error
     return 0
+
+
+def exports(reached: Reached) -> list[str]:
+    """What a shell is told so that commands in it use the server. Nothing secret is in it: kubectl fetches that."""
+    secret = f"trialflow cluster kubectl --cluster-name {reached.cluster.name} get secret trialflow-server"
+    token, prefect_token = (f"$({secret} -o jsonpath='{{.data.{key}}}' | base64 -d)" for key in ("token", "prefect-token"))
+    return [
+        f"export PREFECT_API_URL={reached.prefect_url} SIGOPT_API_URL={reached.service_url}",
+        f'export SIGOPT_API_TOKEN="{token}"',
+        f'export PREFECT_API_AUTH_STRING="trialflow:{prefect_token}"',
+    ]
 
 
 def _until_signal() -> None:
