@@ -156,6 +156,8 @@ def schedule_one(team: Team, deploy: list[str]) -> str:
     (folder / "run.yml").write_text(json.dumps({**model, "image": f"{team.tenant.registry}/python:3.11-slim"}))
     added = team.type("schedule", "add", "--cron", "0 2 * * *", "-n", team.tenant.name)
     assert "schedule nightly was added" in added and "a worker of work pool k8s is needed" in added
+    assert "@sha256:" in json.loads(team.type("schedule", "show", "nightly", "-o", "json"))["parameters"]["cluster"]["image"]["reference"]
+    assert "schedule nightly was changed" in team.type("schedule", "add", "--cron", "0 2 * * *"), "on the cluster of the deployments"
     assert "schedules that follow: nightly" in team.type(*deploy)
     return re.findall(r"flow run (\S+)", team.type("schedule", "run", "nightly"))[0]
 

@@ -132,9 +132,8 @@ def exports(reached: Reached) -> list[str]:
     secret = f"trialflow cluster kubectl --cluster-name {reached.cluster.name} get secret trialflow-server"
     token, prefect_token = (f"$({secret} -o jsonpath='{{.data.{key}}}' | base64 -d)" for key in ("token", "prefect-token"))
     return [
-        f"export PREFECT_API_URL={reached.prefect_url} SIGOPT_API_URL={reached.service_url}",
-        f'export SIGOPT_API_TOKEN="{token}"',
-        f'export PREFECT_API_AUTH_STRING="trialflow:{prefect_token}"',
+        f'export SIGOPT_API_URL={reached.service_url} SIGOPT_API_TOKEN="{token}"',
+        f'export PREFECT_API_URL={reached.prefect_url} PREFECT_API_AUTH_STRING="trialflow:{prefect_token}"',
     ]
 
 
