@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 BLOCKS = ("blocks.cluster.TrialflowCluster", "blocks.service.TrialflowService", "blocks.registry.ImageRegistry")
 
 
-async def register(client: "PrefectClient", place: Place | None = None) -> list[str]:
+async def register(client: "PrefectClient", place: Place = PROCESSES) -> list[str]:
     """Register everything, by default for the work pool of processes, which is made. Returns the full names of the deployments.
 
     Raises what Prefect's client does.
     """
-    if place is None:
+    if place == PROCESSES:
         await ensure_pool(client)
     for path in BLOCKS:
         await load(path).register_type_and_schema(client=client)
     for one in DEPLOYMENTS:
-        await register_deployment(client, one, place=place or PROCESSES)
+        await register_deployment(client, one, place=place)
     return [one.full_name for one in DEPLOYMENTS]
 
 

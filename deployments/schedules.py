@@ -101,15 +101,16 @@ async def add(
 
 
 async def move(client: "PrefectClient", before: Place, now: Place) -> list[str]:
-    """Have the schedules of a place of Jobs follow the deployments to another one: new image, pool and defaults. Returns their names.
+    """Have schedules whose flows are Jobs follow the deployments, from the place `before`: new image, pool and defaults. Returns their names.
 
-    Nothing follows from or to a place of processes: there, schedules need the files of a machine.
+    None follows to or from a place of processes: there, schedules need the files of a machine.
     """
     from prefect.client.schemas.actions import DeploymentUpdate
 
-    if before.has_folders or now.has_folders:
+    if now.has_folders:
         return []
-    moved = [one for one in await deployments_of_schedules(client) if one.work_pool_name == before.pool]
+    pools = {place.pool for place in (before, now) if not place.has_folders}
+    moved = [one for one in await deployments_of_schedules(client) if one.work_pool_name in pools]
     for one in moved:
         parameters = with_defaults(one.parameters, before.defaults, now.defaults)
         update = DeploymentUpdate(work_pool_name=now.pool, job_variables=dict(now.job_variables), parameters=parameters)

@@ -38,22 +38,20 @@ def deploy(work_pool: str | None, image: str | None, cluster_name: str | None, s
 
     async def registered(client: "PrefectClient") -> int:
         from deployments.automations import ensure_automations
-        from deployments.declared import POOL
         from deployments.places import PROCESSES
         from deployments.registration import choose_place, place_of_deployments, register
         from deployments.schedules import move
 
         before = await place_of_deployments(client)
-        place = await choose_place(client, work_pool, jobs) if work_pool else None
+        place = await choose_place(client, work_pool, jobs) if work_pool else PROCESSES
         names = await register(client, place)
-        if moved := await move(client, before, place or PROCESSES):
+        if moved := await move(client, before, place):
             say(f"schedules that follow: {', '.join(moved)}")
         await ensure_automations(client)
         for name in names:
             click.echo(name)
-        pool = place.pool if place else POOL
-        say(f"registered {len(names)} deployments at {url}, for work pool {pool}")
-        next_commands([f"prefect worker start --pool {pool}", f"prefect deployment run {names[0]}"])
+        say(f"registered {len(names)} deployments at {url}, for work pool {place.pool}")
+        next_commands([f"prefect worker start --pool {place.pool}", f"prefect deployment run {names[0]}"])
         return 0
 
     return with_client(registered)
