@@ -10,6 +10,7 @@ from deployments.declared import DEPLOYMENTS, OPTIMIZE
 from deployments.registration import load
 from deployments.schedules import slug_of, with_defaults
 from flows.crashes import PARAMETERS
+from trialflow.cli.schedule.show import where
 from trialflow.cli.schedule.times import local, machine_zone
 from trialflow.errors import InvalidInput
 
@@ -66,3 +67,18 @@ def test_a_schedule_follows_the_defaults_of_its_place_and_keeps_what_was_chosen(
     assert moved == {"experiment": {}, "cluster": {"name": "new"}}
     chosen = {"cluster": {"name": "old", "image": {}}, "service": "ours"}
     assert with_defaults(chosen, before, now) == chosen
+
+
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        ({"run": {"run": "true", "image": "i"}, "directory": "/m"}, ["folder: /m"]),
+        ({"run": {"image": "i"}, "directory": "/m", "cluster": {"name": "mine"}}, ["cluster: mine", "image: i", "folder: /m"]),
+        (
+            {"run": {"image": "i"}, "directory": "/tmp", "cluster": {"name": "mine", "image": {"reference": "r/i@sha256:0"}}},
+            ["cluster: mine", "image: r/i@sha256:0"],
+        ),
+    ],
+)
+def test_it_is_said_where_a_schedules_training_runs_execute_and_of_what(given: dict, lines: list[str]) -> None:
+    assert where(given) == lines

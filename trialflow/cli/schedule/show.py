@@ -1,5 +1,6 @@
 """`trialflow schedule list` and `show`."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,11 +64,12 @@ def show(name: str, cluster_name: str | None, here: bool, output: str) -> int:
             return 0
         terminal.show(None, output="table", names=[], columns=COLUMNS, rows=[row(one)])
         click.echo()
-        for line in where(one):
+        for line in where(one.parameters):
             click.echo(line)
         if (one.parameters.get("options") or {}).get("learn"):
             winner = Home.from_environment().winner(one.experiment)
-            click.echo("it learns from the last experiment" + (f"; run file of the last winner: {winner}" if winner.exists() else ""))
+            is_known = folder_of(one.parameters) is not None and winner.exists()
+            click.echo("it learns from the last experiment" + (f"; run file of the last winner: {winner}" if is_known else ""))
         click.echo("next: " + (", ".join(data["next_runs"]) or "none"))
         if past:
             rows = [[run["when"], run["state"], run["id"]] for run in data["last_runs"]]
@@ -98,14 +100,17 @@ def row(one: "Scheduled") -> list[Any]:
     return [one.name, one.experiment, f"{one.cron} {one.timezone}".strip(), state, coming, one.last.state_name if one.last else None]
 
 
-def where(one: "Scheduled") -> list[str]:
-    """Where its training runs execute, and what of: lines for people."""
-    given = one.parameters
+def where(given: Mapping[str, Any]) -> list[str]:
+    """Where training runs execute according to a schedule's parameters, and of what: lines for people."""
     cluster = given.get("cluster") or {}
     image = (cluster.get("image") or {}).get("reference") or (given.get("run") or {}).get("image")
-    found = {
-        "cluster": cluster.get("name"),
-        "image": image if cluster else None,
-        "folder": None if (cluster.get("image")) else given.get("directory"),
-    }
+    found = {"cluster": cluster.get("name"), "image": image if cluster else None, "folder": folder_of(given)}
     return [f"{what}: {value}" for what, value in found.items() if value]
+
+
+def folder_of(given: Mapping[str, Any]) -> str | None:
+    """The model's folder on the machine of the worker; None if the flow runs in a pod, where the model is in its image."""
+    from trialflow.cli.cluster.leaving import FOLDER
+
+    folder = given.get("directory")
+    return None if folder == FOLDER else folder
