@@ -128,7 +128,7 @@ async def resume_forgotten(client: "PrefectClient", now: datetime) -> list[str]:
         FlowRunFilterStateType,
     )
     from prefect.client.schemas.objects import StateType
-    from prefect.exceptions import ObjectNotFound
+    from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
     wanted = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CRASHED])),
@@ -146,6 +146,9 @@ async def resume_forgotten(client: "PrefectClient", now: datetime) -> list[str]:
                     work_queue_name=one.work_queue_name,
                 )
             except ObjectNotFound:  # the schedule was removed
+                continue
+            except PrefectHTTPStatusError as error:  # its schema is an older version's: the others are triggered all the same
+                told.append(f"flow run {one.name} has crashed, and Prefect's server refuses another one: {error}")
                 continue
             told.append(f"flow run {one.name} has crashed, and nothing went on with its experiment: flow run {again.name} does")
     return told

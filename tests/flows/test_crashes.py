@@ -150,3 +150,10 @@ async def test_what_no_automation_has_gone_on_with_is_triggered_once_by_all_work
         assert len(await resume_forgotten(client, datetime.now(UTC))) == 1
         runs = [one for one in await client.read_flow_runs() if one.deployment_id == scheduled.id and not one.auto_scheduled]
         assert [one.parameters["experiment"]["name"] for one in runs] == 2 * ["of a schedule"]
+        flow = await client.create_flow_from_name("optimize")
+        await crash("of another version", "true", await client.create_deployment(flow, "other", enforce_parameter_schema=False))
+        schema = {"type": "object", "properties": {"unknown": {"type": "string"}}, "required": ["unknown"]}
+        await client.create_deployment(flow, "other", parameter_openapi_schema=schema, enforce_parameter_schema=True)
+        await crash("of this version", "true")
+        told = await resume_forgotten(client, datetime.now(UTC))
+        assert sorted("refuses" in sentence for sentence in told) == [False, True], "one that is refused keeps no other from going on"
