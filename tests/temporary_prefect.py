@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from trialflow.api.running import drain_prefect
 from trialflow.embedded import lease
 from trialflow.embedded import prefect_server as server_of
 from trialflow.embedded.servers import prefect_auth
@@ -22,5 +23,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory, migrated: Callable[
         found = {PREFECT_API_URL: f"{server.url}/api", PREFECT_API_AUTH_STRING: prefect_auth(home)}
         for setting, value in found.items():
             patch.setenv(setting.name, value)
+        # What sends events and logs for this process keeps to the server that it was made for: after another module's, nothing would arrive here.
+        drain_prefect()
         with temporary_settings(found):
             yield
+            drain_prefect()

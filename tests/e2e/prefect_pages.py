@@ -8,7 +8,7 @@ from tests.waiting import until
 
 ATTEMPT = 90.0
 """What a page, and the server after something was sent, may take before it is tried again, in seconds."""
-SECONDS = 400.0
+SECONDS = 600.0
 Ask = Callable[..., Any]
 
 
