@@ -48,8 +48,8 @@ class ClusterPlace:
         self.say(f"image: {name}, built and pushed to {self.cluster.registry or 'Docker Hub'}: {self.choice.why}")
         return OnCluster(name=block, build=ImageSource(directory=os.getcwd(), dockerfile=self.dockerfile, leave_out=list(self.leave_out)))
 
-    async def known_image(self) -> "KnownImage":
-        """The image by its digest, for a flow on another machine. It is built and pushed now, if need be."""
+    async def known_image(self, warn: Callable[[str], None]) -> "KnownImage":
+        """The image by its digest, for a flow on another machine. It is built and pushed now, if need be. `warn` is told if it was not looked up."""
         from flows.on_cluster import KnownImage
         from tasks.images.building import BuildRequest, build_and_push
         from tasks.images.repository import image_name, repository_in
@@ -66,22 +66,7 @@ class ClusterPlace:
             reference = await build_and_push(request, login=login)
         elif self.cluster.provider == "aws":
             login = await login_of(self.cluster)
-        return KnownImage.of(await self._looked_up(reference, login))
-
-    async def _looked_up(self, reference: str, login: "Login | None") -> "ImageFacts":
-        """What the registry knows of it. One that is named by its digest can be used without: nodes may be let in where we are not."""
-        from tasks.images.errors import RegistryRefused, RegistryUnavailable
-        from tasks.images.facts import ImageFacts
-        from tasks.images.references import parse
-        from tasks.images.registry import look_up
-
-        try:
-            return await look_up(reference, login=login)
-        except (RegistryUnavailable, RegistryRefused) as error:
-            if not parse(reference).digest:
-                raise
-            self.say(f"the image was not looked up: {error.message}")
-            return ImageFacts(reference, entrypoint=None)
+        return KnownImage.of(await _looked_up(reference, login, warn))
 
 
 def place_on(
@@ -106,3 +91,19 @@ async def known_block(cluster: Cluster) -> str:
     if kept != cluster:
         await save_block(cluster)
     return block_name(cluster.name)
+
+
+async def _looked_up(reference: str, login: "Login | None", warn: Callable[[str], None]) -> "ImageFacts":
+    """What the registry knows of it. One that is named by its digest can be used without: nodes may be let in where we are not."""
+    from tasks.images.errors import RegistryRefused, RegistryUnavailable
+    from tasks.images.facts import ImageFacts
+    from tasks.images.references import parse
+    from tasks.images.registry import look_up
+
+    try:
+        return await look_up(reference, login=login)
+    except (RegistryUnavailable, RegistryRefused) as error:
+        if not parse(reference).digest:
+            raise
+        warn(f"the image was not looked up: {error.message}")
+        return ImageFacts(reference, entrypoint=None)

@@ -9,7 +9,7 @@ from trialflow.cli.optimize import Asked, show_end
 from trialflow.cli.options import read_source
 from trialflow.cli.prefect_client import explained, open_client
 from trialflow.cli.reaching import Reached
-from trialflow.cli.terminal.messages import say
+from trialflow.cli.terminal.messages import say, warn
 from trialflow.cli.tracking import follow_to_the_end
 from trialflow.errors import InvalidInput
 
@@ -66,7 +66,7 @@ async def place_on_server(place: "ClusterPlace") -> "OnCluster":
     from trialflow.api.cluster_place import known_block
 
     block = await known_block(place.cluster.from_inside())
-    return OnCluster(name=block, no_build=True, image=await place.known_image())
+    return OnCluster(name=block, no_build=True, image=await place.known_image(warn))
 
 
 async def _trigger(reached: Reached, order: "Order", asked: Asked, command: tuple[str, ...]) -> int:

@@ -169,7 +169,7 @@ async def _of_elsewhere(order: "Order", on: "ClusterPlace | None", asked: Asked,
     if on is not None and reached:
         cluster = await place_on_server(on)
     elif on is not None:
-        cluster = OnCluster(name=await known_block(on.cluster), no_build=True, image=await on.known_image())
+        cluster = OnCluster(name=await known_block(on.cluster), no_build=True, image=await on.known_image(warn))
     source = whole_source(asked.source_file)
     return replace(order, project=project_id(order.project, order.directory), directory=Path(FOLDER), source=source, cluster=cluster)
 
